@@ -1,0 +1,272 @@
+/*
+ * The profile model: where readers (rings, perf.data, folded text) and
+ * exporters meet.
+ *
+ * A profile is a set of append-only tables. Ids are dense indexes into them,
+ * from 0; PROF_NONE is the absent one. Strings, modules, frames and stacks are
+ * interned: the same value has the same id.
+ *
+ *   process -< thread -< sample >- stack (a leaf node) -> parent -> ... -> root
+ *      |                                |
+ *      `-< mapping >- module <--------- frame -< line (innermost first)
+ *
+ * A native frame is a place in a module, not in a process, so that thousands
+ * of processes of one program share frames, stacks and symbols. Runtime
+ * addresses are recovered through the process's mappings.
+ *
+ * Failure is sticky: an add that runs out of memory returns PROF_NONE, later
+ * adds do nothing, and prof_profile_status() tells at the end. Adding to
+ * PROF_NONE gives PROF_NONE.
+ *
+ * Not signal-safe, one thread at a time. Pointers returned by the accessors
+ * are borrowed and valid until the next add of the same kind.
+ */
+#ifndef PROFILER_PROFILE_H
+#define PROFILER_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+
+#define PROF_NONE           UINT32_MAX
+#define PROF_BUILD_ID_BYTES 20
+#define PROF_VALUE_TYPES    4 /* at most; values live in fixed columns */
+
+enum prof_module_kind {
+    PROF_MODULE_FILE,      /* an ELF file; `path` as the target saw it */
+    PROF_MODULE_VDSO,      /* the kernel's vDSO; offsets into its image */
+    PROF_MODULE_KERNEL,    /* offsets are kernel addresses */
+    PROF_MODULE_ANONYMOUS, /* memory without a file (JIT code): offsets are
+                              runtime addresses; `path` names the process */
+};
+
+struct prof_module {
+    enum prof_module_kind kind;
+    uint32_t path; /* string */
+    uint8_t build_id_bytes;
+    uint8_t build_id[PROF_BUILD_ID_BYTES];
+};
+
+/* Where a module stood in a process, and when. Executable parts only. */
+struct prof_mapping {
+    uint32_t process;
+    uint32_t module;
+    uint64_t start, end; /* runtime addresses, half open */
+    uint64_t offset;     /* file offset of `start` */
+    uint64_t from_ns, to_ns;
+};
+
+/* One program image: a pid begins another process when it execs. */
+struct prof_process {
+    uint32_t pid, parent_pid;
+    uint32_t name; /* string: the kernel's comm */
+    uint32_t path; /* string: the executable */
+    uint64_t start_ns, end_ns;
+    uint64_t cpu_ns; /* the kernel's own figure, user + system; 0 unknown */
+};
+
+struct prof_thread {
+    uint32_t process;
+    uint32_t tid;
+    uint32_t name; /* string */
+};
+
+enum prof_frame_kind {
+    PROF_FRAME_NATIVE,  /* an address in a module */
+    PROF_FRAME_NAMED,   /* a named frame of a runtime, or of folded text */
+    PROF_FRAME_ACCOUNT, /* CPU time no sample covers: [startup], [exit]... */
+};
+
+struct prof_frame {
+    enum prof_frame_kind kind;
+    uint32_t module; /* NATIVE */
+    uint32_t name;   /* the others: string */
+    uint64_t offset; /* NATIVE: file offset of the pc inside the call, that is
+                        return address - 1 for callers */
+    uint32_t first_line, line_count; /* set by prof_profile_set_lines() */
+};
+
+/* One source-level frame of a native one; inlined ones come first. */
+struct prof_line {
+    uint32_t function; /* string; never empty */
+    uint32_t file;     /* string; "" unknown */
+    uint32_t line;     /* 0 unknown */
+    uint32_t column;   /* 0 unknown */
+    bool is_inlined;   /* into the next line of the same frame */
+};
+
+struct prof_stack {
+    uint32_t parent; /* towards the root; PROF_NONE at the root */
+    uint32_t frame;
+    uint32_t depth; /* frames from here to the root, this one included */
+};
+
+enum prof_state { PROF_STATE_UNKNOWN, PROF_STATE_ON_CPU, PROF_STATE_OFF_CPU };
+
+#define PROF_SAMPLE_TRUNCATED 1u /* the outermost part is missing */
+
+struct prof_sample {
+    uint64_t time_ns; /* CLOCK_MONOTONIC */
+    uint32_t thread;
+    uint32_t stack;                    /* the leaf; PROF_NONE: an empty stack */
+    uint8_t state;                     /* enum prof_state */
+    uint8_t flags;                     /* PROF_SAMPLE_... */
+    uint64_t values[PROF_VALUE_TYPES]; /* one per value type, rest 0 */
+};
+
+struct prof_value_type {
+    uint32_t name; /* string: "cpu", "wall", "samples" */
+    uint32_t unit; /* string: "nanoseconds", "count", "bytes" */
+};
+
+/* Why something that was there to be seen is not in the profile. */
+#define PROF_LOSS_LIST(X)                                                      \
+    X(RING_FULL, "ring full")                                                  \
+    X(CONTENDED, "ring contended")                                             \
+    X(BUSY, "too many threads in the handler at once")                         \
+    X(WRITER_DIED, "thread died while writing")                                \
+    X(CUT, "stack deeper than the limit")                                      \
+    X(INCOMPLETE, "stack ends before the thread's first frame")                \
+    X(GUESSED, "frame found by frame pointer")                                 \
+    X(UNMAPPED, "address in no known module")                                  \
+    X(NO_SYMBOL, "address without a symbol")                                   \
+    X(MALFORMED, "record that breaks the protocol")                            \
+    X(NOT_SAMPLED, "process that could not be sampled")
+
+enum prof_loss {
+#define PROF_LOSS_ENUM(name, text) PROF_LOSS_##name,
+    PROF_LOSS_LIST(PROF_LOSS_ENUM)
+#undef PROF_LOSS_ENUM
+        PROF_LOSS_COUNT
+};
+
+/* How and where the profile was made. Strings are ids; all optional. */
+struct prof_origin {
+    uint32_t command_line; /* arguments joined by spaces */
+    uint32_t hostname;
+    uint32_t os_release; /* "6.1.0-13-amd64" */
+    uint32_t architecture;
+    uint32_t clock;         /* what drove the sampling, for a person */
+    uint64_t period_ns;     /* of the sampling clock */
+    uint64_t start_unix_ns; /* CLOCK_REALTIME at the start */
+    uint64_t start_ns, end_ns;
+    uint64_t cpu_ns; /* the kernel's figure for the whole recording */
+    uint32_t cpu_count;
+};
+
+struct prof_profile;
+
+/* An empty profile, NULL when out of memory; the caller owns it. */
+struct prof_profile *prof_profile_create(void);
+void prof_profile_destroy(struct prof_profile *profile);
+
+/* OK, or the first failure of any add. */
+enum status prof_profile_status(const struct prof_profile *profile);
+
+/* Strings: interned, without NULs. "" is always id 0. */
+uint32_t prof_profile_string(struct prof_profile *profile, const char *text);
+uint32_t prof_profile_string_n(
+    struct prof_profile *profile, const char *text, size_t bytes);
+const char *prof_profile_text(const struct prof_profile *profile, uint32_t id);
+
+/* Declare the values every sample carries, before the first sample. */
+uint32_t prof_profile_add_value_type(
+    struct prof_profile *profile, const char *name, const char *unit);
+
+uint32_t prof_profile_add_module(
+    struct prof_profile *profile, const struct prof_module *module);
+uint32_t prof_profile_add_mapping(
+    struct prof_profile *profile, const struct prof_mapping *mapping);
+uint32_t prof_profile_add_process(
+    struct prof_profile *profile, const struct prof_process *process);
+uint32_t prof_profile_add_thread(
+    struct prof_profile *profile, const struct prof_thread *thread);
+
+/* Intern a frame: (module, offset), or (kind, name). Lines are not compared. */
+uint32_t prof_profile_add_native_frame(
+    struct prof_profile *profile, uint32_t module, uint64_t offset);
+uint32_t prof_profile_add_named_frame(
+    struct prof_profile *profile, enum prof_frame_kind kind, const char *name);
+
+/* Intern the stack `frame` called from `parent` (PROF_NONE: it is the root). */
+uint32_t prof_profile_add_stack(
+    struct prof_profile *profile, uint32_t parent, uint32_t frame);
+
+uint32_t prof_profile_add_sample(
+    struct prof_profile *profile, const struct prof_sample *sample);
+
+/* What symbolizing found for a frame, innermost first; copied. */
+void prof_profile_set_lines(
+    struct prof_profile *profile, uint32_t frame, const struct prof_line *lines,
+    size_t count);
+
+void prof_profile_add_loss(
+    struct prof_profile *profile, enum prof_loss reason, uint64_t count);
+uint64_t prof_profile_loss(
+    const struct prof_profile *profile, enum prof_loss reason);
+const char *prof_loss_text(enum prof_loss reason);
+
+/* Facts that become known later; the pointer is valid until the next add. */
+struct prof_origin *prof_profile_origin(struct prof_profile *profile);
+struct prof_process *prof_profile_edit_process(
+    struct prof_profile *profile, uint32_t id);
+struct prof_thread *prof_profile_edit_thread(
+    struct prof_profile *profile, uint32_t id);
+struct prof_mapping *prof_profile_edit_mapping(
+    struct prof_profile *profile, uint32_t id);
+
+/* Reading: the number of rows of each table and one row of it. */
+#define PROF_TABLE_LIST(X)                                                     \
+    X(string, const char *)                                                    \
+    X(value_type, struct prof_value_type)                                      \
+    X(module, struct prof_module)                                              \
+    X(mapping, struct prof_mapping)                                            \
+    X(process, struct prof_process)                                            \
+    X(thread, struct prof_thread)                                              \
+    X(frame, struct prof_frame)                                                \
+    X(line, struct prof_line)                                                  \
+    X(stack, struct prof_stack)                                                \
+    X(sample, struct prof_sample)
+
+#define PROF_TABLE_COUNT(name, type)                                           \
+    uint32_t prof_profile_##name##_count(const struct prof_profile *profile);
+PROF_TABLE_LIST(PROF_TABLE_COUNT)
+#undef PROF_TABLE_COUNT
+
+const struct prof_value_type *prof_profile_value_type(
+    const struct prof_profile *profile, uint32_t id);
+const struct prof_module *prof_profile_module(
+    const struct prof_profile *profile, uint32_t id);
+const struct prof_mapping *prof_profile_mapping(
+    const struct prof_profile *profile, uint32_t id);
+const struct prof_process *prof_profile_process(
+    const struct prof_profile *profile, uint32_t id);
+const struct prof_thread *prof_profile_thread(
+    const struct prof_profile *profile, uint32_t id);
+const struct prof_frame *prof_profile_frame(
+    const struct prof_profile *profile, uint32_t id);
+const struct prof_line *prof_profile_line(
+    const struct prof_profile *profile, uint32_t id);
+const struct prof_stack *prof_profile_stack(
+    const struct prof_profile *profile, uint32_t id);
+const struct prof_sample *prof_profile_sample(
+    const struct prof_profile *profile, uint32_t id);
+const struct prof_origin *prof_profile_read_origin(
+    const struct prof_profile *profile);
+
+/*
+ * The name a person sees for line `index` of a frame: the function, the
+ * account's or runtime's name, or "[module+0xoffset]" where no symbol is
+ * known. `buffer` holds the text when it has to be made.
+ */
+const char *prof_profile_frame_label(
+    const struct prof_profile *profile, uint32_t frame, uint32_t index,
+    char *buffer, size_t buffer_bytes);
+
+/* Source-level frames of a frame: its lines, or 1 without them. */
+uint32_t prof_profile_frame_depth(
+    const struct prof_profile *profile, uint32_t frame);
+
+#endif
