@@ -1,0 +1,131 @@
+/*
+ * From a place in a module to source: function, file, line, inlined frames.
+ *
+ * A symbolizer is a cache of modules. A module answers in two tiers: names,
+ * from the symbol tables alone, and full, from DWARF, of which one compilation
+ * unit is read on the first address that falls into it, once.
+ *
+ * Three kinds of address, never mixed: a runtime pc is the caller's business;
+ * `offset` is the place in the file (pc - mapping start + mapping offset);
+ * `vaddr` is the address the ELF file itself uses. An address must already be
+ * inside the call: the caller has subtracted 1 from every return address.
+ *
+ * One thread at a time per symbolizer; symbolizers are independent of each
+ * other. Files are input from anywhere: whatever is in them, the worst answer
+ * is no answer, with its reason in sym_module_problem().
+ */
+#ifndef SYMBOLIZER_SYMBOLIZER_H
+#define SYMBOLIZER_SYMBOLIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+
+struct sym_symbolizer;
+struct sym_module;
+
+enum sym_kind {
+    SYM_FILE,   /* an ELF file */
+    SYM_VDSO,   /* the kernel's vDSO; offsets into its image */
+    SYM_KERNEL, /* offset and vaddr are both the kernel's own addresses */
+};
+
+struct sym_options {
+    /* Where separate debug files live, ended by NULL; copied. NULL stands
+       for /usr/lib/debug alone; an empty list for none. */
+    const char *const *debug_dirs;
+    bool names_only; /* symbol tables only, no inlines, no lines */
+};
+
+/* A module to open. Everything is borrowed, for the call only but `image`. */
+struct sym_source {
+    enum sym_kind kind;
+
+    /* As the target saw it; names the module in every message. KERNEL: a
+       file in the form of /proc/kallsyms, NULL for that file itself. */
+    const char *path;
+
+    /* Another way to the same file, or NULL: below /proc/PID/root, in
+       /proc/PID/map_files, or /proc/self/fd/N for an open descriptor. It is
+       the second choice when the build-id tells which is right, else the
+       first, since `path` may name another file in our mount namespace. */
+    const char *alternative;
+
+    /* The ELF file in memory instead, valid as long as the symbolizer. VDSO
+       without an image uses the one this process runs with. */
+    const void *image;
+    size_t image_bytes;
+
+    /* What was seen at run time; 0 bytes: unknown. */
+    const uint8_t *build_id;
+    size_t build_id_bytes;
+};
+
+/* One source-level frame. Strings live as long as the symbolizer. */
+struct sym_frame {
+    const char *function; /* demangled; never empty */
+    const char *raw_name; /* as in the file: the linkage name where known */
+    const char *file;     /* "" unknown */
+    uint32_t line;        /* 0 unknown */
+    uint32_t column;      /* 0 unknown */
+    bool is_inlined;      /* into the next frame */
+    uint64_t start_vaddr; /* of the function whose code this is, the same
+                             for all frames of one address */
+};
+
+/* Innermost first. Valid until the next lookup in the same symbolizer. */
+struct sym_frames {
+    const struct sym_frame *rows;
+    size_t count; /* 0: nothing is known about this address */
+};
+
+/* `options` may be NULL. NULL when out of memory. */
+struct sym_symbolizer *sym_symbolizer_create(const struct sym_options *options);
+void sym_symbolizer_destroy(struct sym_symbolizer *symbolizer);
+
+/*
+ * Find a module's file and read its headers; nothing else is read before the
+ * first lookup. The same source opened again gives the same module, unless
+ * the file has changed since.
+ *
+ *   owner    the symbolizer, until it is destroyed
+ *   errors   MISMATCH when every file found has another build-id than the one
+ *            expected: such a file is never used; SYSTEM, MALFORMED,
+ *            UNSUPPORTED when there is no file to read; NO_MEMORY
+ */
+MUST_CHECK enum status sym_module_open(
+    struct sym_symbolizer *symbolizer, const struct sym_source *source,
+    struct sym_module **module, struct diag *diag);
+
+/*
+ * The ELF address of a file offset, by the program headers of the runtime
+ * file. False when no segment holds the offset in the file.
+ */
+bool sym_module_vaddr(
+    const struct sym_module *module, uint64_t offset, uint64_t *vaddr);
+
+/* The bytes of the file's own build-id, 0 when it has none. */
+size_t sym_module_build_id(
+    const struct sym_module *module, const uint8_t **bytes);
+
+/*
+ * What runs at `vaddr`. An address nobody knows is an answer, with a count of
+ * 0; damaged debug information makes the answer poorer, not an error.
+ *
+ *   errors   NO_MEMORY
+ */
+MUST_CHECK enum status sym_module_lookup(
+    struct sym_module *module, uint64_t vaddr, struct sym_frames *frames,
+    struct diag *diag);
+
+/*
+ * Why this module answers less than it might, as one sentence: a debug file
+ * that belongs to another build, DWARF that breaks its rules, a compression
+ * that is not handled. "" when there is nothing to say. May change with each
+ * lookup, since DWARF is read late.
+ */
+const char *sym_module_problem(const struct sym_module *module);
+
+#endif

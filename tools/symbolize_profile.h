@@ -1,0 +1,26 @@
+/* Gives every native frame of a profile its functions, files and lines. */
+#ifndef TOOLS_SYMBOLIZE_PROFILE_H
+#define TOOLS_SYMBOLIZE_PROFILE_H
+
+#include "profiler/base/status.h"
+#include "profiler/profile.h"
+#include "symbolizer/symbolizer.h"
+
+/*
+ * Look up every native frame that has no lines yet; a second call costs only
+ * the frames added since.
+ *
+ * No frame stays empty. Where no symbol is known the one line is named
+ * "[module+0xADDRESS]": the base name of the module's path and its ELF address,
+ * or the file offset when the file could not be used. Such a frame counts in
+ * PROF_LOSS_NO_SYMBOL once for every sample whose stack holds it, and at least
+ * once; call this after the samples are in.
+ *
+ *   errors   NO_MEMORY. A module that cannot be opened is not an error: its
+ *            frames get addresses for names
+ */
+MUST_CHECK enum status symbolize_profile(
+    struct prof_profile *profile, struct sym_symbolizer *symbolizer,
+    struct diag *diag);
+
+#endif
