@@ -1,0 +1,45 @@
+/*
+ * How far a profile can be trusted: what was counted, what the kernel says,
+ * and what is missing. Every exporter that a person reads shows it.
+ */
+#ifndef EXPORTERS_QUALITY_H
+#define EXPORTERS_QUALITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/profile.h"
+
+struct exp_writer;
+
+struct exp_quality {
+    uint64_t samples;            /* of functions: accounts are not counted */
+    uint64_t incomplete_samples; /* their outermost part is missing */
+    uint64_t sampled_ns;         /* first value type, if nanoseconds; all */
+    uint64_t account_ns;         /* the part of it in [startup], [exit], ... */
+    uint64_t kernel_ns;          /* the kernel's own figure; 0 unknown */
+    uint64_t duration_ns;        /* 0 unknown */
+    uint64_t lost_samples;       /* the reasons that cost whole samples */
+    uint64_t loss[PROF_LOSS_COUNT];
+};
+
+struct exp_quality exp_quality_of(const struct prof_profile *profile);
+
+/* Nothing was lost, cut or guessed. */
+bool exp_quality_is_good(const struct exp_quality *quality);
+
+/* Which reason it is, for a program: "ring_full". */
+const char *exp_loss_name(enum prof_loss reason);
+
+/*
+ * One line each, without a line break: "perf clock, 997 Hz, 3.01 s, 2998
+ * samples, CPU 3.00 s of 3.01 s (99.7 %)", and "no samples lost, all stacks
+ * complete" or the losses by reason.
+ */
+void exp_quality_write_facts(
+    const struct exp_quality *quality, const struct prof_profile *profile,
+    struct exp_writer *writer);
+void exp_quality_write_losses(
+    const struct exp_quality *quality, struct exp_writer *writer);
+
+#endif

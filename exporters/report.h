@@ -1,0 +1,68 @@
+/*
+ * The report: which functions take the time, alone and with what they call.
+ *
+ * A function is a name in a module. Its self value is what was counted in the
+ * function itself, its total adds everything it called; recursion counts once.
+ *
+ * Callers and callees are the functions one call away. Both add up to the
+ * total of the function asked for: a recursive call is neither.
+ *
+ * JSON, stable within a version:
+ *
+ *   {"version": 1,
+ *    "origin": {"command_line", "hostname", "os_release", "architecture",
+ *               "clock": text, "period_ns", "start_unix_ns", "duration_ns",
+ *               "cpu_count": number},
+ *    "value": {"name", "unit": text},       of every self and total below
+ *    "total": number,
+ *    "quality": {"samples", "incomplete_samples", "lost_samples",
+ *                "sampled_ns", "account_ns", "kernel_ns": number,
+ *                "losses": [{"reason", "text": text, "count": number}]},
+ *    "processes": [{"name": text, "pid", "total", "kernel_ns": number}],
+ *    "function_count": number,
+ *    "functions": [FUNCTION...]             by self, then by total; --top each
+ *    "callers": {"function": text, "matches": [text], "total": number,
+ *                "functions": [FUNCTION...]},    only if asked for
+ *    "callees": the same}
+ *
+ *   FUNCTION = {"name", "kind", "module", "file": text, "line": number,
+ *               "self", "total": number}
+ *
+ * Losses are listed only where the count is not 0. An unknown text is "", an
+ * unknown number 0.
+ */
+#ifndef EXPORTERS_REPORT_H
+#define EXPORTERS_REPORT_H
+
+#include <stdint.h>
+
+#include "exporters/options.h"
+
+struct exp_report;
+struct exp_writer;
+struct prof_profile;
+
+struct exp_report_view {
+    uint32_t top;        /* rows of a table at most; 0: all */
+    uint32_t columns;    /* width of the text; 0: as wide as it gets */
+    const char *callers; /* of this function, or NULL */
+    const char *callees; /* of this function, or NULL */
+};
+
+/* Borrows the profile; NULL when out of memory. */
+struct exp_report *exp_report_create(
+    const struct prof_profile *profile, const struct exp_options *options);
+void exp_report_destroy(struct exp_report *report);
+
+/*
+ * Render. `callers` and `callees` name a function exactly, or without its
+ * parameters, or else by any part of the name. Failures stay in the writer.
+ */
+void exp_report_write_text(
+    const struct exp_report *report, const struct exp_report_view *view,
+    struct exp_writer *writer);
+void exp_report_write_json(
+    const struct exp_report *report, const struct exp_report_view *view,
+    struct exp_writer *writer);
+
+#endif
