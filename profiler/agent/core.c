@@ -1,0 +1,309 @@
+/* The agent's core: its one state, and how it comes and goes. */
+#include "profiler/agent/core.h"
+
+#include "profiler/agent/link.h"
+#include "profiler/agent/sys.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum {
+    MAP_BYTES = WIRE_SEGMENT_BYTES + WIRE_DATA_BYTES,
+    SCRATCH_BYTES = PROF_SCRATCH_COUNT * sizeof(struct prof_scratch),
+
+    /* A program must start even when its collector hangs. */
+    HELLO_TIMEOUT_MS = 2000,
+    EXEC_TIMEOUT_MS = 500,
+    EXIT_TIMEOUT_MS = 2000,
+};
+
+struct prof_core prof_core;
+
+uint64_t prof_core_cpu_ns(void)
+{
+    struct timespec used = {0};
+    (void)sys_call2(__NR_clock_gettime, (long)CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+static long raw_clock_gettime(int clock, void *timespec)
+{
+    return sys_call2(__NR_clock_gettime, (long)clock, timespec);
+}
+
+/* The kernel's auxiliary vector tells where the vDSO is: getauxval(3). */
+static const void *find_vdso(void)
+{
+    int fd = (int)sys_call4(
+        __NR_openat, (long)AT_FDCWD, "/proc/self/auxv",
+        (long)(O_RDONLY | O_CLOEXEC), 0L);
+    if (fd < 0)
+        return NULL;
+    Elf64_auxv_t entry;
+    const void *found = NULL;
+    while (sys_call3(__NR_read, (long)fd, &entry, sizeof entry) ==
+               (long)sizeof entry &&
+           entry.a_type != AT_NULL) {
+        if (entry.a_type == AT_SYSINFO_EHDR)
+            found = (const void *)entry.a_un.a_val;
+    }
+    (void)sys_close(fd);
+    return found;
+}
+
+/* ---- memory ---- */
+
+/*
+ * The blocks twice in a row, and none of it in a fork's child: the child must
+ * not write into its parent's ring.
+ */
+static bool map_ring(int fd)
+{
+    long base = sys_mmap(
+        NULL, MAP_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (sys_is_error(base))
+        return false;
+    unsigned char *at = (unsigned char *)base;
+    if (sys_is_error(sys_mmap(
+            at, WIRE_SEGMENT_BYTES, PROT_READ | PROT_WRITE,
+            MAP_SHARED | MAP_FIXED, fd, 0)) ||
+        sys_is_error(sys_mmap(
+            at + WIRE_SEGMENT_BYTES, WIRE_DATA_BYTES, PROT_READ | PROT_WRITE,
+            MAP_SHARED | MAP_FIXED, fd, WIRE_BLOCKS_OFFSET))) {
+        (void)sys_munmap(at, MAP_BYTES);
+        return false;
+    }
+    (void)sys_call3(__NR_madvise, at, (long)MAP_BYTES, (long)MADV_DONTFORK);
+    prof_core.ring = (struct wire_ring){
+        .header = (void *)at,
+        .descriptors = (void *)(at + WIRE_HEADER_BYTES),
+        .blocks = at + WIRE_BLOCKS_OFFSET};
+    return true;
+}
+
+/* A sealed segment; its descriptor, or negative. */
+static int make_segment(void)
+{
+    int fd = (int)sys_call2(
+        __NR_memfd_create, "watchfire",
+        (long)(MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (fd < 0)
+        return fd;
+    if (sys_call2(__NR_ftruncate, (long)fd, (long)WIRE_SEGMENT_BYTES) < 0 ||
+        sys_call3(
+            __NR_fcntl, (long)fd, (long)F_ADD_SEALS,
+            (long)(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) < 0 ||
+        !map_ring(fd)) {
+        (void)sys_close(fd);
+        return -1;
+    }
+    prof_core.ring.header->magic = WIRE_MAGIC;
+    prof_core.ring.header->version = WIRE_VERSION;
+    prof_core.ring.header->pid = prof_core.pid;
+    return fd;
+}
+
+static bool make_scratch(void)
+{
+    if (prof_core.scratch != NULL)
+        return true;
+    long base = sys_mmap(
+        NULL, SCRATCH_BYTES, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (sys_is_error(base))
+        return false;
+    prof_core.scratch = (void *)base;
+    return true;
+}
+
+static void release_ring(void)
+{
+    (void)sys_munmap(prof_core.ring.header, MAP_BYTES);
+    prof_core.ring = (struct wire_ring){0};
+}
+
+/* ---- threads ---- */
+
+struct kernel_dirent {
+    uint64_t inode;
+    int64_t next;
+    uint16_t bytes;
+    uint8_t type;
+    char name[];
+};
+
+static int parse_tid(const char *text)
+{
+    int tid = 0;
+    for (; *text >= '0' && *text <= '9'; text++)
+        tid = tid * 10 + (*text - '0');
+    return *text == '\0' ? tid : 0;
+}
+
+/* Threads that were there before us: other constructors may start some. */
+static void arm_existing_threads(void)
+{
+    int fd = (int)sys_call4(
+        __NR_openat, (long)AT_FDCWD, "/proc/self/task",
+        (long)(O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0L);
+    if (fd < 0) {
+        (void)prof_timer_arm(sys_gettid());
+        return;
+    }
+    _Alignas(struct kernel_dirent) char buffer[1024];
+    long bytes;
+    while ((bytes = sys_call3(
+                __NR_getdents64, (long)fd, buffer, sizeof buffer)) > 0) {
+        for (long at = 0; at < bytes;) {
+            const struct kernel_dirent *entry = (void *)(buffer + at);
+            int tid = parse_tid(entry->name);
+            if (tid > 0)
+                (void)prof_timer_arm(tid);
+            at += entry->bytes;
+        }
+    }
+    (void)sys_close(fd);
+}
+
+/* ---- coming and going ---- */
+
+void prof_core_report_failure(const char *session, const char *reason)
+{
+    struct wire_reply reply;
+    (void)prof_link_ask(
+        session, WIRE_FAILED, -1, reason, HELLO_TIMEOUT_MS, &reply);
+}
+
+static bool say_hello(int fd, struct wire_reply *reply)
+{
+    return prof_link_ask(
+               prof_core.config.session, WIRE_HELLO, fd, NULL, HELLO_TIMEOUT_MS,
+               reply) &&
+           reply->status == 0 && reply->period_ns > 0;
+}
+
+void prof_core_start(const struct prof_core_config *config)
+{
+    prof_core.config = *config;
+    prof_core.pid = (uint32_t)sys_getpid();
+    prof_core.clock_gettime =
+        (long (*)(int, void *))prof_vdso_clock_gettime(find_vdso());
+    if (prof_core.clock_gettime == NULL)
+        prof_core.clock_gettime = raw_clock_gettime;
+
+    int fd = make_scratch() ? make_segment() : -1;
+    if (fd < 0) {
+        prof_core_report_failure(
+            config->session, "no memory for the ring (memfd or mmap refused)");
+        return;
+    }
+
+    /* The handler first: the collector arms the clock before it answers. */
+    prof_signals_install();
+    struct wire_reply reply;
+    bool is_welcome = say_hello(fd, &reply);
+    (void)sys_close(fd);
+    if (!is_welcome) {
+        release_ring();
+        return;
+    }
+    prof_core.period_ns = reply.period_ns;
+    prof_core.actions = reply.actions;
+    /* Pairs with the acquire in prof_handle_signal(): all of the above. */
+    atomic_store_explicit(&prof_core.is_active, 1, memory_order_release);
+    if (prof_core.actions & WIRE_ARM_TIMERS)
+        arm_existing_threads();
+}
+
+void prof_core_restart_in_child(void)
+{
+    if (!atomic_load_explicit(&prof_core.is_active, memory_order_relaxed))
+        return;
+    /* The ring is not mapped here (MADV_DONTFORK), and no timer is armed. */
+    atomic_store_explicit(&prof_core.is_active, 0, memory_order_relaxed);
+    prof_core.ring = (struct wire_ring){0};
+    for (int i = 0; i < PROF_SCRATCH_COUNT; i++)
+        atomic_store_explicit(
+            &prof_core.scratch[i].is_taken, 0, memory_order_relaxed);
+
+    struct prof_core_config config = prof_core.config;
+    prof_core_start(&config);
+}
+
+static bool is_our_process(void)
+{
+    return atomic_load_explicit(&prof_core.is_active, memory_order_relaxed) &&
+           (uint32_t)sys_getpid() == prof_core.pid;
+}
+
+bool prof_core_before_exec(void)
+{
+    if (!is_our_process() || (prof_core.actions & WIRE_DISARM_FOR_EXEC) == 0)
+        return false;
+    struct wire_reply reply;
+    return prof_link_ask(
+        prof_core.config.session, WIRE_EXEC, -1, NULL, EXEC_TIMEOUT_MS, &reply);
+}
+
+void prof_core_after_failed_exec(void)
+{
+    struct wire_reply reply;
+    (void)prof_link_ask(
+        prof_core.config.session, WIRE_EXEC_FAILED, -1, NULL, EXEC_TIMEOUT_MS,
+        &reply);
+}
+
+void prof_core_note_exit(void)
+{
+    if (!is_our_process())
+        return;
+    uint64_t unset = 0;
+    (void)atomic_compare_exchange_strong_explicit(
+        &prof_core.ring.header->exit_cpu_ns, &unset, prof_core_cpu_ns(),
+        memory_order_relaxed, memory_order_relaxed);
+}
+
+bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes)
+{
+    if (!is_our_process() || (prof_core.actions & WIRE_WAIT_AT_EXIT) == 0)
+        return true;
+    bool is_forever = prof_core.pid == 1;
+    struct wire_reply reply;
+    if (!prof_link_ask(
+            prof_core.config.session, WIRE_BYE, -1, NULL,
+            is_forever ? -1 : EXIT_TIMEOUT_MS, &reply))
+        return true;
+    for (uint32_t i = 0; i + 1 < text_bytes && i < sizeof reply.text; i++) {
+        text[i] = reply.text[i];
+        text[i + 1] = '\0';
+    }
+    return reply.status == 0;
+}
+
+void prof_core_publish(const struct wire_module *module)
+{
+    if (!is_our_process())
+        return;
+    uint32_t path_bytes = 0;
+    while (path_bytes < WIRE_PATH_BYTES - 1 && module->path[path_bytes])
+        path_bytes++;
+    uint32_t bytes =
+        (uint32_t)offsetof(struct wire_module, path) + path_bytes + 1;
+
+    struct prof_claim claim =
+        prof_ring_claim(&prof_core.ring, bytes, (uint32_t)sys_gettid());
+    if (claim.bytes == NULL)
+        return;
+    for (uint32_t i = 0; i < bytes; i++)
+        ((volatile char *)claim.bytes)[i] = ((const char *)module)[i];
+    struct wire_record *record = claim.bytes;
+    struct timespec now = {0};
+    (void)prof_core.clock_gettime(CLOCK_MONOTONIC, &now);
+    record->tid = (uint32_t)sys_gettid();
+    record->time_ns =
+        (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    prof_ring_commit(&prof_core.ring, &claim);
+}

@@ -1,0 +1,119 @@
+/*
+ * The agent's core: the guest in the target process. Freestanding: raw system
+ * calls, no libc, no thread-local storage, no loader, no relocation but its
+ * own. The preload shell around it (shell_*.c) supplies what only libc knows.
+ *
+ * There is one core per process and its state is one object, because a signal
+ * handler has no argument of its own. Unless marked SIGNAL_SAFE, functions run
+ * in normal context, one thread at a time.
+ *
+ * No failure here reaches the program: the core stays idle and the collector
+ * is told why, once.
+ */
+#ifndef PROFILER_AGENT_CORE_H
+#define PROFILER_AGENT_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/agent/sig_ring.h"
+#include "profiler/unwind/sig_walk.h"
+
+/* As the kernel defines it for rt_sigaction(2) on x86-64. */
+struct prof_kernel_sigaction {
+    void (*handler)(int);
+    uint64_t flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+/* What the core cannot find out by itself. */
+struct prof_core_config {
+    const char *session; /* NAME.SECRET; must stay valid */
+    const struct prof_engine *engine;
+    uint32_t tid_offset; /* bytes from the thread pointer to the thread's
+                            kernel id; 0: ask the kernel each time */
+};
+
+/* Frames are collected here before their number is known. */
+#define PROF_SCRATCH_COUNT 32
+struct prof_scratch {
+    _Atomic uint32_t is_taken;
+    uint64_t frames[WIRE_FRAMES_MAX];
+};
+
+struct prof_core {
+    _Atomic uint32_t is_active; /* the handler records samples */
+    uint32_t pid;               /* whose ring this is; tells fork children */
+    struct prof_core_config config;
+    struct wire_ring ring;
+    uint32_t actions; /* WIRE_ARM_TIMERS ..., from the collector */
+    uint64_t period_ns;
+    long (*clock_gettime)(int clock, void *timespec); /* the vDSO's */
+    struct prof_scratch *scratch;                     /* PROF_SCRATCH_COUNT */
+};
+
+/* Hidden, so that it is reached without a relocation. */
+__attribute__((visibility("hidden"))) extern struct prof_core prof_core;
+
+/*
+ * Join the session: install the handlers, make the ring, say HELLO, and arm
+ * the clocks of all threads.
+ */
+void prof_core_start(const struct prof_core_config *config);
+
+/* Tell the collector why this process cannot be sampled. */
+void prof_core_report_failure(const char *session, const char *reason);
+
+/* In a fork's child: forget the parent's ring and start anew. */
+void prof_core_restart_in_child(void);
+
+/*
+ * Around exec: false when another process's memory is borrowed (vfork) or
+ * nothing is active, and nothing needs to be done.
+ */
+bool prof_core_before_exec(void);
+void prof_core_after_failed_exec(void);
+
+/* The process begins to exit: note its CPU time. */
+void prof_core_note_exit(void);
+
+/*
+ * Say BYE and wait until the outputs are written, at most 2 s (PID 1: as long
+ * as it takes). Returns false and the reason in `text` when they could not be.
+ */
+bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes);
+
+/*
+ * Arm a CPU-clock timer for the thread `tid` of this process.
+ *
+ *   returns  the timer, or a negative errno; 0 <= when nothing is needed
+ */
+int prof_timer_arm(int tid);
+void prof_timer_disarm(int timer);
+bool prof_timers_wanted(void);
+
+/* Publish code that may soon be unmapped, or that is gone; see wire.h. */
+void prof_core_publish(const struct wire_module *module);
+
+/* The handler of SIGTRAP and SIGPROF. */
+__attribute__((visibility("hidden"))) SIGNAL_SAFE void prof_handle_signal(
+    int signal, void *info, void *ucontext);
+
+/*
+ * The signals that are ours, and what the program believes of them. `signal`
+ * is SIGTRAP or SIGPROF; others are not ours and give false.
+ */
+bool prof_signal_is_ours(int signal);
+void prof_signals_install(void);
+void prof_signal_exchange(
+    int signal, const struct prof_kernel_sigaction *wanted,
+    struct prof_kernel_sigaction *old);
+
+/* CPU time of the whole process so far, ns. A system call. */
+uint64_t prof_core_cpu_ns(void);
+
+/* Find clock_gettime in the vDSO at `base`; NULL when it is not there. */
+void *prof_vdso_clock_gettime(const void *base);
+
+#endif

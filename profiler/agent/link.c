@@ -1,0 +1,163 @@
+/* The agent's end of the socket. */
+#include "profiler/agent/link.h"
+
+#include "profiler/agent/sys.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+static const char name_prefix[] = "watchfire-";
+
+/* Copies without calling memcpy, which a freestanding core does not have. */
+static void copy(void *to, const void *from, size_t bytes)
+{
+    volatile char *out = to;
+    for (size_t i = 0; i < bytes; i++)
+        out[i] = ((const char *)from)[i];
+}
+
+static size_t text_length(const char *text)
+{
+    size_t length = 0;
+    while (text[length] != '\0')
+        length++;
+    return length;
+}
+
+/* The abstract address of the session's NAME; 0 when it is no session. */
+static socklen_t session_address(
+    const char *session, struct sockaddr_un *address)
+{
+    size_t prefix = sizeof name_prefix - 1, name = 0;
+    while (session[name] != '.' && session[name] != '\0')
+        name++;
+    if (session[name] != '.' ||
+        text_length(session + name + 1) != WIRE_SECRET_BYTES ||
+        1 + prefix + name > sizeof address->sun_path)
+        return 0;
+
+    address->sun_family = AF_UNIX;
+    address->sun_path[0] = '\0';
+    copy(address->sun_path + 1, name_prefix, prefix);
+    copy(address->sun_path + 1 + prefix, session, name);
+    return (
+        socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + prefix + name);
+}
+
+static const char *session_secret(const char *session)
+{
+    while (*session != '.')
+        session++;
+    return session + 1;
+}
+
+/* Anyone can bind an abstract name; only root and we ourselves may serve. */
+static bool is_trusted(int fd)
+{
+    struct ucred peer;
+    socklen_t bytes = sizeof peer;
+    long result = sys_call5(
+        __NR_getsockopt, (long)fd, (long)SOL_SOCKET, (long)SO_PEERCRED, &peer,
+        &bytes);
+    return result == 0 &&
+           (peer.uid == 0 || (long)peer.uid == sys_call0(__NR_getuid) ||
+            (long)peer.uid == sys_call0(__NR_geteuid));
+}
+
+static int session_connect(const char *session)
+{
+    struct sockaddr_un address;
+    socklen_t bytes = session_address(session, &address);
+    if (bytes == 0)
+        return -EINVAL;
+
+    int fd = (int)sys_call3(
+        __NR_socket, (long)AF_UNIX, (long)(SOCK_SEQPACKET | SOCK_CLOEXEC), 0L);
+    if (fd < 0)
+        return fd;
+    if (sys_call3(__NR_connect, (long)fd, &address, (long)bytes) < 0 ||
+        !is_trusted(fd)) {
+        (void)sys_close(fd);
+        return -ECONNREFUSED;
+    }
+    return fd;
+}
+
+static bool send_message(int socket, const struct wire_message *message, int fd)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr header;
+    } control;
+    struct iovec part = {
+        .iov_base = (void *)(uintptr_t)message, .iov_len = sizeof *message};
+    struct msghdr request = {.msg_iov = &part, .msg_iovlen = 1};
+
+    if (fd >= 0) {
+        control.header = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof(int)),
+            .cmsg_level = SOL_SOCKET,
+            .cmsg_type = SCM_RIGHTS};
+        copy(CMSG_DATA(&control.header), &fd, sizeof fd);
+        request.msg_control = &control;
+        request.msg_controllen = sizeof control;
+    }
+    return sys_call3(
+               __NR_sendmsg, (long)socket, &request, (long)MSG_NOSIGNAL) ==
+           (long)sizeof *message;
+}
+
+/*
+ * The kernel writes the time that is left back into `left`, so a signal of the
+ * program's does not start the wait anew.
+ */
+static bool receive_reply(int socket, int timeout_ms, struct wire_reply *reply)
+{
+    struct pollfd wait = {.fd = socket, .events = POLLIN};
+    struct timespec left = {
+        .tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L};
+    long ready;
+    do {
+        ready = sys_call5(
+            __NR_ppoll, &wait, 1L, timeout_ms < 0 ? NULL : &left, (void *)NULL,
+            8L);
+    } while (ready == -EINTR);
+    if (ready != 1)
+        return false;
+
+    long bytes = sys_call6(
+        __NR_recvfrom, socket, SYS_ARG(reply), sizeof *reply, MSG_DONTWAIT, 0,
+        0);
+    return bytes == (long)sizeof *reply && reply->magic == WIRE_MAGIC &&
+           reply->version == WIRE_VERSION;
+}
+
+bool prof_link_ask(
+    const char *session, enum wire_message_type type, int fd, const char *text,
+    int timeout_ms, struct wire_reply *reply)
+{
+    int socket = session_connect(session);
+    if (socket < 0)
+        return false;
+
+    struct wire_message message = {
+        .magic = WIRE_MAGIC,
+        .version = WIRE_VERSION,
+        .type = type,
+        .pid = (uint32_t)sys_getpid()};
+    copy(message.secret, session_secret(session), WIRE_SECRET_BYTES);
+    if (text != NULL) {
+        size_t length = text_length(text);
+        if (length >= sizeof message.text)
+            length = sizeof message.text - 1;
+        copy(message.text, text, length);
+    }
+
+    bool is_answered = send_message(socket, &message, fd) &&
+                       receive_reply(socket, timeout_ms, reply);
+    (void)sys_close(socket);
+    return is_answered;
+}

@@ -1,0 +1,27 @@
+/*
+ * The agent's end of the socket: one request and one reply per connection,
+ * nothing stays open. The protocol stands in profiler/wire.h.
+ */
+#ifndef PROFILER_AGENT_LINK_H
+#define PROFILER_AGENT_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/wire.h"
+
+/*
+ * Send a request to the collector of `session` (NAME.SECRET) and wait for the
+ * reply.
+ *
+ *   fd          goes along; stays the caller's; -1: none
+ *   text        goes along with WIRE_FAILED; NULL: none
+ *   timeout_ms  for the reply; negative: for ever
+ *   returns     false when there is no collector, it is somebody else's, or no
+ *               valid reply came in time
+ */
+bool prof_link_ask(
+    const char *session, enum wire_message_type type, int fd, const char *text,
+    int timeout_ms, struct wire_reply *reply);
+
+#endif

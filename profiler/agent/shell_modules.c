@@ -1,0 +1,144 @@
+/*
+ * Interposed: dlclose. A module that goes away is published before, so that
+ * samples still in the ring can be resolved, and its end is told after.
+ *
+ * dlopen is left alone: it finds libraries relative to its caller, which an
+ * interposed one would change. New modules are found by the collector.
+ */
+#include "profiler/agent/shell.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "profiler/agent/core.h"
+
+enum { PUBLISHED_MAX = 1024 };
+
+/* Start and end of each executable segment told to the collector. */
+struct published {
+    uint64_t start, end;
+    bool is_present; /* seen in the present walk of the list */
+};
+
+static struct published published[PUBLISHED_MAX];
+static unsigned published_count;
+static pthread_mutex_t published_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct published *find_published(uint64_t start, uint64_t end)
+{
+    for (unsigned i = 0; i < published_count; i++) {
+        if (published[i].start == start && published[i].end == end)
+            return &published[i];
+    }
+    return NULL;
+}
+
+static void copy_build_id(
+    struct wire_module *module, const struct dl_phdr_info *info)
+{
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type != PT_NOTE)
+            continue;
+        const char *at = (const char *)info->dlpi_addr + segment->p_vaddr;
+        const char *end = at + segment->p_memsz;
+        while (end - at >= (ptrdiff_t)sizeof(ElfW(Nhdr))) {
+            const ElfW(Nhdr) *note = (const void *)at;
+            const char *name = at + sizeof *note;
+            const char *bytes = name + ((note->n_namesz + 3) & ~3u);
+            if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
+                memcmp(name, "GNU", 4) == 0 &&
+                note->n_descsz <= WIRE_BUILD_ID_BYTES) {
+                module->build_id_bytes = note->n_descsz;
+                memcpy(module->build_id, bytes, note->n_descsz);
+                return;
+            }
+            at = bytes + ((note->n_descsz + 3) & ~3u);
+        }
+    }
+}
+
+static void publish_segment(
+    const struct dl_phdr_info *info, const ElfW(Phdr) * segment)
+{
+    const uint64_t page = 4095;
+    uint64_t address = info->dlpi_addr + segment->p_vaddr;
+    uint64_t start = address & ~page;
+    uint64_t end = (address + segment->p_memsz + page) & ~page;
+
+    struct published *known = find_published(start, end);
+    if (known != NULL) {
+        known->is_present = true;
+        return;
+    }
+    /* The program itself stays, and the collector read it at the start. */
+    if (info->dlpi_name[0] == '\0' || published_count == PUBLISHED_MAX)
+        return;
+
+    struct wire_module module = {
+        .record = {.type = WIRE_MODULE},
+        .start = start,
+        .end = end,
+        .offset = segment->p_offset & ~page};
+    strncpy(module.path, info->dlpi_name, sizeof module.path - 1);
+    copy_build_id(&module, info);
+    prof_core_publish(&module);
+    published[published_count++] =
+        (struct published){.start = start, .end = end, .is_present = true};
+}
+
+static int publish_module(struct dl_phdr_info *info, size_t size, void *context)
+{
+    (void)size, (void)context;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X))
+            publish_segment(info, segment);
+    }
+    return 0;
+}
+
+void shell_publish_modules(void)
+{
+    if (!atomic_load_explicit(&prof_core.is_active, memory_order_relaxed))
+        return;
+    /* A busy list belongs to a dlclose under way, which publishes as well. */
+    if (pthread_mutex_trylock(&published_lock) != 0)
+        return;
+    (void)dl_iterate_phdr(publish_module, NULL);
+    (void)pthread_mutex_unlock(&published_lock);
+}
+
+void shell_retire_modules(void)
+{
+    if (!atomic_load_explicit(&prof_core.is_active, memory_order_relaxed) ||
+        pthread_mutex_trylock(&published_lock) != 0)
+        return;
+    for (unsigned i = 0; i < published_count; i++)
+        published[i].is_present = false;
+    (void)dl_iterate_phdr(publish_module, NULL);
+    for (unsigned i = published_count; i-- > 0;) {
+        if (published[i].is_present)
+            continue;
+        struct wire_module gone = {
+            .record = {.type = WIRE_UNMAPPED},
+            .start = published[i].start,
+            .end = published[i].end};
+        prof_core_publish(&gone);
+        published[i] = published[--published_count];
+    }
+    (void)pthread_mutex_unlock(&published_lock);
+}
+
+INTERPOSE int dlclose(void *handle)
+{
+    int (*next)(void *) = (int (*)(void *))shell_next("dlclose");
+    shell_publish_modules();
+    int result = next(handle);
+    shell_retire_modules();
+    return result;
+}

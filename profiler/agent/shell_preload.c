@@ -1,0 +1,111 @@
+/*
+ * libwatchfire.so's constructor and destructor: finds or starts the collector
+ * and hands over to the core.
+ */
+#include "profiler/agent/shell.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/agent/core.h"
+#include "profiler/unwind/reference.h"
+
+static char session[128];
+
+void *shell_next(const char *name)
+{
+    int saved_errno = errno;
+    void *found = dlsym(RTLD_NEXT, name);
+    errno = saved_errno;
+    return found;
+}
+
+/*
+ * Where glibc keeps a thread's kernel id, as it tells debuggers: nptl_db's
+ * description of a field is {bits, count, offset}. Used only when it proves
+ * right for the calling thread.
+ */
+static uint32_t find_tid_offset(void)
+{
+    const uint32_t *field =
+        dlvsym(RTLD_DEFAULT, "_thread_db_pthread_tid", "GLIBC_PRIVATE");
+    if (field == NULL || field[0] != 32 || field[2] >= 4096)
+        return 0;
+    const char *thread = __builtin_thread_pointer();
+    int tid;
+    memcpy(&tid, thread + field[2], sizeof tid);
+    return tid == gettid() ? field[2] : 0;
+}
+
+static void complain(const char *reason)
+{
+    static const char prefix[] = "watchfire: not sampling: ";
+    char line[512];
+    size_t used = sizeof prefix - 1, length = strlen(reason);
+    if (length > sizeof line - used - 1)
+        length = sizeof line - used - 1;
+    memcpy(line, prefix, used);
+    memcpy(line + used, reason, length);
+    line[used + length] = '\n';
+    /* One write, so that lines of several processes do not mix. */
+    if (write(STDERR_FILENO, line, used + length + 1) < 0)
+        return;
+}
+
+/* False when this process is not to be sampled. */
+static bool find_session(void)
+{
+    const char *given = getenv("WATCHFIRE_SESSION");
+    if (given != NULL) {
+        size_t length = strlen(given);
+        if (length >= sizeof session)
+            return false;
+        memcpy(session, given, length + 1);
+        return true;
+    }
+    const char *reason = "";
+    if (!shell_start_collector(session, sizeof session, &reason)) {
+        complain(reason);
+        return false;
+    }
+    return setenv("WATCHFIRE_SESSION", session, 1) == 0;
+}
+
+__attribute__((constructor)) static void shell_arrive(void)
+{
+    int saved_errno = errno;
+    if (getenv("WATCHFIRE_DISABLE") == NULL && find_session()) {
+        const char *reason = "";
+        const struct prof_engine *engine = prof_reference_engine(&reason);
+        struct prof_core_config config = {
+            .session = session,
+            .engine = engine,
+            .tid_offset = find_tid_offset()};
+        if (engine == NULL) {
+            prof_core_report_failure(session, reason);
+        } else {
+            prof_core_start(&config);
+            (void)pthread_atfork(NULL, NULL, prof_core_restart_in_child);
+        }
+    }
+    errno = saved_errno;
+}
+
+void shell_leave(void)
+{
+    char text[256];
+    prof_core_note_exit();
+    shell_publish_modules();
+    if (!prof_core_wait_for_outputs(text, sizeof text))
+        complain(text);
+}
+
+__attribute__((destructor)) static void shell_depart(void)
+{
+    shell_leave();
+}

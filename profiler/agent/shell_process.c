@@ -1,0 +1,135 @@
+/*
+ * Interposed: how a process ends and how it becomes another program. A vfork
+ * child runs these in its parent's memory; the core tells by the pid.
+ */
+#include "profiler/agent/shell.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "profiler/agent/core.h"
+
+extern char **environ;
+
+/* ---- the end ---- */
+
+INTERPOSE __attribute__((noreturn)) void _exit(int status)
+{
+    __attribute__((noreturn)) void (*next)(int) =
+        (__attribute__((noreturn)) void (*)(int))shell_next("_exit");
+    shell_leave();
+    next(status);
+}
+
+INTERPOSE __attribute__((noreturn)) void _Exit(int status)
+{
+    _exit(status);
+}
+
+/* ---- exec: disarm, exec, and arm again when it failed ---- */
+
+typedef int execve_function(const char *, char *const[], char *const[]);
+
+static int run_exec(
+    execve_function *next, const char *file, char *const argv[],
+    char *const envp[])
+{
+    bool is_disarmed = prof_core_before_exec();
+    int result = next(file, argv, envp);
+    if (is_disarmed) {
+        int saved_errno = errno;
+        prof_core_after_failed_exec();
+        errno = saved_errno;
+    }
+    return result;
+}
+
+INTERPOSE int execve(const char *path, char *const argv[], char *const envp[])
+{
+    return run_exec((execve_function *)shell_next("execve"), path, argv, envp);
+}
+
+INTERPOSE int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+    return run_exec((execve_function *)shell_next("execvpe"), file, argv, envp);
+}
+
+INTERPOSE int execv(const char *path, char *const argv[])
+{
+    return execve(path, argv, environ);
+}
+
+INTERPOSE int execvp(const char *file, char *const argv[])
+{
+    return execvpe(file, argv, environ);
+}
+
+INTERPOSE int fexecve(int fd, char *const argv[], char *const envp[])
+{
+    int (*next)(int, char *const[], char *const[]) =
+        (int (*)(int, char *const[], char *const[]))shell_next("fexecve");
+    bool is_disarmed = prof_core_before_exec();
+    int result = next(fd, argv, envp);
+    if (is_disarmed) {
+        int saved_errno = errno;
+        prof_core_after_failed_exec();
+        errno = saved_errno;
+    }
+    return result;
+}
+
+/*
+ * The list forms build their array on the stack, as libc does, so that they
+ * work after vfork. `count` is the number of arguments before the NULL.
+ */
+static size_t count_arguments(va_list list)
+{
+    size_t count = 1;
+    while (va_arg(list, char *) != NULL)
+        count++;
+    return count;
+}
+
+static void fill_arguments(
+    char **argv, size_t count, const char *first, va_list list)
+{
+    argv[0] = (char *)(uintptr_t)first;
+    for (size_t i = 1; i <= count; i++)
+        argv[i] = va_arg(list, char *);
+}
+
+#define COLLECT_ARGUMENTS(argv, first, list)                                   \
+    va_list counting;                                                          \
+    va_start(list, first);                                                     \
+    va_copy(counting, list);                                                   \
+    size_t count = first == NULL ? 0 : count_arguments(counting);              \
+    va_end(counting);                                                          \
+    char **argv = __builtin_alloca((count + 1) * sizeof *argv);                \
+    fill_arguments(argv, count, first, list)
+
+INTERPOSE int execl(const char *path, const char *first, ...)
+{
+    va_list list;
+    COLLECT_ARGUMENTS(argv, first, list);
+    va_end(list);
+    return execv(path, argv);
+}
+
+INTERPOSE int execlp(const char *file, const char *first, ...)
+{
+    va_list list;
+    COLLECT_ARGUMENTS(argv, first, list);
+    va_end(list);
+    return execvp(file, argv);
+}
+
+INTERPOSE int execle(const char *path, const char *first, ...)
+{
+    va_list list;
+    COLLECT_ARGUMENTS(argv, first, list);
+    char *const *envp = va_arg(list, char *const *);
+    va_end(list);
+    return execve(path, argv, (char *const *)envp);
+}

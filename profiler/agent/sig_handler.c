@@ -1,0 +1,166 @@
+/*
+ * The sampling signal's handler: unwinds the interrupted thread and writes one
+ * record into the ring. Signals that are not ours go to the program.
+ */
+#include "profiler/agent/core.h"
+#include "profiler/agent/sys.h"
+
+#include <signal.h>
+#include <time.h>
+#include <ucontext.h>
+
+#ifndef TRAP_PERF
+#define TRAP_PERF 6 /* Linux 5.13; in glibc's headers since 2.37 */
+#endif
+
+enum { SIGNAL_DEFAULT = 0, SIGNAL_IGNORE = 1 };
+
+/* si_code, and behind si_addr what a perf event's sig_data said. */
+struct perf_siginfo {
+    int signo, error, code, padding;
+    uint64_t address;
+    uint64_t perf_data;
+};
+
+/* The part of siginfo_t that a POSIX timer fills in. */
+struct timer_siginfo {
+    int signo, error, code, padding;
+    int timer, overrun;
+    uint64_t value;
+};
+
+/* Timer expiries behind this signal; 0 when it is not ours. */
+static uint32_t count_expiries(int signal, const void *info)
+{
+    const struct perf_siginfo *perf = info;
+    if (signal == SIGTRAP)
+        return perf->code == TRAP_PERF && perf->perf_data == WIRE_COOKIE;
+
+    const struct timer_siginfo *timer = info;
+    if (timer->code != SI_TIMER || timer->value != WIRE_COOKIE)
+        return 0;
+    return timer->overrun > 0 ? 1 + (uint32_t)timer->overrun : 1;
+}
+
+/*
+ * SYSCALL leaves its return address in rcx and the flags in r11, and the
+ * kernel leaves them there: only an instruction after a system call sees both.
+ */
+static bool is_syscall_return(const ucontext_t *context)
+{
+    const greg_t *regs = context->uc_mcontext.gregs;
+    return regs[REG_RCX] == regs[REG_RIP] && regs[REG_R11] == regs[REG_EFL];
+}
+
+static uint32_t current_tid(void)
+{
+    if (prof_core.config.tid_offset == 0)
+        return (uint32_t)sys_gettid();
+    const char *thread_pointer = __builtin_thread_pointer();
+    return *(const uint32_t *)(thread_pointer + prof_core.config.tid_offset);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now = {0};
+    (void)prof_core.clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static struct prof_scratch *take_scratch(uint32_t tid)
+{
+    for (uint32_t i = 0; i < PROF_SCRATCH_COUNT; i++) {
+        struct prof_scratch *scratch =
+            &prof_core.scratch[(tid + i) % PROF_SCRATCH_COUNT];
+        /* Pairs with the release in record_sample(). */
+        if (atomic_exchange_explicit(
+                &scratch->is_taken, 1, memory_order_acquire) == 0)
+            return scratch;
+    }
+    prof_ring_count_loss(&prof_core.ring, WIRE_LOSS_BUSY);
+    return NULL;
+}
+
+static void write_sample(
+    const struct wire_sample *head, const uint64_t *frames, uint32_t count)
+{
+    struct prof_claim claim = prof_ring_claim(
+        &prof_core.ring, (uint32_t)(sizeof *head + count * sizeof *frames),
+        head->record.tid);
+    if (claim.bytes == NULL)
+        return;
+
+    struct wire_sample *sample = claim.bytes;
+    *sample = *head;
+    for (uint32_t i = 0; i < count; i++)
+        sample->frames[i] = frames[i];
+    prof_ring_commit(&prof_core.ring, &claim);
+}
+
+static void record_sample(
+    int signal, uint32_t expiries, const ucontext_t *context)
+{
+    uint32_t tid = current_tid();
+    struct prof_scratch *scratch = take_scratch(tid);
+    if (scratch == NULL)
+        return;
+
+    struct wire_sample head = {
+        .record = {.type = WIRE_SAMPLE, .tid = tid, .time_ns = now_ns()},
+        .expiries = expiries};
+    struct prof_walk walk = {
+        .frames = scratch->frames, .capacity = WIRE_FRAMES_MAX};
+    prof_core.config.engine->walk(prof_core.config.engine, context, &walk);
+
+    head.frame_count = walk.count;
+    if (signal != SIGTRAP)
+        head.record.flags |= WIRE_SAMPLE_TICK;
+    if (is_syscall_return(context))
+        head.record.flags |= WIRE_SAMPLE_SYSCALL;
+    if (walk.end == PROF_WALK_CUT)
+        head.record.flags |= WIRE_SAMPLE_CUT;
+    if (walk.end == PROF_WALK_INCOMPLETE)
+        head.record.flags |= WIRE_SAMPLE_INCOMPLETE;
+    write_sample(&head, scratch->frames, walk.count);
+
+    /* Pairs with the acquire in take_scratch(). */
+    atomic_store_explicit(&scratch->is_taken, 0, memory_order_release);
+}
+
+/* Do what would have happened to a signal that is not ours. */
+static void pass_on(int signal, void *info, void *ucontext)
+{
+    struct prof_kernel_sigaction action;
+    prof_signal_exchange(signal, NULL, &action);
+
+    uintptr_t handler = (uintptr_t)action.handler;
+    if (handler == SIGNAL_IGNORE)
+        return;
+    if (handler == SIGNAL_DEFAULT) {
+        /* Both signals kill by default: let it, when this handler returns. */
+        struct prof_kernel_sigaction deadly = {.handler = NULL};
+        (void)sys_call4(
+            __NR_rt_sigaction, (long)signal, &deadly, (void *)NULL,
+            sizeof deadly.mask);
+        (void)sys_call3(
+            __NR_tgkill, (long)sys_getpid(), (long)sys_gettid(), (long)signal);
+        return;
+    }
+    ((void (*)(int, void *, void *))handler)(signal, info, ucontext);
+}
+
+SIGNAL_SAFE void prof_handle_signal(int signal, void *info, void *ucontext)
+{
+    uint32_t expiries = count_expiries(signal, info);
+    if (expiries == 0) {
+        pass_on(signal, info, ucontext);
+        return;
+    }
+    /* Pairs with the release in prof_core_start(): the ring is there. */
+    if (!atomic_load_explicit(&prof_core.is_active, memory_order_acquire))
+        return;
+    if (atomic_load_explicit(
+            &prof_core.ring.header->is_stopped, memory_order_relaxed))
+        return;
+    record_sample(signal, expiries, ucontext);
+}

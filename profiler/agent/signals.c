@@ -1,0 +1,83 @@
+/*
+ * The two signals the agent uses, and what the program believes of them: its
+ * own dispositions are kept here and never reach the kernel.
+ */
+#include "profiler/agent/core.h"
+#include "profiler/agent/sys.h"
+
+#include <signal.h>
+
+#define KERNEL_SA_RESTORER 0x04000000u
+
+static const int our_signals[] = {SIGTRAP, SIGPROF};
+
+/*
+ * The program's dispositions. A reader in the handler may meet a writer in
+ * another thread; the handler's address is one word, and the rest is only
+ * reported back to the program, which must not race with itself.
+ */
+static struct prof_kernel_sigaction believed[2];
+static bool is_installed;
+
+/*
+ * Ends the handler. These very bytes are how gdb, libgcc and libunwind know a
+ * signal frame when no CFI covers the address.
+ */
+__asm__(".text\n"
+        ".balign 16\n"
+        "nop\n" /* libgcc looks up the return address - 1 */
+        ".hidden prof_restore_rt\n"
+        ".globl prof_restore_rt\n"
+        ".type prof_restore_rt, @function\n"
+        "prof_restore_rt:\n"
+        "movq $15, %rax\n" /* __NR_rt_sigreturn */
+        "syscall\n"
+        ".size prof_restore_rt, . - prof_restore_rt\n");
+__attribute__((visibility("hidden"))) extern void prof_restore_rt(void);
+
+static int signal_index(int signal)
+{
+    for (int i = 0; i < 2; i++) {
+        if (our_signals[i] == signal)
+            return i;
+    }
+    return -1;
+}
+
+bool prof_signal_is_ours(int signal)
+{
+    return is_installed && signal_index(signal) >= 0;
+}
+
+void prof_signals_install(void)
+{
+    if (is_installed)
+        return;
+    for (int i = 0; i < 2; i++) {
+        /*
+         * All signals stay blocked in the handler: nothing nests, and nobody
+         * jumps out of it. SA_ONSTACK, because a runtime with small stacks
+         * gives its threads an alternate one.
+         */
+        struct prof_kernel_sigaction action = {
+            .handler = (void (*)(int))(uintptr_t)prof_handle_signal,
+            .flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | KERNEL_SA_RESTORER,
+            .restorer = prof_restore_rt,
+            .mask = ~UINT64_C(0)};
+        (void)sys_call4(
+            __NR_rt_sigaction, (long)our_signals[i], &action, &believed[i],
+            sizeof action.mask);
+    }
+    is_installed = true;
+}
+
+void prof_signal_exchange(
+    int signal, const struct prof_kernel_sigaction *wanted,
+    struct prof_kernel_sigaction *old)
+{
+    int index = signal_index(signal);
+    if (old != NULL)
+        *old = believed[index];
+    if (wanted != NULL)
+        believed[index] = *wanted;
+}

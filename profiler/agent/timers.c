@@ -1,0 +1,77 @@
+/*
+ * CPU-clock timers: what drives sampling where perf events may not be opened,
+ * and what shows kernel time where perf events may not look into the kernel.
+ *
+ * A timer on a thread's own CPU clock expires at the kernel's tick, so the
+ * rate is capped at CONFIG_HZ; the expiries that were due meanwhile come as
+ * si_overrun, and the weights stay right (timer_create(2),
+ * timer_getoverrun(2)).
+ */
+#include "profiler/agent/core.h"
+#include "profiler/agent/sys.h"
+
+#include <signal.h>
+#include <time.h>
+
+/* struct sigevent as the kernel reads it, with SIGEV_THREAD_ID. */
+struct kernel_sigevent {
+    uint64_t value;
+    int signal, notify, tid;
+    int padding[12];
+};
+
+/* The kernel's clock id of a thread's CPU time: CPUCLOCK_PERTHREAD_MASK | 2. */
+static long thread_clock(int tid)
+{
+    return (long)(int)(~(unsigned)tid << 3 | 6);
+}
+
+/*
+ * The first expiry is random within a period, so that threads shorter than one
+ * are represented in proportion to the time they use.
+ */
+static uint64_t random_phase_ns(uint64_t period_ns)
+{
+    uint64_t value = __builtin_ia32_rdtsc();
+    value ^= value >> 33;
+    value *= 0xff51afd7ed558ccdULL;
+    value ^= value >> 29;
+    return 1 + value % period_ns;
+}
+
+bool prof_timers_wanted(void)
+{
+    return atomic_load_explicit(&prof_core.is_active, memory_order_acquire) &&
+           (prof_core.actions & WIRE_ARM_TIMERS) != 0;
+}
+
+int prof_timer_arm(int tid)
+{
+    struct kernel_sigevent event = {
+        .value = WIRE_COOKIE,
+        .signal = SIGPROF,
+        .notify = SIGEV_THREAD_ID,
+        .tid = tid};
+    int timer = -1;
+    long result =
+        sys_call3(__NR_timer_create, thread_clock(tid), &event, &timer);
+    if (result < 0)
+        return (int)result;
+
+    uint64_t first_ns = random_phase_ns(prof_core.period_ns);
+    struct itimerspec times = {
+        .it_value =
+            {.tv_sec = (time_t)(first_ns / 1000000000u),
+             .tv_nsec = (long)(first_ns % 1000000000u)},
+        .it_interval = {
+            .tv_sec = (time_t)(prof_core.period_ns / 1000000000u),
+            .tv_nsec = (long)(prof_core.period_ns % 1000000000u)}};
+    (void)sys_call4(__NR_timer_settime, (long)timer, 0L, &times, (void *)NULL);
+    return timer;
+}
+
+void prof_timer_disarm(int timer)
+{
+    if (timer >= 0)
+        (void)sys_call1(__NR_timer_delete, (long)timer);
+}

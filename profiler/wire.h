@@ -1,0 +1,232 @@
+/*
+ * The bytes that agent and collector share: a segment of shared memory with a
+ * ring of records in it, and messages on a socket. Nothing else is common.
+ *
+ * SEGMENT
+ *
+ * The agent makes one memfd per process, seals its size and sends it with
+ * HELLO. Both sides map it; the data blocks are mapped twice in a row, so that
+ * no record ever wraps.
+ *
+ *     struct wire_header       one page
+ *     descriptors              WIRE_BLOCK_COUNT words of 8 bytes
+ *     blocks                   WIRE_BLOCK_COUNT blocks of WIRE_BLOCK_BYTES
+ *
+ * RING
+ *
+ * Positions count blocks from 0 and never wrap; position p lives in block and
+ * descriptor p % WIRE_BLOCK_COUNT, in lap p / WIRE_BLOCK_COUNT. A record takes
+ * 1 to WIRE_RECORD_BLOCKS blocks in a row. The descriptor of its first block
+ * is the record's whole state; those of its other blocks are not looked at:
+ *
+ *     lap:24 | state:2 | blocks:16 | tid:22
+ *
+ *     FREE(lap)    -> CLAIMED(lap, blocks, tid)   writer, compare and swap
+ *     CLAIMED      -> COMMITTED                   its writer, compare and swap
+ *     COMMITTED    -> FREE(lap + 1)               reader, all its blocks
+ *     CLAIMED      -> FREE(lap + 1)               reader, when `tid` is dead
+ *
+ * `head` is where the next writer tries, `tail` where the reader stands. Both
+ * are always boundaries of records and only grow.
+ *
+ * Claim: read head, then tail; no room is a loss. Swap the descriptor at head
+ * from FREE(this lap) to CLAIMED, then head past the record. Who finds the
+ * descriptor claimed already moves head past it and tries again, so a writer
+ * that dies, or is stopped, between its two swaps holds up nobody. Who finds
+ * head behind tail moves it to tail. Because claim, size and owner become
+ * visible in one word, there is no moment in which a record has no known owner
+ * or no known end.
+ *
+ * Commit: swap CLAIMED to COMMITTED, releasing the bytes of the record. If the
+ * swap fails, the reader had given the record up: a loss.
+ *
+ * Read: at tail, FREE means empty. COMMITTED: copy the record out, set its
+ * descriptors to FREE(lap + 1), then release tail. CLAIMED: wait, unless the
+ * owner is dead; a dead thread writes no more, so its blocks can be reused.
+ *
+ * The lap in every word makes a stale writer's swap fail: it returns to the
+ * same value only after 2^24 laps.
+ *
+ * The reader trusts nothing: it copies a record before it looks at it, checks
+ * every size against what it copied, and bounds each drain by one lap.
+ *
+ * CRASHES. The target dies: memory and descriptors stay as they are, the
+ * reader takes what is committed and drops what is claimed. The collector
+ * dies: the ring fills, samples are counted as lost, the target goes on.
+ *
+ * MESSAGES
+ *
+ * SOCK_SEQPACKET in the abstract name space, one request and one reply per
+ * connection, closed afterwards: the target keeps no descriptor. The session
+ * (WATCHFIRE_SESSION=NAME.SECRET, hexadecimal) gives the name, which everyone
+ * can see, and the secret, which proves that the sender belongs to the tree.
+ */
+#ifndef PROFILER_WIRE_H
+#define PROFILER_WIRE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define WIRE_MAGIC         0x57465231u /* "WFR1" */
+#define WIRE_VERSION       1u
+
+#define WIRE_BLOCK_BYTES   128u
+#define WIRE_BLOCK_COUNT   8192u
+#define WIRE_HEADER_BYTES  4096u
+#define WIRE_DATA_BYTES    (WIRE_BLOCK_BYTES * WIRE_BLOCK_COUNT)
+#define WIRE_BLOCKS_OFFSET (WIRE_HEADER_BYTES + 8u * WIRE_BLOCK_COUNT)
+#define WIRE_SEGMENT_BYTES (WIRE_BLOCKS_OFFSET + WIRE_DATA_BYTES)
+
+#define WIRE_FRAMES_MAX    1024u /* of one sample; deeper stacks are cut */
+#define WIRE_RECORD_BYTES  (8u * WIRE_FRAMES_MAX + 128u)
+#define WIRE_RECORD_BLOCKS                                                     \
+    ((WIRE_RECORD_BYTES + WIRE_BLOCK_BYTES - 1) / WIRE_BLOCK_BYTES)
+
+enum wire_state { WIRE_FREE = 0, WIRE_CLAIMED = 1, WIRE_COMMITTED = 2 };
+
+static inline uint64_t wire_word(
+    uint64_t position, enum wire_state state, uint32_t blocks, uint32_t tid)
+{
+    uint64_t lap = position / WIRE_BLOCK_COUNT & 0xffffff;
+    return lap << 40 | (uint64_t)state << 38 |
+           (uint64_t)(blocks & 0xffff) << 22 | (tid & 0x3fffff);
+}
+
+static inline enum wire_state wire_word_state(uint64_t word)
+{
+    return (enum wire_state)(word >> 38 & 3);
+}
+
+static inline uint32_t wire_word_blocks(uint64_t word)
+{
+    return word >> 22 & 0xffff;
+}
+
+static inline uint32_t wire_word_tid(uint64_t word)
+{
+    return word & 0x3fffff;
+}
+
+static inline uint64_t wire_word_lap(uint64_t word)
+{
+    return word >> 40;
+}
+
+/*
+ * Tells our signals from others': sig_data of a perf event, value of a timer.
+ * Constant, because the first may arrive before the reply that would bring it.
+ */
+#define WIRE_COOKIE UINT64_C(0x5761746368666972)
+
+/* Losses that only the agent can see. */
+enum wire_loss {
+    WIRE_LOSS_FULL,      /* no room in the ring */
+    WIRE_LOSS_CONTENDED, /* gave up after WIRE_CLAIM_TRIES */
+    WIRE_LOSS_BUSY,      /* no scratch memory: too many handlers at once */
+    WIRE_LOSS_ABANDONED, /* the reader had taken the writer for dead */
+    WIRE_LOSS_COUNT
+};
+
+#define WIRE_CLAIM_TRIES 256
+
+struct wire_header {
+    uint32_t magic, version; /* before HELLO, then constant */
+    uint32_t pid;            /* as the target sees itself */
+    uint32_t reserved;
+
+    /* CPU time of the process when it began to exit; 0: it has not. */
+    _Atomic uint64_t exit_cpu_ns;
+
+    /* Collector to agent: nonzero ends sampling. */
+    _Atomic uint32_t is_stopped;
+
+    _Alignas(64) _Atomic uint64_t head;
+    _Alignas(64) _Atomic uint64_t tail;
+    _Alignas(64) _Atomic uint64_t loss[WIRE_LOSS_COUNT];
+};
+
+/* One side's view of a segment. */
+struct wire_ring {
+    struct wire_header *header;
+    _Atomic uint64_t *descriptors;
+    unsigned char *blocks; /* mapped twice: 2 * WIRE_DATA_BYTES are valid */
+};
+
+enum wire_record_type {
+    WIRE_SAMPLE = 1,
+    WIRE_MODULE = 2,   /* struct wire_module: code that may soon be unmapped */
+    WIRE_UNMAPPED = 3, /* struct wire_module without a path: it is gone */
+};
+
+struct wire_record {
+    uint16_t type;
+    uint16_t flags;
+    uint32_t tid;     /* as the target sees it */
+    uint64_t time_ns; /* CLOCK_MONOTONIC */
+};
+
+/* What made the sample, and what is known of it. */
+#define WIRE_SAMPLE_TICK       1u /* a CPU-clock timer, else a perf event */
+#define WIRE_SAMPLE_SYSCALL    2u /* at the return of a system call */
+#define WIRE_SAMPLE_CUT        4u /* deeper than WIRE_FRAMES_MAX */
+#define WIRE_SAMPLE_INCOMPLETE 8u /* the first frame was not reached */
+
+struct wire_sample {
+    struct wire_record record;
+    uint32_t expiries; /* of the timer that this sample stands for */
+    uint32_t frame_count;
+    uint64_t frames[]; /* innermost first, bits of sig_walk.h */
+};
+
+#define WIRE_BUILD_ID_BYTES 20u
+#define WIRE_PATH_BYTES     1024u
+
+struct wire_module {
+    struct wire_record record;
+    uint64_t start, end, offset; /* of one executable segment */
+    uint32_t build_id_bytes;
+    uint8_t build_id[WIRE_BUILD_ID_BYTES];
+    char path[WIRE_PATH_BYTES]; /* ended by a NUL; only what is used is sent */
+};
+
+enum wire_message_type {
+    WIRE_HELLO = 1,       /* with the segment's descriptor */
+    WIRE_EXEC = 2,        /* about to exec: disarm, then answer */
+    WIRE_EXEC_FAILED = 3, /* the process goes on: arm again */
+    WIRE_BYE = 4,         /* exiting: answered when outputs are written */
+    WIRE_FAILED = 5,      /* cannot be sampled; `text` says why */
+};
+
+#define WIRE_SECRET_BYTES 32u /* of text, hexadecimal */
+
+struct wire_message {
+    uint32_t magic, version;
+    uint32_t type;
+    uint32_t pid; /* as the target sees itself */
+    char secret[WIRE_SECRET_BYTES];
+    char text[128]; /* ended by a NUL */
+};
+
+/* What the agent is to do; the reply to HELLO. */
+#define WIRE_ARM_TIMERS      1u /* CPU-clock timers for every thread */
+#define WIRE_DISARM_FOR_EXEC 2u /* ask before every exec */
+#define WIRE_WAIT_AT_EXIT    4u /* say BYE and wait for outputs */
+
+struct wire_reply {
+    uint32_t magic, version;
+    uint32_t actions; /* WIRE_ARM_TIMERS ... */
+    uint32_t status;  /* 0, or nonzero: `text` says what failed */
+    uint64_t period_ns;
+    char text[256];
+};
+
+_Static_assert(sizeof(struct wire_header) <= WIRE_HEADER_BYTES, "one page");
+_Static_assert(sizeof(struct wire_record) == 16, "no padding");
+_Static_assert(sizeof(struct wire_sample) == 24, "no padding");
+_Static_assert(WIRE_RECORD_BYTES >= sizeof(struct wire_module), "fits");
+_Static_assert(WIRE_RECORD_BLOCKS < WIRE_BLOCK_COUNT / 8, "ring of records");
+_Static_assert((WIRE_BLOCK_COUNT & (WIRE_BLOCK_COUNT - 1)) == 0, "power of 2");
+_Static_assert(WIRE_BLOCKS_OFFSET % 4096 == 0, "blocks can be mapped twice");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "works between processes");
+
+#endif
