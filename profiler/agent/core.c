@@ -233,7 +233,7 @@ void prof_core_restart_in_child(void)
     prof_core_start(&config);
 }
 
-static bool is_our_process(void)
+bool prof_core_is_ours(void)
 {
     return atomic_load_explicit(&prof_core.is_active, memory_order_relaxed) &&
            (uint32_t)sys_getpid() == prof_core.pid;
@@ -241,7 +241,7 @@ static bool is_our_process(void)
 
 bool prof_core_before_exec(void)
 {
-    if (!is_our_process() || (prof_core.actions & WIRE_DISARM_FOR_EXEC) == 0)
+    if (!prof_core_is_ours() || (prof_core.actions & WIRE_DISARM_FOR_EXEC) == 0)
         return false;
     struct wire_reply reply;
     return prof_link_ask(
@@ -258,7 +258,7 @@ void prof_core_after_failed_exec(void)
 
 void prof_core_note_exit(void)
 {
-    if (!is_our_process())
+    if (!prof_core_is_ours())
         return;
     uint64_t unset = 0;
     (void)atomic_compare_exchange_strong_explicit(
@@ -268,7 +268,7 @@ void prof_core_note_exit(void)
 
 bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes)
 {
-    if (!is_our_process() || (prof_core.actions & WIRE_WAIT_AT_EXIT) == 0)
+    if (!prof_core_is_ours() || (prof_core.actions & WIRE_WAIT_AT_EXIT) == 0)
         return true;
     bool is_forever = prof_core.pid == 1;
     struct wire_reply reply;
@@ -285,7 +285,7 @@ bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes)
 
 void prof_core_publish(const struct wire_module *module)
 {
-    if (!is_our_process())
+    if (!prof_core_is_ours())
         return;
     uint32_t path_bytes = 0;
     while (path_bytes < WIRE_PATH_BYTES - 1 && module->path[path_bytes])

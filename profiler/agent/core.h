@@ -75,6 +75,12 @@ void prof_core_restart_in_child(void);
 bool prof_core_before_exec(void);
 void prof_core_after_failed_exec(void);
 
+/*
+ * Whether sampling is on and this is the process it is on for. A vfork child
+ * runs in its parent's memory and gets false.
+ */
+bool prof_core_is_ours(void);
+
 /* The process begins to exit: note its CPU time. */
 void prof_core_note_exit(void);
 

@@ -104,7 +104,7 @@ static int publish_module(struct dl_phdr_info *info, size_t size, void *context)
 
 void shell_publish_modules(void)
 {
-    if (!atomic_load_explicit(&prof_core.is_active, memory_order_relaxed))
+    if (!prof_core_is_ours())
         return;
     /* A busy list belongs to a dlclose under way, which publishes as well. */
     if (pthread_mutex_trylock(&published_lock) != 0)
@@ -115,8 +115,7 @@ void shell_publish_modules(void)
 
 void shell_retire_modules(void)
 {
-    if (!atomic_load_explicit(&prof_core.is_active, memory_order_relaxed) ||
-        pthread_mutex_trylock(&published_lock) != 0)
+    if (!prof_core_is_ours() || pthread_mutex_trylock(&published_lock) != 0)
         return;
     for (unsigned i = 0; i < published_count; i++)
         published[i].is_present = false;

@@ -98,6 +98,12 @@ __attribute__((constructor)) static void shell_arrive(void)
 
 void shell_leave(void)
 {
+    /* exit() ends in _exit(): the first of our two doors does it. */
+    static bool has_left;
+    if (has_left || !prof_core_is_ours())
+        return;
+    has_left = true;
+
     char text[256];
     prof_core_note_exit();
     shell_publish_modules();

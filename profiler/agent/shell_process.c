@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/sys.h"
 
 extern char **environ;
 
@@ -17,10 +18,9 @@ extern char **environ;
 
 INTERPOSE __attribute__((noreturn)) void _exit(int status)
 {
-    __attribute__((noreturn)) void (*next)(int) =
-        (__attribute__((noreturn)) void (*)(int))shell_next("_exit");
     shell_leave();
-    next(status);
+    for (;;)
+        (void)sys_call1(__NR_exit_group, (long)status);
 }
 
 INTERPOSE __attribute__((noreturn)) void _Exit(int status)
@@ -104,7 +104,7 @@ static void fill_arguments(
     va_list counting;                                                          \
     va_start(list, first);                                                     \
     va_copy(counting, list);                                                   \
-    size_t count = first == NULL ? 0 : count_arguments(counting);              \
+    size_t count = count_arguments(counting);                                  \
     va_end(counting);                                                          \
     char **argv = __builtin_alloca((count + 1) * sizeof *argv);                \
     fill_arguments(argv, count, first, list)
