@@ -1,0 +1,42 @@
+"""Fixtures of the end-to-end tests."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import lab
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running():
+    """No collector outlives the program it watched."""
+    before = set(lab.collectors())
+    yield
+    lab.wait_until(lambda: not set(lab.collectors()) - before, seconds=5)
+    left = set(lab.collectors()) - before
+    assert not left, f"watchfire still runs as {left}"
+
+
+@pytest.fixture(scope="session")
+def public_folder():
+    """A folder anyone may enter and write to, with a copy of the build."""
+    folder = Path(tempfile.mkdtemp(prefix="watchfire-e2e-"))
+    os.chmod(folder, 0o1777)
+    for source, place in ((lab.WATCHFIRE, "bin"), (lab.LIBRARY, "lib")):
+        (folder / place).mkdir()
+        shutil.copy(source, folder / place)
+        os.chmod(folder / place, 0o755)
+        os.chmod(folder / place / source.name, 0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """A file whose every test was skipped is skipped for ctest as well."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    stats = reporter.stats
+    if exitstatus == 0 and stats.get("skipped") and not stats.get("passed"):
+        session.exitstatus = 77

@@ -1,0 +1,230 @@
+"""What the end-to-end tests share: running programs, reading what came out.
+
+Where things are comes from the environment, set by CMake:
+
+    TESTS_WATCHFIRE   the watchfire command of the build under test
+    TESTS_LIBRARY     its libwatchfire.so
+    TESTS_PROGRAMS    the folder with the programs of tests/programs
+    TESTS_SOURCE_DIR  the folder tests/
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+WATCHFIRE = Path(os.environ["TESTS_WATCHFIRE"])
+LIBRARY = Path(os.environ["TESTS_LIBRARY"])
+PROGRAMS = Path(os.environ["TESTS_PROGRAMS"])
+SOURCES = Path(os.environ["TESTS_SOURCE_DIR"]) / "programs"
+
+# Long for a machine that does ten other things, short for one that hangs.
+PATIENCE = 120
+
+ACCOUNTS = ("[startup]", "[exit]", "[exec]", "[unsampled]")
+
+
+def clean_environment(**more):
+    """Ours, without what would steer watchfire or translate messages."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("WATCHFIRE_", "SENTRY_", "LD_", "TESTS_"))
+    }
+    kept["LC_ALL"] = "C"
+    # Debian's python3, not one that happens to come first.
+    kept["PATH"] = "/usr/bin:/bin:/usr/sbin:/sbin"
+    return {**kept, **more}
+
+
+def run(*command, env=None, **options):
+    """Run to the end; output as text unless asked otherwise."""
+    options.setdefault("stdin", subprocess.DEVNULL)
+    options.setdefault("text", True)
+    options.setdefault("timeout", PATIENCE)
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        env=env if env is not None else clean_environment(),
+        **options,
+    )
+
+
+def program(name):
+    """One of ours, by its name."""
+    path = PROGRAMS / name
+    assert path.exists(), f"{path} is not built"
+    return path
+
+
+def tool(name):
+    """One of the system's programs; without it the test is skipped."""
+    path = shutil.which(name, path=clean_environment()["PATH"])
+    if path is None:
+        pytest.skip(f"{name} is not installed (tools/setup test)")
+    return path
+
+
+def record(outputs, *command, frequency=997, options=(), **run_options):
+    """watchfire record, with one -o for each of the outputs."""
+    flags = [word for path in outputs for word in ("-o", path)]
+    if frequency is not None:
+        flags = ["-F", frequency, *flags]
+    return run(
+        WATCHFIRE, "record", *flags, *options, "--", *command, **run_options
+    )
+
+
+def report(path):
+    """What watchfire report --json says of a recording."""
+    result = run(WATCHFIRE, "report", "-i", path, "--json")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+class Folded:
+    """A folded file: stacks from the root to the leaf, and their weights."""
+
+    def __init__(self, path):
+        self.stacks = []
+        for line in Path(path).read_text().splitlines():
+            stack, count = line.rsplit(" ", 1)
+            self.stacks.append((tuple(stack.split(";")), int(count)))
+
+    def total(self):
+        return sum(weight for _, weight in self.stacks)
+
+    def weight(self, wanted):
+        """Of the stacks for which wanted(stack) holds."""
+        return sum(weight for stack, weight in self.stacks if wanted(stack))
+
+    def inclusive(self):
+        """Weight by function, with what it calls; recursion counts once."""
+        weights = Counter()
+        for stack, weight in self.stacks:
+            for name in set(stack):
+                weights[name] += weight
+        return weights
+
+    def account(self):
+        return self.weight(lambda stack: stack[-1] in ACCOUNTS)
+
+    def of_program(self, name):
+        """The stacks of one program, by the frame that names the process."""
+        pattern = re.compile(re.escape(name) + r"(-\d+)?$")
+        part = Folded.__new__(Folded)
+        part.stacks = [
+            (stack, weight)
+            for stack, weight in self.stacks
+            if pattern.match(stack[0])
+        ]
+        return part
+
+
+class PerfSample:
+    """One sample as perf script prints it: frames from the leaf to the root."""
+
+    def __init__(self, name, pid, tid, period):
+        self.name, self.pid, self.tid, self.period = name, pid, tid, period
+        self.frames = []  # (address, symbol, module)
+
+
+def perf_samples(path, *options):
+    """The samples of a recording, by stock perf. Its stderr must be empty."""
+    result = run(
+        tool("perf"), "script", "-i", path, "--no-inline",
+        "-F", "comm,pid,tid,period,ip,sym,dso", *options,
+        timeout=5 * PATIENCE,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    samples = []
+    for line in result.stdout.splitlines():
+        if not line.strip():
+            continue
+        frame = re.match(r"\s+([0-9a-f]+) (.*) \((.*)\)$", line)
+        if frame:
+            samples[-1].frames.append(
+                (int(frame[1], 16), frame[2], frame[3])
+            )
+            continue
+        head = re.match(r"\s*(.+?)\s+(\d+)/(\d+)\s+(\d+)\s*", line)
+        assert head, f"perf script printed {line!r}"
+        samples.append(
+            PerfSample(head[1], int(head[2]), int(head[3]), int(head[4]))
+        )
+    return samples
+
+
+def our_lines(stderr, without):
+    """What stderr has beyond what the program alone writes to it."""
+    assert stderr.startswith(without), (stderr, without)
+    return stderr[len(without):].splitlines()
+
+
+def only_sentence(stderr):
+    """The one line that explains a refusal."""
+    lines = stderr.splitlines()
+    assert len(lines) == 1, stderr
+    assert len(lines[0]) > 20, stderr
+    return lines[0]
+
+
+def is_xml(path):
+    import xml.etree.ElementTree
+
+    return xml.etree.ElementTree.parse(path).getroot() is not None
+
+
+def need_root():
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become someone else")
+
+
+NOBODY = 65534
+
+
+def as_nobody(*command):
+    """A command line that runs another as an unprivileged user."""
+    need_root()
+    return (
+        tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}",
+        "--clear-groups", "--", *command,
+    )
+
+
+def collectors():
+    """Processes that run the watchfire under test, or wait for its tree."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            executable = os.readlink(folder / "exe")
+        except OSError:
+            continue
+        if executable in (str(WATCHFIRE.resolve()), str(LIBRARY.resolve())):
+            found.append(int(folder.name))
+    return found
+
+
+def wait_until(condition, seconds=PATIENCE):
+    """Whether it came true; polled, so that a slow machine just takes longer."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def end(process):
+    """Take down a process of ours that outlived its test."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGKILL)
+    process.wait(PATIENCE)

@@ -1,0 +1,128 @@
+"""A C++ compile, watched: every process, every stack, every nanosecond."""
+
+import re
+import struct
+
+import pytest
+
+import lab
+
+FLAGS = ("-std=c++20", "-O2", "-c", lab.SOURCES / "demo.cc", "-o")
+
+
+class Compile:
+    """One recorded run of g++, and what the kernel says it used."""
+
+    def __init__(self, folder):
+        self.plain = folder / "plain.o"
+        self.watched = folder / "watched.o"
+        self.svg = folder / "cc.svg"
+        self.data = folder / "cc.data"
+        usage = folder / "usage"
+        compiler = lab.tool("g++")
+        lab.run(compiler, *FLAGS, self.plain).check_returncode()
+        self.result = lab.record(
+            [self.svg, folder / "cc.folded", self.data],
+            lab.program("timed"), usage, compiler, *FLAGS, self.watched,
+        )
+        assert self.result.returncode == 0, self.result.stderr
+        self.folded = lab.Folded(folder / "cc.folded")
+        self.kernel_ns = sum(map(int, usage.read_text().split()))
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    return Compile(tmp_path_factory.mktemp("compile"))
+
+
+def test_the_object_file_is_the_same(compiled):
+    assert compiled.watched.read_bytes() == compiled.plain.read_bytes()
+    assert compiled.result.stdout == ""
+    lab.only_sentence(compiled.result.stderr)
+
+
+def test_every_program_of_the_tree_is_told_by_name_and_pid(compiled):
+    roots = {stack[0] for stack, _ in compiled.folded.stacks}
+    for name in ("g++", "cc1plus", "as"):
+        matching = [root for root in roots if re.match(
+            re.escape(name) + r"-\d+$", root)]
+        assert len(matching) == 1, roots
+
+
+def test_the_weights_add_up_to_the_kernels_figure(compiled):
+    ours = compiled.folded.weight(
+        lambda stack: not stack[0].startswith("timed"))
+    assert ours / compiled.kernel_ns == pytest.approx(1, abs=0.02)
+
+
+def test_little_is_left_to_account_frames(compiled):
+    assert compiled.folded.account() / compiled.folded.total() < 0.03
+
+
+def entry_offset(path):
+    """Where an ELF file's entry point lies in the file."""
+    with open(path, "rb") as file:
+        head = file.read(64)
+        entry, table = struct.unpack_from("<QQ", head, 24)
+        size, count = struct.unpack_from("<HH", head, 54)
+        for i in range(count):
+            file.seek(table + i * size)
+            kind, _, offset, address, _, bytes_ = struct.unpack(
+                "<IIQQQQ", file.read(40))
+            if kind == 1 and address <= entry < address + bytes_:
+                return entry - address + offset
+    raise AssertionError(f"{path} has no entry point")
+
+
+def mappings(path, module):
+    """(pid, start, end, offset) of each mapping of a file whose name ends so.
+
+    As perf prints them: "... PERF_RECORD_MMAP2 PID/TID: [START(LENGTH) @
+    OFFSET ...]: r-xp PATH".
+    """
+    result = lab.run(
+        lab.tool("perf"), "script", "-i", path, "--show-mmap-events",
+        "-F", "pid", timeout=5 * lab.PATIENCE)
+    found = []
+    for line in result.stdout.splitlines():
+        match = re.search(
+            r"PERF_RECORD_MMAP2? (-?\d+)/-?\d+: "
+            r"\[(0x[0-9a-f]+)\((0x[0-9a-f]+)\) @ (0x[0-9a-f]+|0) .*\]: "
+            r"\S+ (.*)$", line)
+        if match and match[5].endswith(module):
+            pid, start, length, offset = (
+                int(match[i], 0) for i in range(1, 5))
+            found.append((pid, start, start + length, offset, match[5]))
+    return found
+
+
+def test_stacks_of_cc1plus_reach_its_first_instruction(compiled):
+    places = mappings(compiled.data, "/cc1plus")
+    assert places
+    entry = entry_offset(places[0][4])
+    complete = total = 0
+    for sample in lab.perf_samples(compiled.data):
+        if sample.name != "cc1plus" or not sample.frames:
+            continue
+        if sample.frames[-1][1] in lab.ACCOUNTS:
+            continue
+        total += 1
+        outermost = sample.frames[-1][0]
+        for pid, start, end, offset, _ in places:
+            if pid == sample.pid and start <= outermost < end:
+                # _start is some forty bytes long: one call, then hlt.
+                complete += 0 <= outermost - start + offset - entry < 64
+    assert total > 500
+    assert complete / total >= 0.999
+
+
+def test_the_report_calls_the_stacks_complete(compiled):
+    quality = lab.report(compiled.data)["quality"]
+    assert quality["samples"] > 500
+    assert quality["incomplete_samples"] / quality["samples"] <= 0.001
+    assert quality["lost_samples"] == 0
+
+
+def test_the_picture_is_whole_and_names_the_program(compiled):
+    assert lab.is_xml(compiled.svg)
+    assert "cc1plus" in compiled.svg.read_text()

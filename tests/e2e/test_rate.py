@@ -1,0 +1,90 @@
+"""The rate that is asked for is the rate that is delivered."""
+
+import re
+
+import pytest
+
+import lab
+
+RATE = 997
+
+
+def delivered(data, cpu_ns):
+    """Samples per second of CPU time, as a share of what was asked."""
+    quality = lab.report(data)["quality"]
+    return quality["samples"] / (cpu_ns / 1e9 * RATE)
+
+
+def best_of(attempts, measure):
+    """A machine shared with others may lose some time: the best counts."""
+    best = 0
+    for _ in range(attempts):
+        best = max(best, measure())
+        if best >= 0.98:
+            break
+    return best
+
+
+def test_root_gets_what_was_asked(tmp_path):
+    def measure():
+        result = lab.record(
+            [tmp_path / "spin.data"], lab.program("spin"), 2, frequency=RATE)
+        assert result.returncode == 0, result.stderr
+        return delivered(tmp_path / "spin.data", int(result.stdout))
+
+    assert 0.98 <= best_of(3, measure) <= 1.02
+
+
+def test_an_unprivileged_user_gets_what_was_asked(public_folder):
+    data = public_folder / "spin.data"
+
+    def measure():
+        result = lab.run(*lab.as_nobody(
+            public_folder / "bin" / "watchfire", "record", "-F", RATE,
+            "-o", data, "--", public_program(public_folder, "spin"), 2))
+        assert result.returncode == 0, result.stderr
+        return delivered(data, int(result.stdout))
+
+    assert 0.98 <= best_of(3, measure) <= 1.02
+
+
+def public_program(folder, name):
+    """A copy of one of our programs that anyone may read."""
+    copy = folder / name
+    copy.write_bytes(lab.program(name).read_bytes())
+    copy.chmod(0o755)
+    return copy
+
+
+def test_threads_each_have_the_rate(tmp_path):
+    def measure():
+        result = lab.record(
+            [tmp_path / "spin.data"], lab.program("spin"), 2, 4)
+        assert result.returncode == 0, result.stderr
+        return delivered(tmp_path / "spin.data", int(result.stdout))
+
+    assert 0.98 <= best_of(3, measure) <= 1.02
+
+
+def test_where_perf_is_refused_it_says_so_and_the_sum_holds(tmp_path):
+    folded = tmp_path / "spin.folded"
+    result = lab.run(
+        lab.program("refuse_perf"), lab.WATCHFIRE, "record", "-F", RATE,
+        "-o", folded, "--", lab.program("spin"), 2)
+    assert result.returncode == 0, result.stderr
+    limits = [line for line in result.stderr.splitlines()
+              if re.search(r"perf_event_open|250 Hz|tick", line)]
+    assert limits, result.stderr
+    assert len(result.stderr.splitlines()) <= 2
+    ratio = lab.Folded(folded).total() / int(result.stdout)
+    assert ratio == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("rate", (99, 4999))
+def test_other_rates_keep_the_sum(tmp_path, rate):
+    folded = tmp_path / "spin.folded"
+    result = lab.record(
+        [folded], lab.program("spin"), 1.5, frequency=rate)
+    assert result.returncode == 0, result.stderr
+    ratio = lab.Folded(folded).total() / int(result.stdout)
+    assert ratio == pytest.approx(1, abs=0.02)
