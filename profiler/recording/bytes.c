@@ -1,0 +1,145 @@
+/* Bytes on their way out and in. */
+#include "profiler/recording/bytes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool reserve(struct prof_bytes *bytes, size_t more)
+{
+    if (bytes->is_failed)
+        return false;
+    if (more <= bytes->capacity - bytes->count)
+        return true;
+
+    size_t wanted = bytes->capacity ? bytes->capacity : 4096;
+    while (wanted - bytes->count < more && wanted <= SIZE_MAX / 2)
+        wanted *= 2;
+    unsigned char *data =
+        wanted - bytes->count < more ? NULL : realloc(bytes->data, wanted);
+    if (data == NULL) {
+        bytes->is_failed = true;
+        return false;
+    }
+    bytes->data = data;
+    bytes->capacity = wanted;
+    return true;
+}
+
+void prof_bytes_fini(struct prof_bytes *bytes)
+{
+    free(bytes->data);
+    *bytes = (struct prof_bytes){0};
+}
+
+void prof_bytes_put(struct prof_bytes *bytes, const void *data, size_t count)
+{
+    if (count == 0 || !reserve(bytes, count))
+        return;
+    memcpy(bytes->data + bytes->count, data, count);
+    bytes->count += count;
+}
+
+void prof_bytes_zero(struct prof_bytes *bytes, size_t count)
+{
+    if (count == 0 || !reserve(bytes, count))
+        return;
+    memset(bytes->data + bytes->count, 0, count);
+    bytes->count += count;
+}
+
+void prof_bytes_u16(struct prof_bytes *bytes, uint16_t value)
+{
+    prof_bytes_put(bytes, &value, sizeof value);
+}
+
+void prof_bytes_u32(struct prof_bytes *bytes, uint32_t value)
+{
+    prof_bytes_put(bytes, &value, sizeof value);
+}
+
+void prof_bytes_u64(struct prof_bytes *bytes, uint64_t value)
+{
+    prof_bytes_put(bytes, &value, sizeof value);
+}
+
+void prof_bytes_varint(struct prof_bytes *bytes, uint64_t value)
+{
+    unsigned char out[10];
+    size_t count = 0;
+    for (; value >= 0x80; value >>= 7)
+        out[count++] = (unsigned char)(value | 0x80);
+    out[count++] = (unsigned char)value;
+    prof_bytes_put(bytes, out, count);
+}
+
+void prof_bytes_text(
+    struct prof_bytes *bytes, const char *text, size_t count, size_t align)
+{
+    prof_bytes_put(bytes, text, count);
+    prof_bytes_zero(bytes, align - count % align);
+}
+
+struct prof_cursor prof_cursor_of(const void *data, size_t count)
+{
+    const unsigned char *at = data;
+    return (struct prof_cursor){.at = at, .end = count ? at + count : at};
+}
+
+const void *prof_cursor_take(struct prof_cursor *cursor, uint64_t count)
+{
+    if (cursor->is_failed || count > prof_cursor_left(cursor)) {
+        cursor->is_failed = true;
+        return NULL;
+    }
+    const void *at = cursor->at;
+    cursor->at += count;
+    return at;
+}
+
+static void take_into(struct prof_cursor *cursor, void *value, size_t bytes)
+{
+    const void *at = prof_cursor_take(cursor, bytes);
+    if (at != NULL)
+        memcpy(value, at, bytes);
+}
+
+uint8_t prof_cursor_u8(struct prof_cursor *cursor)
+{
+    uint8_t value = 0;
+    take_into(cursor, &value, sizeof value);
+    return value;
+}
+
+uint16_t prof_cursor_u16(struct prof_cursor *cursor)
+{
+    uint16_t value = 0;
+    take_into(cursor, &value, sizeof value);
+    return value;
+}
+
+uint32_t prof_cursor_u32(struct prof_cursor *cursor)
+{
+    uint32_t value = 0;
+    take_into(cursor, &value, sizeof value);
+    return value;
+}
+
+uint64_t prof_cursor_u64(struct prof_cursor *cursor)
+{
+    uint64_t value = 0;
+    take_into(cursor, &value, sizeof value);
+    return value;
+}
+
+uint64_t prof_cursor_varint(struct prof_cursor *cursor)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t byte = prof_cursor_u8(cursor);
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return cursor->is_failed ? 0 : value;
+    }
+    cursor->is_failed = true; /* more than ten bytes: nobody writes that */
+    return 0;
+}

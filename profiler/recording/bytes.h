@@ -1,0 +1,55 @@
+/*
+ * Bytes on their way out and in: a growing buffer, and a cursor that cannot
+ * leave its input. Failure is sticky in both, so that a record is written or
+ * read as a plain sequence and tested once at the end.
+ *
+ * Fixed-width integers are in this machine's order, as perf.data wants them;
+ * a varint (LEB128) is the same everywhere.
+ */
+#ifndef PROFILER_RECORDING_BYTES_H
+#define PROFILER_RECORDING_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct prof_bytes {
+    unsigned char *data;
+    size_t count, capacity;
+    bool is_failed; /* out of memory: what follows is dropped */
+};
+
+void prof_bytes_fini(struct prof_bytes *bytes);
+
+void prof_bytes_put(struct prof_bytes *bytes, const void *data, size_t count);
+void prof_bytes_u16(struct prof_bytes *bytes, uint16_t value);
+void prof_bytes_u32(struct prof_bytes *bytes, uint32_t value);
+void prof_bytes_u64(struct prof_bytes *bytes, uint64_t value);
+void prof_bytes_varint(struct prof_bytes *bytes, uint64_t value);
+void prof_bytes_zero(struct prof_bytes *bytes, size_t count);
+
+/* `text` of `count` bytes, then 1 to `align` zero bytes up to the alignment. */
+void prof_bytes_text(
+    struct prof_bytes *bytes, const char *text, size_t count, size_t align);
+
+struct prof_cursor {
+    const unsigned char *at, *end;
+    bool is_failed; /* something reached past the end: all that follows is 0 */
+};
+
+struct prof_cursor prof_cursor_of(const void *data, size_t count);
+
+static inline size_t prof_cursor_left(const struct prof_cursor *cursor)
+{
+    return (size_t)(cursor->end - cursor->at);
+}
+
+/* The next `count` bytes, or NULL; valid as long as the input. */
+const void *prof_cursor_take(struct prof_cursor *cursor, uint64_t count);
+uint8_t prof_cursor_u8(struct prof_cursor *cursor);
+uint16_t prof_cursor_u16(struct prof_cursor *cursor);
+uint32_t prof_cursor_u32(struct prof_cursor *cursor);
+uint64_t prof_cursor_u64(struct prof_cursor *cursor);
+uint64_t prof_cursor_varint(struct prof_cursor *cursor);
+
+#endif

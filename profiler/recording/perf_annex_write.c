@@ -1,0 +1,213 @@
+/* The annex, written; perf_annex.h has the layout. */
+#include "profiler/recording/perf_annex.h"
+
+#include <string.h>
+
+#include <zlib.h>
+
+/* The layout's numbers are the model's; a change there must not change it. */
+_Static_assert(PROF_MODULE_FILE == 0 && PROF_MODULE_VDSO == 1, "annex");
+_Static_assert(PROF_MODULE_KERNEL == 2 && PROF_MODULE_ANONYMOUS == 3, "annex");
+_Static_assert(PROF_FRAME_NATIVE == 0 && PROF_FRAME_NAMED == 1, "annex");
+_Static_assert(PROF_FRAME_ACCOUNT == 2, "annex");
+_Static_assert(PROF_STATE_UNKNOWN == 0 && PROF_STATE_ON_CPU == 1, "annex");
+_Static_assert(PROF_STATE_OFF_CPU == 2, "annex");
+
+struct annex_writer {
+    struct prof_bytes section; /* rows of the section at hand */
+    const struct prof_profile *profile;
+    uint64_t previous_ns;
+};
+
+typedef void put_row(struct annex_writer *writer, uint32_t id);
+
+static void put(struct annex_writer *writer, uint64_t value)
+{
+    prof_bytes_varint(&writer->section, value);
+}
+
+/* Strings may be absent in the model; here they are empty. */
+static void put_text(struct annex_writer *writer, uint32_t id)
+{
+    put(writer, id == PROF_NONE ? 0 : id);
+}
+
+static void put_string(struct annex_writer *writer, uint32_t id)
+{
+    const char *text = prof_profile_text(writer->profile, id);
+    size_t bytes = strlen(text);
+    put(writer, bytes);
+    prof_bytes_put(&writer->section, text, bytes);
+}
+
+static void put_value_type(struct annex_writer *writer, uint32_t id)
+{
+    const struct prof_value_type *row =
+        prof_profile_value_type(writer->profile, id);
+    put_text(writer, row->name);
+    put_text(writer, row->unit);
+}
+
+static void put_module(struct annex_writer *writer, uint32_t id)
+{
+    const struct prof_module *row = prof_profile_module(writer->profile, id);
+    put(writer, row->kind);
+    put_text(writer, row->path);
+    put(writer, row->build_id_bytes);
+    prof_bytes_put(&writer->section, row->build_id, row->build_id_bytes);
+}
+
+static void put_process(struct annex_writer *writer, uint32_t id)
+{
+    const struct prof_process *row = prof_profile_process(writer->profile, id);
+    put(writer, row->pid);
+    put(writer, row->parent_pid);
+    put_text(writer, row->name);
+    put_text(writer, row->path);
+    put(writer, row->start_ns);
+    put(writer, row->end_ns);
+    put(writer, row->cpu_ns);
+}
+
+static void put_mapping(struct annex_writer *writer, uint32_t id)
+{
+    const struct prof_mapping *row = prof_profile_mapping(writer->profile, id);
+    put(writer, row->process);
+    put(writer, row->module);
+    put(writer, row->start);
+    put(writer, row->end);
+    put(writer, row->offset);
+    put(writer, row->from_ns);
+    put(writer, row->to_ns);
+}
+
+static void put_thread(struct annex_writer *writer, uint32_t id)
+{
+    const struct prof_thread *row = prof_profile_thread(writer->profile, id);
+    put(writer, row->process);
+    put(writer, row->tid);
+    put_text(writer, row->name);
+}
+
+static void put_frame(struct annex_writer *writer, uint32_t id)
+{
+    const struct prof_frame *row = prof_profile_frame(writer->profile, id);
+    put(writer, row->kind);
+    if (row->kind == PROF_FRAME_NATIVE) {
+        put(writer, row->module);
+        put(writer, row->offset);
+    } else {
+        put_text(writer, row->name);
+    }
+    put(writer, row->line_count);
+    for (uint32_t i = 0; i < row->line_count; i++) {
+        const struct prof_line *line =
+            prof_profile_line(writer->profile, row->first_line + i);
+        put_text(writer, line->function);
+        put_text(writer, line->file);
+        put(writer, line->line);
+        put(writer, line->column);
+        put(writer, line->is_inlined);
+    }
+}
+
+static void put_stack(struct annex_writer *writer, uint32_t id)
+{
+    const struct prof_stack *row = prof_profile_stack(writer->profile, id);
+    put(writer, (uint32_t)(row->parent + 1));
+    put(writer, row->frame);
+}
+
+static void put_sample(struct annex_writer *writer, uint32_t id)
+{
+    const struct prof_sample *row = prof_profile_sample(writer->profile, id);
+    uint64_t step = row->time_ns - writer->previous_ns;
+    writer->previous_ns = row->time_ns;
+    put(writer, step << 1 ^ (step >> 63 ? UINT64_MAX : 0));
+    put(writer, row->thread);
+    put(writer, (uint32_t)(row->stack + 1));
+    put(writer, row->state);
+    put(writer, row->flags);
+    uint32_t types = prof_profile_value_type_count(writer->profile);
+    for (uint32_t i = 0; i < types; i++)
+        put(writer, row->values[i]);
+}
+
+static void put_loss(struct annex_writer *writer, uint32_t id)
+{
+    const char *reason = prof_loss_text(id);
+    size_t bytes = strlen(reason);
+    put(writer, bytes);
+    prof_bytes_put(&writer->section, reason, bytes);
+    put(writer, prof_profile_loss(writer->profile, id));
+}
+
+static void put_origin(struct annex_writer *writer, uint32_t id)
+{
+    (void)id;
+    const struct prof_origin *row = prof_profile_read_origin(writer->profile);
+    put_text(writer, row->command_line);
+    put_text(writer, row->hostname);
+    put_text(writer, row->os_release);
+    put_text(writer, row->architecture);
+    put_text(writer, row->clock);
+    put(writer, row->period_ns);
+    put(writer, row->start_unix_ns);
+    put(writer, row->start_ns);
+    put(writer, row->end_ns);
+    put(writer, row->cpu_ns);
+    put(writer, row->cpu_count);
+}
+
+static void put_section(
+    struct prof_bytes *bytes, struct annex_writer *writer,
+    enum perf_annex_kind kind, uint32_t rows, put_row *put_one)
+{
+    writer->section.count = 0;
+    for (uint32_t id = 0; id < rows; id++)
+        put_one(writer, id);
+    prof_bytes_varint(bytes, kind);
+    prof_bytes_varint(bytes, rows);
+    prof_bytes_varint(bytes, writer->section.count);
+    prof_bytes_put(bytes, writer->section.data, writer->section.count);
+    bytes->is_failed |= writer->section.is_failed;
+}
+
+static void put_checksum(struct prof_bytes *bytes, size_t start)
+{
+    if (bytes->is_failed)
+        return;
+    uLong sum = crc32_z(0, bytes->data + start, bytes->count - start);
+    for (unsigned shift = 0; shift < 32; shift += 8) {
+        unsigned char byte = (unsigned char)(sum >> shift);
+        prof_bytes_put(bytes, &byte, 1);
+    }
+}
+
+void prof_perf_annex_write(
+    struct prof_bytes *bytes, const struct prof_profile *profile)
+{
+    struct annex_writer writer = {.profile = profile};
+    size_t start = bytes->count;
+    prof_bytes_put(bytes, PERF_ANNEX_MAGIC, 8);
+    prof_bytes_varint(bytes, PERF_ANNEX_VERSION);
+#define SECTION(KIND, name)                                                    \
+    put_section(                                                               \
+        bytes, &writer, PERF_ANNEX_##KIND,                                     \
+        prof_profile_##name##_count(profile), put_##name)
+    SECTION(STRING, string);
+    SECTION(VALUE_TYPE, value_type);
+    SECTION(MODULE, module);
+    SECTION(PROCESS, process);
+    SECTION(MAPPING, mapping);
+    SECTION(THREAD, thread);
+    SECTION(FRAME, frame);
+    SECTION(STACK, stack);
+    SECTION(SAMPLE, sample);
+#undef SECTION
+    put_section(bytes, &writer, PERF_ANNEX_LOSS, PROF_LOSS_COUNT, put_loss);
+    put_section(bytes, &writer, PERF_ANNEX_ORIGIN, 1, put_origin);
+    prof_bytes_varint(bytes, PERF_ANNEX_END);
+    put_checksum(bytes, start);
+    prof_bytes_fini(&writer.section);
+}

@@ -1,0 +1,33 @@
+/*
+ * The roll of processes and threads: who is announced in the file already.
+ *
+ * A pid begins a new process in the model when it execs. In perf.data the
+ * first image of a pid is announced before everything (time 0), and each later
+ * one at its start, as an exec.
+ */
+#ifndef PROFILER_RECORDING_PERF_ROLL_H
+#define PROFILER_RECORDING_PERF_ROLL_H
+
+#include "profiler/base/table.h"
+#include "profiler/profile.h"
+#include "profiler/recording/bytes.h"
+
+struct prof_perf_roll {
+    struct table process, thread; /* parallel to the profile's */
+    struct index pid_index;
+    bool is_failed; /* out of memory */
+};
+
+void prof_perf_roll_init(struct prof_perf_roll *roll);
+void prof_perf_roll_fini(struct prof_perf_roll *roll);
+
+/* Announce what is new, and names that changed since the last call. */
+void prof_perf_roll_call(
+    struct prof_perf_roll *roll, const struct prof_profile *profile,
+    struct prof_bytes *bytes);
+
+/* Before this moment the pid was another image; 0 for the first. */
+uint64_t prof_perf_roll_epoch_ns(
+    const struct prof_perf_roll *roll, uint32_t process);
+
+#endif

@@ -1,0 +1,40 @@
+/* Profiles to record, and small tools that tests of recordings share. */
+#ifndef TESTS_PROFILER_RECORDING_FIXTURE_H
+#define TESTS_PROFILER_RECORDING_FIXTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/profile.h"
+
+/*
+ * A profile with one of everything: two processes and a second image of the
+ * first pid, a library mapped anew at another address, named, account, kernel,
+ * vDSO and anonymous frames, an empty stack, two value types, lines with
+ * inlining, losses and an origin. Addresses lie in this test's own program.
+ */
+struct prof_profile *fixture_everything(void);
+
+/* Add a stack of `count` frames given leaf first; returns the leaf. */
+uint32_t fixture_stack(
+    struct prof_profile *profile, const uint32_t *frames, size_t count);
+
+/* Add a sample of `value` at `time_ns`. */
+void fixture_sample(
+    struct prof_profile *profile, uint32_t thread, uint32_t stack,
+    uint64_t time_ns, uint64_t value);
+
+/* Fail the test unless every table of the two that matters is equal. */
+void fixture_check_equal(
+    const struct prof_profile *actual, const struct prof_profile *wanted);
+
+/* A new file for one test, below TMPDIR; gone with fixture_remove_files(). */
+const char *fixture_path(const char *name);
+void fixture_remove_files(void);
+
+/* All of a file; the caller frees it. */
+unsigned char *fixture_read(const char *path, size_t *bytes);
+void fixture_write(const char *path, const void *data, size_t bytes);
+
+#endif
