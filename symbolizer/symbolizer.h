@@ -63,6 +63,9 @@ struct sym_source {
     size_t build_id_bytes;
 };
 
+/* A function's name where only its file and line are known. */
+#define SYM_UNKNOWN_FUNCTION "??"
+
 /* One source-level frame. Strings live as long as the symbolizer. */
 struct sym_frame {
     const char *function; /* demangled; never empty */

@@ -1,0 +1,321 @@
+/* The full tier of one module: from addresses to compilation units. */
+#include "symbolizer/debug_info.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <dwarf.h>
+#include <elfutils/libdwelf.h>
+
+#include "symbolizer/debug_file.h"
+#include "symbolizer/spans.h"
+
+/* Ranges of all units of a file; the largest programs known have half a
+   million. */
+enum { RANGE_LIMIT = 1 << 22 };
+
+/* Units tried for one address. */
+enum { CANDIDATE_LIMIT = 32 };
+
+/* deflate cannot shrink its input further than this. */
+enum { DEFLATE_RATIO_LIMIT = 1032 };
+
+struct unit_range {
+    uint64_t start, end;
+    uint64_t reach; /* the greatest end up to here */
+    uint32_t unit;
+};
+
+/* ---- opening ---- */
+
+bool sym_debug_info_is_in(const struct sym_image *image)
+{
+    GElf_Shdr header;
+    return sym_image_section(image, ".debug_info", &header) != NULL ||
+           sym_image_section(image, ".zdebug_info", &header) != NULL;
+}
+
+/*
+ * libdw inflates every section at once and believes the size a header claims.
+ * Refuse what cannot be true, and name what libdw cannot read.
+ */
+static enum status check_compression(
+    const struct sym_image *image, struct diag *problem)
+{
+    for (Elf_Scn *section = elf_nextscn(image->elf, NULL); section != NULL;
+         section = elf_nextscn(image->elf, section)) {
+        GElf_Shdr header;
+        GElf_Chdr compression;
+        if (gelf_getshdr(section, &header) == NULL ||
+            (header.sh_flags & SHF_COMPRESSED) == 0)
+            continue;
+        if (gelf_getchdr(section, &compression) == NULL)
+            return fail(
+                problem, STATUS_MALFORMED, "'%s': damaged compressed section",
+                image->path);
+        if (compression.ch_type != ELFCOMPRESS_ZLIB)
+            return fail(
+                problem, STATUS_UNSUPPORTED,
+                "'%s': debug sections are compressed with method %u, only "
+                "zlib is read",
+                image->path, (unsigned)compression.ch_type);
+        if (compression.ch_size / DEFLATE_RATIO_LIMIT > header.sh_size)
+            return fail(
+                problem, STATUS_MALFORMED,
+                "'%s': compressed section claims an impossible size",
+                image->path);
+    }
+    return STATUS_OK;
+}
+
+static struct sym_section_bytes section_bytes(
+    const struct sym_image *image, const char *name)
+{
+    GElf_Shdr header;
+    char old_name[32] = ".z"; /* ".zdebug_line", before SHF_COMPRESSED */
+    strncat(old_name, name + 1, sizeof old_name - 3);
+
+    /* libdw has inflated both kinds in place by now. */
+    Elf_Scn *section = sym_image_section(image, name, &header);
+    if (section == NULL)
+        section = sym_image_section(image, old_name, &header);
+    Elf_Data *data = section ? elf_rawdata(section, NULL) : NULL;
+    if (data == NULL || data->d_buf == NULL)
+        return (struct sym_section_bytes){0};
+    return (struct sym_section_bytes){
+        .start = data->d_buf, .count = data->d_size};
+}
+
+static void open_supplement(
+    struct sym_debug_info *info, char *const *dirs, struct diag *problem)
+{
+    if (!sym_debug_find_supplement(
+            info->image, info->dwarf, dirs, &info->supplement, problem) ||
+        check_compression(&info->supplement, problem) != STATUS_OK)
+        return;
+    info->supplement_dwarf =
+        dwarf_begin_elf(info->supplement.elf, DWARF_C_READ, NULL);
+    if (info->supplement_dwarf != NULL)
+        dwarf_setalt(info->dwarf, info->supplement_dwarf);
+}
+
+/* ---- units ---- */
+
+static enum status add_range(
+    struct sym_debug_info *info, uint64_t start, uint64_t end, uint32_t unit)
+{
+    if (start >= end || !sym_image_is_code(info->context.image, start))
+        return STATUS_OK;
+    struct unit_range range = {.start = start, .end = end, .unit = unit};
+    return table_add(&info->ranges, &range) == TABLE_NONE ? STATUS_NO_MEMORY
+                                                          : STATUS_OK;
+}
+
+/* What the root DIE says; sets `count` to how many ranges it had. */
+static enum status add_root_ranges(
+    struct sym_debug_info *info, Dwarf_Die *root, uint32_t unit,
+    uint32_t *count)
+{
+    Dwarf_Addr base, start, end;
+    ptrdiff_t offset = 0;
+    *count = 0;
+    while ((offset = dwarf_ranges(root, offset, &base, &start, &end)) > 0) {
+        if (info->ranges.count >= RANGE_LIMIT || ++*count >= RANGE_LIMIT)
+            return STATUS_LIMIT;
+        if (add_range(info, start, end, unit) != STATUS_OK)
+            return STATUS_NO_MEMORY;
+    }
+    return STATUS_OK;
+}
+
+/* A root without ranges: read the unit now, and take what it has. */
+static enum status add_content_ranges(
+    struct sym_debug_info *info, uint32_t id, struct diag *problem)
+{
+    struct sym_unit *unit = table_row(&info->units, id);
+    enum status status = sym_unit_read(unit, &info->context, problem);
+    if (status == STATUS_NO_MEMORY)
+        return status;
+
+    status = STATUS_OK;
+    const struct sym_span *spans = unit->spans.rows;
+    for (uint32_t i = 0; status == STATUS_OK && i < unit->spans.count; i++)
+        status = add_range(info, spans[i].start, spans[i].end, id);
+    const struct sym_line_row *rows = unit->lines.rows.rows;
+    for (uint32_t i = 0; status == STATUS_OK && i + 1 < unit->lines.rows.count;
+         i++) {
+        if (rows[i].file != SYM_NO_FILE)
+            status = add_range(info, rows[i].vaddr, rows[i + 1].vaddr, id);
+    }
+    return status;
+}
+
+static enum status add_unit(
+    struct sym_debug_info *info, Dwarf_CU *handle, Dwarf_Die *root,
+    struct diag *problem)
+{
+    struct sym_unit unit = {.handle = handle};
+    uint32_t id = table_add(&info->units, &unit);
+    if (id == TABLE_NONE)
+        return STATUS_NO_MEMORY;
+    uint32_t count;
+    enum status status = add_root_ranges(info, root, id, &count);
+    if (status == STATUS_OK && count == 0)
+        status = add_content_ranges(info, id, problem);
+    return status;
+}
+
+static enum status list_units(struct sym_debug_info *info, struct diag *problem)
+{
+    Dwarf_CU *unit = NULL;
+    Dwarf_Half version;
+    uint8_t type;
+    Dwarf_Die root;
+    int more;
+    while ((more = dwarf_get_units(
+                info->dwarf, unit, &unit, &version, &type, &root, NULL)) == 0) {
+        if (type != DW_UT_compile && type != DW_UT_skeleton)
+            continue;
+        enum status status = add_unit(info, unit, &root, problem);
+        if (status == STATUS_LIMIT)
+            return fail(
+                problem, status, "'%s': too many address ranges",
+                info->image->path);
+        if (status != STATUS_OK)
+            return status;
+    }
+    if (more < 0)
+        return fail(
+            problem, STATUS_MALFORMED, "'%s': damaged unit header: %s",
+            info->image->path, dwarf_errmsg(-1));
+    return STATUS_OK;
+}
+
+static int by_start(const void *left, const void *right)
+{
+    const struct unit_range *a = left, *b = right;
+    if (a->start != b->start)
+        return a->start < b->start ? -1 : 1;
+    return (a->unit > b->unit) - (a->unit < b->unit);
+}
+
+static void sort_ranges(struct sym_debug_info *info)
+{
+    struct unit_range *rows = info->ranges.rows;
+    uint32_t count = info->ranges.count;
+    if (count == 0)
+        return;
+    qsort(rows, count, sizeof *rows, by_start);
+    uint64_t reach = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (rows[i].end > reach)
+            reach = rows[i].end;
+        rows[i].reach = reach;
+    }
+}
+
+enum status sym_debug_info_open(
+    struct sym_debug_info *info, const struct sym_image *image,
+    const struct sym_image *runtime, char *const *dirs,
+    struct sym_strings *strings, struct diag *problem)
+{
+    *info = (struct sym_debug_info){
+        .image = image,
+        .units.row_bytes = sizeof(struct sym_unit),
+        .ranges.row_bytes = sizeof(struct unit_range),
+        .context.image = runtime};
+    sym_die_names_init(&info->context.names, strings);
+
+    enum status status = check_compression(image, problem);
+    if (status != STATUS_OK)
+        return status;
+    info->dwarf = dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+    if (info->dwarf == NULL)
+        return fail(
+            problem, STATUS_MALFORMED, "'%s': no readable DWARF: %s",
+            image->path, dwarf_errmsg(-1));
+    open_supplement(info, dirs, problem);
+    info->context.line = section_bytes(image, ".debug_line");
+    info->context.line_str = section_bytes(image, ".debug_line_str");
+    info->context.str = section_bytes(image, ".debug_str");
+
+    status = list_units(info, problem);
+    sort_ranges(info);
+    return status == STATUS_NO_MEMORY ? status : STATUS_OK;
+}
+
+/* ---- finding ---- */
+
+/* How many ranges start at or before `vaddr`. */
+static uint32_t ranges_up_to(const struct sym_debug_info *info, uint64_t vaddr)
+{
+    const struct unit_range *rows = info->ranges.rows;
+    uint32_t low = 0, high = info->ranges.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (rows[middle].start <= vaddr)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Ask one unit. False: it knows nothing. */
+static bool ask_unit(
+    struct sym_debug_info *info, struct sym_unit *unit, uint64_t vaddr,
+    struct sym_place *place, enum status *status, struct diag *problem)
+{
+    if (!unit->is_read &&
+        sym_unit_read(unit, &info->context, problem) == STATUS_NO_MEMORY) {
+        *status = STATUS_NO_MEMORY;
+        return false;
+    }
+    *place =
+        (struct sym_place){.unit = unit, .node = sym_unit_find(unit, vaddr)};
+    return place->node != SYM_NO_NODE ||
+           sym_lines_find(&unit->lines, vaddr) != NULL;
+}
+
+bool sym_debug_info_find(
+    struct sym_debug_info *info, uint64_t vaddr, struct sym_place *place,
+    enum status *status, struct diag *problem)
+{
+    const struct unit_range *rows = info->ranges.rows;
+    bool is_found = false;
+    int tries = CANDIDATE_LIMIT;
+    *status = STATUS_OK;
+    for (uint32_t i = ranges_up_to(info, vaddr);
+         i > 0 && rows[i - 1].reach > vaddr && tries > 0; i--) {
+        if (rows[i - 1].end <= vaddr)
+            continue;
+        tries--;
+        struct sym_place here;
+        struct sym_unit *unit = table_row(&info->units, rows[i - 1].unit);
+        if (!ask_unit(info, unit, vaddr, &here, status, problem)) {
+            if (*status != STATUS_OK)
+                return false;
+            continue;
+        }
+        if (here.node != SYM_NO_NODE || !is_found)
+            *place = here;
+        is_found = true;
+        if (here.node != SYM_NO_NODE)
+            break;
+    }
+    return is_found;
+}
+
+void sym_debug_info_close(struct sym_debug_info *info)
+{
+    for (uint32_t i = 0; i < info->units.count; i++)
+        sym_unit_fini(table_row(&info->units, i));
+    table_fini(&info->units);
+    table_fini(&info->ranges);
+    sym_die_names_fini(&info->context.names);
+    if (info->dwarf != NULL)
+        dwarf_end(info->dwarf);
+    if (info->supplement_dwarf != NULL)
+        dwarf_end(info->supplement_dwarf);
+    sym_image_close(&info->supplement);
+}

@@ -1,0 +1,37 @@
+/* What a debugging information entry says about a function's name. */
+#ifndef SYMBOLIZER_DIE_H
+#define SYMBOLIZER_DIE_H
+
+#include <stdint.h>
+
+#include <elfutils/libdw.h>
+
+#include "profiler/base/table.h"
+#include "symbolizer/strings.h"
+
+/* Thousands of inlined calls share one origin: its name is found once. */
+struct sym_die_names {
+    struct sym_strings *strings;
+    struct table entries;
+    struct index index;
+};
+
+void sym_die_names_init(
+    struct sym_die_names *names, struct sym_strings *strings);
+void sym_die_names_fini(struct sym_die_names *names);
+
+/*
+ * The raw name of a function or inlined call, following abstract origins and
+ * specifications into other units and files. A linkage name is preferred, the
+ * nearest first: a constructor's own DIE says C1 or C2 where its origin says
+ * C4, which no symbol table knows.
+ *
+ *   returns  an id; 0 ("") when there is no name, SYM_NO_STRING when out of
+ *            memory
+ */
+uint32_t sym_die_name(struct sym_die_names *names, Dwarf_Die *die);
+
+/* An unsigned attribute, or 0. */
+uint64_t sym_die_number(Dwarf_Die *die, unsigned attribute);
+
+#endif

@@ -1,0 +1,81 @@
+/* One ELF file: its headers, its segments and its identity. */
+#ifndef SYMBOLIZER_IMAGE_H
+#define SYMBOLIZER_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <gelf.h>
+
+#include "profiler/base/status.h"
+#include "profiler/base/table.h"
+
+#define SYM_BUILD_ID_BYTES 64 /* longer ones are cut; SHA-1 has 20 */
+
+/* A loaded part of the file (PT_LOAD). */
+struct sym_segment {
+    uint64_t offset, file_bytes;
+    uint64_t vaddr, memory_bytes;
+    bool is_executable;
+};
+
+struct sym_image {
+    Elf *elf;
+    char *path;  /* the file that was opened, for messages and searches */
+    void *bytes; /* the whole file, private and writable: libelf patches
+                    the headers of sections it inflates in place */
+    size_t bytes_count;
+    bool is_mapped;       /* else on the heap */
+    struct stat identity; /* all 0 for an image from memory */
+    struct table segments;
+    size_t build_id_bytes;
+    uint8_t build_id[SYM_BUILD_ID_BYTES];
+};
+
+/*
+ * Open an ELF file of this machine's byte order. The file is mapped when only
+ * root or this user may change it; any other is read, for whoever truncates a
+ * mapped file kills the reader with SIGBUS.
+ *
+ *   errors   SYSTEM; MALFORMED; UNSUPPORTED (not a regular file, other byte
+ *            order); LIMIT (too large to read); NO_MEMORY
+ *   cleanup  sym_image_close(), which accepts a failed or zeroed image
+ */
+MUST_CHECK enum status sym_image_open(
+    struct sym_image *image, const char *path, struct diag *diag);
+
+/* The same from a copy of `bytes`; `path` is only a name. */
+MUST_CHECK enum status sym_image_open_memory(
+    struct sym_image *image, const char *path, const void *bytes,
+    size_t bytes_count, struct diag *diag);
+
+/* The same from heap memory, which the image takes even when it fails. */
+MUST_CHECK enum status sym_image_adopt(
+    struct sym_image *image, const char *path, void *bytes, size_t bytes_count,
+    struct diag *diag);
+
+void sym_image_close(struct sym_image *image);
+
+/* The section of that name with its bytes in the file; NULL when absent. */
+Elf_Scn *sym_image_section(
+    const struct sym_image *image, const char *name, GElf_Shdr *header);
+
+/* File offset -> vaddr; an executable segment wins over the others. */
+bool sym_image_vaddr(
+    const struct sym_image *image, uint64_t offset, uint64_t *vaddr);
+
+/*
+ * Whether code can be at `vaddr`: an executable segment is loaded there. Debug
+ * information of functions the linker threw away fails this: it stays behind
+ * with addresses near 0, 1 or the largest one. Files without segments (.o)
+ * may have code anywhere.
+ */
+bool sym_image_is_code(const struct sym_image *image, uint64_t vaddr);
+
+/* Whether the two files carry the same build-id. */
+bool sym_image_has_build_id(
+    const struct sym_image *image, const uint8_t *bytes, size_t count);
+
+#endif

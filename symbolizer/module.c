@@ -1,0 +1,333 @@
+/* Looking an address up in one module. */
+#include "symbolizer/module.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolizer/debug_file.h"
+
+/* All modules' symbols of a large kernel take 20 MB. */
+#define KALLSYMS_LIMIT_BYTES (UINT64_C(1) << 28)
+
+struct sym_module *sym_module_create(
+    struct sym_shared *shared, enum sym_kind kind, const char *path)
+{
+    struct sym_module *module = calloc(1, sizeof *module);
+    if (module == NULL)
+        return NULL;
+    module->shared = shared;
+    module->kind = kind;
+    module->frames.row_bytes = sizeof(struct sym_frame);
+    module->path = strdup(path);
+    if (module->path == NULL) {
+        sym_module_destroy(module);
+        return NULL;
+    }
+    return module;
+}
+
+void sym_module_destroy(struct sym_module *module)
+{
+    if (module == NULL)
+        return;
+    if (module->info != NULL)
+        sym_debug_info_close(module->info);
+    free(module->info);
+    sym_names_fini(&module->names);
+    table_fini(&module->frames);
+    sym_image_close(&module->embedded);
+    sym_image_close(&module->debug);
+    sym_image_close(&module->image);
+    free(module->kallsyms);
+    free(module->path);
+    free(module);
+}
+
+/* ---- the kernel ---- */
+
+/* The text of a file that does not know its own size, as all in /proc. */
+static char *read_text(const char *path, struct diag *problem)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        (void)fail(problem, STATUS_SYSTEM, "open '%s'", path);
+        return NULL;
+    }
+    size_t capacity = 1 << 16, used = 0;
+    char *text = malloc(capacity);
+    while (text != NULL && capacity < KALLSYMS_LIMIT_BYTES) {
+        used += fread(text + used, 1, capacity - 1 - used, file);
+        if (used < capacity - 1)
+            break;
+        char *larger = realloc(text, capacity *= 2);
+        if (larger == NULL)
+            free(text);
+        text = larger;
+    }
+    (void)fclose(file);
+    if (text == NULL)
+        (void)fail(problem, STATUS_NO_MEMORY, "no memory for '%s'", path);
+    else
+        text[used] = '\0';
+    return text;
+}
+
+static enum status read_kernel_names(struct sym_module *module)
+{
+    module->kallsyms = read_text(module->path, &module->problem);
+    if (module->kallsyms == NULL)
+        return module->problem.status == STATUS_NO_MEMORY ? STATUS_NO_MEMORY
+                                                          : STATUS_OK;
+    bool is_hidden;
+    if (!sym_names_add_kallsyms(&module->names, module->kallsyms, &is_hidden))
+        return STATUS_NO_MEMORY;
+    if (is_hidden)
+        (void)fail(
+            &module->problem, STATUS_NOT_PERMITTED,
+            "'%s' shows no addresses: kernel.kptr_restrict forbids it; as "
+            "root: sysctl kernel.kptr_restrict=0",
+            module->path);
+    return STATUS_OK;
+}
+
+/* ---- the two tiers ---- */
+
+static bool has_symbol_table(const struct sym_image *image)
+{
+    GElf_Shdr header;
+    return sym_image_section(image, ".symtab", &header) != NULL;
+}
+
+/* Find the separate debug file, unless there is nothing to look for. */
+static void find_debug_file(struct sym_module *module)
+{
+    bool needs_dwarf =
+        !module->shared->names_only && !sym_debug_info_is_in(&module->image);
+    if (!needs_dwarf && has_symbol_table(&module->image))
+        return;
+    struct sym_debug_search search = {
+        .image = &module->image,
+        .path = module->path,
+        .dirs = module->shared->debug_dirs};
+    if (sym_debug_find(&search, &module->debug, &module->problem))
+        module->problem.text[0] = '\0'; /* a refused candidate is forgotten */
+}
+
+static enum status open_debug_info(struct sym_module *module)
+{
+    const struct sym_image *image = &module->image;
+    if (!sym_debug_info_is_in(image))
+        image = &module->debug;
+    if (module->shared->names_only || image->elf == NULL ||
+        !sym_debug_info_is_in(image))
+        return STATUS_OK;
+
+    module->info = calloc(1, sizeof *module->info);
+    if (module->info == NULL)
+        return STATUS_NO_MEMORY;
+    enum status status = sym_debug_info_open(
+        module->info, image, &module->image, module->shared->debug_dirs,
+        &module->shared->strings, &module->problem);
+    return status == STATUS_NO_MEMORY ? status : STATUS_OK;
+}
+
+static enum status search(struct sym_module *module)
+{
+    if (module->is_searched || module->kind == SYM_KERNEL)
+        return STATUS_OK;
+    module->is_searched = true;
+    find_debug_file(module);
+    return open_debug_info(module);
+}
+
+static bool add_elf_names(struct sym_module *module)
+{
+    if (!has_symbol_table(&module->image) && module->debug.elf == NULL)
+        (void)sym_debug_open_embedded(
+            &module->image, &module->embedded, &module->problem);
+    const struct sym_image *images[] = {
+        &module->image, &module->debug, &module->embedded};
+    for (size_t i = 0; i < sizeof images / sizeof images[0]; i++) {
+        if (images[i]->elf != NULL &&
+            !sym_names_add_elf(&module->names, images[i]->elf, SHT_SYMTAB))
+            return false;
+    }
+    return sym_names_add_elf(&module->names, module->image.elf, SHT_DYNSYM);
+}
+
+static enum status read_names(struct sym_module *module)
+{
+    if (module->has_names)
+        return STATUS_OK;
+    module->has_names = true;
+    enum status status = STATUS_OK;
+    if (module->kind == SYM_KERNEL)
+        status = read_kernel_names(module);
+    else if (!add_elf_names(module))
+        status = STATUS_NO_MEMORY;
+    if (status == STATUS_OK && !sym_names_finish(&module->names))
+        status = STATUS_NO_MEMORY;
+    return status;
+}
+
+/* ---- answers ---- */
+
+static enum status add_frame(
+    struct sym_module *module, uint32_t name, struct sym_frame frame)
+{
+    struct sym_strings *strings = &module->shared->strings;
+    frame.raw_name = sym_strings_text(strings, name);
+    frame.function = sym_strings_demangled(strings, name);
+    if (name == SYM_NO_STRING || frame.function == NULL || frame.file == NULL ||
+        table_add(&module->frames, &frame) == TABLE_NONE)
+        return STATUS_NO_MEMORY;
+    return STATUS_OK;
+}
+
+static uint32_t unknown_name(struct sym_module *module)
+{
+    return sym_strings_add(
+        &module->shared->strings, SYM_UNKNOWN_FUNCTION,
+        strlen(SYM_UNKNOWN_FUNCTION));
+}
+
+/* The symbol table's name for an address: an id, or "??". */
+static enum status symbol_name(
+    struct sym_module *module, uint64_t vaddr, uint32_t *name, uint64_t *start)
+{
+    if (read_names(module) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    const struct sym_symbol *symbol = sym_names_find(&module->names, vaddr);
+    if (symbol == NULL) {
+        *name = unknown_name(module);
+    } else {
+        *name = sym_strings_add(
+            &module->shared->strings, symbol->name,
+            sym_symbol_name_bytes(symbol));
+        *start = symbol->vaddr;
+    }
+    return *name == SYM_NO_STRING ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+static enum status add_symbol_frame(
+    struct sym_module *module, uint64_t vaddr, struct sym_frame frame)
+{
+    uint32_t name;
+    frame.start_vaddr = vaddr;
+    enum status status = symbol_name(module, vaddr, &name, &frame.start_vaddr);
+    if (status != STATUS_OK)
+        return status;
+    bool is_unknown = strcmp(
+                          sym_strings_text(&module->shared->strings, name),
+                          SYM_UNKNOWN_FUNCTION) == 0;
+    /* Nothing at all is no frame. */
+    return is_unknown && frame.file[0] == '\0' ? STATUS_OK
+                                               : add_frame(module, name, frame);
+}
+
+/* Path of a file of the unit, or NULL when out of memory. */
+static const char *unit_path(
+    struct sym_module *module, struct sym_unit *unit, uint64_t file)
+{
+    struct sym_strings *strings = &module->shared->strings;
+    uint32_t id = sym_lines_path(&unit->lines, strings, file);
+    return id == SYM_NO_STRING ? NULL : sym_strings_text(strings, id);
+}
+
+/* Add the frames from an inlined call out to the function around it. */
+static enum status add_node_frames(
+    struct sym_module *module, const struct sym_place *place,
+    struct sym_frame frame)
+{
+    const struct sym_node *node = sym_unit_node(place->unit, place->node);
+    const struct sym_node *body = node;
+    while (body->parent != SYM_NO_NODE)
+        body = sym_unit_node(place->unit, body->parent);
+    frame.start_vaddr = body->start;
+
+    for (;; node = sym_unit_node(place->unit, node->parent)) {
+        uint32_t name = node->name;
+        frame.is_inlined = node->parent != SYM_NO_NODE;
+        if (name == 0 && frame.is_inlined)
+            name = unknown_name(module);
+        else if (
+            name == 0 &&
+            symbol_name(module, node->start, &name, &frame.start_vaddr) !=
+                STATUS_OK)
+            return STATUS_NO_MEMORY;
+        if (add_frame(module, name, frame) != STATUS_OK)
+            return STATUS_NO_MEMORY;
+        if (!frame.is_inlined)
+            return STATUS_OK;
+        frame.file = unit_path(module, place->unit, node->call_file);
+        frame.line = node->call_line;
+        frame.column = node->call_column;
+    }
+}
+
+static enum status add_place_frames(
+    struct sym_module *module, const struct sym_place *place, uint64_t vaddr)
+{
+    struct sym_frame frame = {.file = ""};
+    const struct sym_line_row *row = sym_lines_find(&place->unit->lines, vaddr);
+    if (row != NULL) {
+        frame.file = unit_path(module, place->unit, row->file);
+        frame.line = row->line;
+        frame.column = row->column;
+    }
+    if (frame.file == NULL)
+        return STATUS_NO_MEMORY;
+    return place->node == SYM_NO_NODE ? add_symbol_frame(module, vaddr, frame)
+                                      : add_node_frames(module, place, frame);
+}
+
+static enum status answer(struct sym_module *module, uint64_t vaddr)
+{
+    enum status status = search(module);
+    if (status != STATUS_OK)
+        return status;
+    struct sym_place place;
+    if (module->info != NULL &&
+        sym_debug_info_find(
+            module->info, vaddr, &place, &status, &module->problem))
+        return add_place_frames(module, &place, vaddr);
+    if (status != STATUS_OK)
+        return status;
+    return add_symbol_frame(module, vaddr, (struct sym_frame){.file = ""});
+}
+
+enum status sym_module_lookup(
+    struct sym_module *module, uint64_t vaddr, struct sym_frames *frames,
+    struct diag *diag)
+{
+    module->frames.count = 0;
+    if (answer(module, vaddr) != STATUS_OK)
+        return fail(
+            diag, STATUS_NO_MEMORY, "no memory to symbolize '%s'",
+            module->path);
+    *frames = (struct sym_frames){
+        .rows = module->frames.rows, .count = module->frames.count};
+    return STATUS_OK;
+}
+
+bool sym_module_vaddr(
+    const struct sym_module *module, uint64_t offset, uint64_t *vaddr)
+{
+    if (module->kind != SYM_KERNEL)
+        return sym_image_vaddr(&module->image, offset, vaddr);
+    *vaddr = offset;
+    return true;
+}
+
+size_t sym_module_build_id(
+    const struct sym_module *module, const uint8_t **bytes)
+{
+    *bytes = module->image.build_id;
+    return module->image.build_id_bytes;
+}
+
+const char *sym_module_problem(const struct sym_module *module)
+{
+    return module->problem.text;
+}

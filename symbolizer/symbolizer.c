@@ -1,0 +1,233 @@
+/* The cache of modules, and which file a module is read from. */
+#include "symbolizer/symbolizer.h"
+
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "symbolizer/module.h"
+
+#define KALLSYMS_PATH "/proc/kallsyms"
+
+struct sym_symbolizer {
+    struct sym_shared shared;
+    struct table modules; /* struct sym_module * */
+};
+
+/* ---- options ---- */
+
+static void free_dirs(char **dirs)
+{
+    for (char **dir = dirs; dir != NULL && *dir != NULL; dir++)
+        free(*dir);
+    free(dirs);
+}
+
+static char **copy_dirs(const char *const *dirs)
+{
+    size_t count = 0;
+    while (dirs[count] != NULL)
+        count++;
+    char **copy = calloc(count + 1, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < count; i++) {
+        copy[i] = strdup(dirs[i]);
+        if (copy[i] == NULL) {
+            free_dirs(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+struct sym_symbolizer *sym_symbolizer_create(const struct sym_options *options)
+{
+    static const char *const usual_dirs[] = {"/usr/lib/debug", NULL};
+    const char *const *dirs = usual_dirs;
+    if (options != NULL && options->debug_dirs != NULL)
+        dirs = options->debug_dirs;
+
+    struct sym_symbolizer *symbolizer = calloc(1, sizeof *symbolizer);
+    if (symbolizer == NULL)
+        return NULL;
+    symbolizer->modules.row_bytes = sizeof(struct sym_module *);
+    symbolizer->shared.names_only = options != NULL && options->names_only;
+    symbolizer->shared.debug_dirs = copy_dirs(dirs);
+    if (symbolizer->shared.debug_dirs == NULL ||
+        !sym_strings_init(&symbolizer->shared.strings)) {
+        sym_symbolizer_destroy(symbolizer);
+        return NULL;
+    }
+    return symbolizer;
+}
+
+static struct sym_module *module_at(
+    const struct sym_symbolizer *symbolizer, uint32_t id)
+{
+    return *(struct sym_module **)table_row(&symbolizer->modules, id);
+}
+
+void sym_symbolizer_destroy(struct sym_symbolizer *symbolizer)
+{
+    if (symbolizer == NULL)
+        return;
+    for (uint32_t i = 0; i < symbolizer->modules.count; i++)
+        sym_module_destroy(module_at(symbolizer, i));
+    table_fini(&symbolizer->modules);
+    sym_strings_fini(&symbolizer->shared.strings);
+    free_dirs(symbolizer->shared.debug_dirs);
+    free(symbolizer);
+}
+
+/* ---- which file ---- */
+
+static void write_hex(
+    const uint8_t *bytes, size_t count, char text[2 * SYM_BUILD_ID_BYTES + 1])
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < count && i < SYM_BUILD_ID_BYTES; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* A file that is not what ran must not be used: close it and say so. */
+static enum status check_build_id(
+    struct sym_image *image, const struct sym_source *source, struct diag *diag)
+{
+    if (source->build_id_bytes == 0 ||
+        sym_image_has_build_id(image, source->build_id, source->build_id_bytes))
+        return STATUS_OK;
+    char wanted[2 * SYM_BUILD_ID_BYTES + 1], found[sizeof wanted];
+    write_hex(source->build_id, source->build_id_bytes, wanted);
+    write_hex(image->build_id, image->build_id_bytes, found);
+    enum status status = fail(
+        diag, STATUS_MISMATCH,
+        "'%s' is another build than the one that ran: build-id %s, wanted %s",
+        image->path, found[0] ? found : "absent", wanted);
+    sym_image_close(image);
+    return status;
+}
+
+static enum status open_path(
+    struct sym_image *image, const char *path, const struct sym_source *source,
+    struct diag *diag)
+{
+    enum status status = sym_image_open(image, path, diag);
+    return status == STATUS_OK ? check_build_id(image, source, diag) : status;
+}
+
+static enum status open_file(
+    struct sym_image *image, const struct sym_source *source, struct diag *diag)
+{
+    const char *first = source->path, *second = source->alternative;
+    if (source->build_id_bytes == 0 && second != NULL) {
+        first = source->alternative;
+        second = source->path;
+    }
+    enum status status = open_path(image, first, source, diag);
+    if (status == STATUS_OK || status == STATUS_NO_MEMORY || second == NULL)
+        return status;
+
+    struct diag second_diag = {0};
+    enum status second_status = open_path(image, second, source, &second_diag);
+    /* Two failures: a wrong build explains more than a missing file. */
+    if (second_status != STATUS_OK && second_status != STATUS_NO_MEMORY &&
+        (status == STATUS_MISMATCH || second_status != STATUS_MISMATCH))
+        return status;
+    if (second_status != STATUS_OK && diag != NULL)
+        *diag = second_diag;
+    return second_status;
+}
+
+/* The vDSO of this process: the kernel gives all processes the same one. */
+static enum status open_own_vdso(
+    struct sym_image *image, const struct sym_source *source, struct diag *diag)
+{
+    const ElfW(Ehdr) *header = (const void *)getauxval(AT_SYSINFO_EHDR);
+    if (header == NULL)
+        return fail(diag, STATUS_UNSUPPORTED, "this kernel has no vDSO");
+    size_t bytes =
+        (size_t)header->e_shoff + (size_t)header->e_shnum * header->e_shentsize;
+    return sym_image_open_memory(image, source->path, header, bytes, diag);
+}
+
+static enum status open_image(
+    struct sym_image *image, const struct sym_source *source, struct diag *diag)
+{
+    if (source->kind == SYM_FILE && source->image == NULL)
+        return open_file(image, source, diag);
+    enum status status = source->image == NULL
+                             ? open_own_vdso(image, source, diag)
+                             : sym_image_open_memory(
+                                   image, source->path, source->image,
+                                   source->image_bytes, diag);
+    return status == STATUS_OK ? check_build_id(image, source, diag) : status;
+}
+
+/* ---- the cache ---- */
+
+static bool is_unchanged(const struct sym_image *image)
+{
+    struct stat now;
+    const struct stat *then = &image->identity;
+    return then->st_ino == 0 ||
+           (stat(image->path, &now) == 0 && now.st_ino == then->st_ino &&
+            now.st_dev == then->st_dev && now.st_size == then->st_size &&
+            now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+            now.st_mtim.tv_nsec == then->st_mtim.tv_nsec);
+}
+
+static struct sym_module *find_module(
+    const struct sym_symbolizer *symbolizer, const struct sym_source *source)
+{
+    for (uint32_t i = 0; i < symbolizer->modules.count; i++) {
+        struct sym_module *module = module_at(symbolizer, i);
+        if (module->kind != source->kind || source->image != NULL ||
+            strcmp(module->path, source->path) != 0)
+            continue;
+        bool is_right =
+            source->build_id_bytes > 0
+                ? sym_image_has_build_id(
+                      &module->image, source->build_id, source->build_id_bytes)
+                : is_unchanged(&module->image);
+        if (is_right)
+            return module;
+    }
+    return NULL;
+}
+
+static enum status add_module(
+    struct sym_symbolizer *symbolizer, const struct sym_source *source,
+    struct sym_module **module, struct diag *diag)
+{
+    struct sym_module *added =
+        sym_module_create(&symbolizer->shared, source->kind, source->path);
+    if (added == NULL)
+        return fail(diag, STATUS_NO_MEMORY, "no memory for a module");
+    enum status status = STATUS_OK;
+    if (source->kind != SYM_KERNEL)
+        status = open_image(&added->image, source, diag);
+    if (status == STATUS_OK &&
+        table_add(&symbolizer->modules, &added) == TABLE_NONE)
+        status = fail(diag, STATUS_NO_MEMORY, "no memory for a module");
+    if (status != STATUS_OK) {
+        sym_module_destroy(added);
+        return status;
+    }
+    *module = added;
+    return STATUS_OK;
+}
+
+enum status sym_module_open(
+    struct sym_symbolizer *symbolizer, const struct sym_source *source,
+    struct sym_module **module, struct diag *diag)
+{
+    struct sym_source complete = *source;
+    if (complete.path == NULL)
+        complete.path = complete.kind == SYM_KERNEL ? KALLSYMS_PATH : "[vdso]";
+    struct sym_module *known = find_module(symbolizer, &complete);
+    if (known == NULL)
+        return add_module(symbolizer, &complete, module, diag);
+    *module = known;
+    return STATUS_OK;
+}

@@ -1,0 +1,220 @@
+/* Native frames of a profile -> functions, files and lines. */
+#include "tools/symbolize_profile.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/table.h"
+
+/* A frame to look up, in the order that meets every unit once. */
+struct place {
+    uint32_t module, frame;
+    uint64_t offset;
+};
+
+struct work {
+    struct prof_profile *profile;
+    struct sym_symbolizer *symbolizer;
+    struct table places;
+    struct table lines; /* of the frame at hand */
+    bool *is_unknown;   /* per frame of the profile */
+};
+
+static int by_module_and_offset(const void *left, const void *right)
+{
+    const struct place *a = left, *b = right;
+    if (a->module != b->module)
+        return a->module < b->module ? -1 : 1;
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+static bool collect_places(struct work *work)
+{
+    uint32_t count = prof_profile_frame_count(work->profile);
+    for (uint32_t id = 0; id < count; id++) {
+        const struct prof_frame *frame = prof_profile_frame(work->profile, id);
+        if (frame->kind != PROF_FRAME_NATIVE || frame->line_count > 0)
+            continue;
+        struct place place = {
+            .module = frame->module, .frame = id, .offset = frame->offset};
+        if (table_add(&work->places, &place) == TABLE_NONE)
+            return false;
+    }
+    if (work->places.count > 0)
+        qsort(
+            work->places.rows, work->places.count, sizeof(struct place),
+            by_module_and_offset);
+    return true;
+}
+
+/* ---- modules ---- */
+
+/* NULL when the module's file cannot be used. */
+static struct sym_module *open_module(const struct work *work, uint32_t id)
+{
+    static const enum sym_kind kinds[] = {
+        [PROF_MODULE_FILE] = SYM_FILE,
+        [PROF_MODULE_VDSO] = SYM_VDSO,
+        [PROF_MODULE_KERNEL] = SYM_KERNEL};
+    const struct prof_module *row = prof_profile_module(work->profile, id);
+    if (row->kind == PROF_MODULE_ANONYMOUS)
+        return NULL;
+    struct sym_source source = {
+        .kind = kinds[row->kind],
+        .path = row->kind == PROF_MODULE_FILE
+                    ? prof_profile_text(work->profile, row->path)
+                    : NULL,
+        .build_id = row->build_id,
+        .build_id_bytes = row->build_id_bytes};
+    struct sym_module *module;
+    if (sym_module_open(work->symbolizer, &source, &module, NULL) != STATUS_OK)
+        return NULL;
+    return module;
+}
+
+/* "[module+0xADDRESS]" as a string of the profile. */
+static uint32_t address_name(
+    const struct work *work, const struct place *place, uint64_t address)
+{
+    const struct prof_module *row =
+        prof_profile_module(work->profile, place->module);
+    const char *path = prof_profile_text(work->profile, row->path);
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+    char text[320];
+    (void)snprintf(
+        text, sizeof text, "[%.255s+0x%" PRIx64 "]",
+        name[0] != '\0' ? name : "unknown", address);
+    return prof_profile_string(work->profile, text);
+}
+
+/* ---- lines ---- */
+
+static bool add_line(
+    struct work *work, const struct place *place, uint64_t address,
+    const struct sym_frame *frame)
+{
+    bool is_named = strcmp(frame->function, SYM_UNKNOWN_FUNCTION) != 0;
+    struct prof_line line = {
+        .function = is_named
+                        ? prof_profile_string(work->profile, frame->function)
+                        : address_name(work, place, address),
+        .file = prof_profile_string(work->profile, frame->file),
+        .line = frame->line,
+        .column = frame->column,
+        .is_inlined = frame->is_inlined};
+    if (!is_named && !frame->is_inlined)
+        work->is_unknown[place->frame] = true;
+    return table_add(&work->lines, &line) != TABLE_NONE;
+}
+
+static enum status symbolize_place(
+    struct work *work, struct sym_module *module, const struct place *place,
+    struct diag *diag)
+{
+    struct sym_frames frames = {0};
+    uint64_t address = place->offset;
+    if (module != NULL && sym_module_vaddr(module, place->offset, &address)) {
+        enum status status = sym_module_lookup(module, address, &frames, diag);
+        if (status != STATUS_OK)
+            return status;
+    }
+    static const struct sym_frame unknown = {
+        .function = SYM_UNKNOWN_FUNCTION, .file = ""};
+    if (frames.count == 0)
+        frames = (struct sym_frames){.rows = &unknown, .count = 1};
+
+    work->lines.count = 0;
+    for (size_t i = 0; i < frames.count; i++) {
+        if (!add_line(work, place, address, &frames.rows[i]))
+            return fail(diag, STATUS_NO_MEMORY, "no memory for source lines");
+    }
+    prof_profile_set_lines(
+        work->profile, place->frame, work->lines.rows, work->lines.count);
+    return STATUS_OK;
+}
+
+static enum status symbolize_places(struct work *work, struct diag *diag)
+{
+    struct sym_module *module = NULL;
+    const struct place *places = work->places.rows;
+    for (uint32_t i = 0; i < work->places.count; i++) {
+        if (i == 0 || places[i].module != places[i - 1].module)
+            module = open_module(work, places[i].module);
+        enum status status = symbolize_place(work, module, &places[i], diag);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* ---- what stayed unknown ---- */
+
+/* Callers have smaller ids than what they call, so one pass counts how many
+   unknown frames every stack holds. */
+static bool count_in_samples(const struct work *work, uint64_t *count)
+{
+    const struct prof_profile *profile = work->profile;
+    uint32_t stacks = prof_profile_stack_count(profile);
+    uint32_t *unknown = calloc((size_t)stacks + 1, sizeof *unknown);
+    if (unknown == NULL)
+        return false;
+    for (uint32_t id = 0; id < stacks; id++) {
+        const struct prof_stack *stack = prof_profile_stack(profile, id);
+        unknown[id] = work->is_unknown[stack->frame];
+        if (stack->parent != PROF_NONE)
+            unknown[id] += unknown[stack->parent];
+    }
+    uint32_t samples = prof_profile_sample_count(profile);
+    *count = 0;
+    for (uint32_t id = 0; id < samples; id++) {
+        uint32_t stack = prof_profile_sample(profile, id)->stack;
+        if (stack != PROF_NONE)
+            *count += unknown[stack];
+    }
+    free(unknown);
+    return true;
+}
+
+static enum status count_losses(struct work *work, struct diag *diag)
+{
+    uint64_t in_frames = 0, in_samples;
+    for (uint32_t i = 0; i < prof_profile_frame_count(work->profile); i++)
+        in_frames += work->is_unknown[i];
+    if (!count_in_samples(work, &in_samples))
+        return fail(diag, STATUS_NO_MEMORY, "no memory to count losses");
+    prof_profile_add_loss(
+        work->profile, PROF_LOSS_NO_SYMBOL,
+        in_samples > in_frames ? in_samples : in_frames);
+    return STATUS_OK;
+}
+
+enum status symbolize_profile(
+    struct prof_profile *profile, struct sym_symbolizer *symbolizer,
+    struct diag *diag)
+{
+    struct work work = {
+        .profile = profile,
+        .symbolizer = symbolizer,
+        .places.row_bytes = sizeof(struct place),
+        .lines.row_bytes = sizeof(struct prof_line),
+        .is_unknown = calloc(
+            (size_t)prof_profile_frame_count(profile) + 1,
+            sizeof *work.is_unknown)};
+    enum status status = STATUS_OK;
+    if (work.is_unknown == NULL || !collect_places(&work))
+        status = fail(diag, STATUS_NO_MEMORY, "no memory to symbolize");
+    if (status == STATUS_OK)
+        status = symbolize_places(&work, diag);
+    if (status == STATUS_OK)
+        status = count_losses(&work, diag);
+    if (status == STATUS_OK && prof_profile_status(profile) != STATUS_OK)
+        status = fail(
+            diag, prof_profile_status(profile), "no memory for the profile");
+    table_fini(&work.places);
+    table_fini(&work.lines);
+    free(work.is_unknown);
+    return status;
+}
