@@ -133,7 +133,7 @@ class PerfSample:
 
     def __init__(self, name, pid, tid, period):
         self.name, self.pid, self.tid, self.period = name, pid, tid, period
-        self.frames = []  # (address, symbol, module)
+        self.frames = []  # (offset in the file, symbol, module)
 
 
 def perf_samples(path, *options):

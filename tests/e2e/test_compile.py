@@ -1,5 +1,6 @@
 """A C++ compile, watched: every process, every stack, every nanosecond."""
 
+import functools
 import re
 import struct
 
@@ -59,6 +60,7 @@ def test_little_is_left_to_account_frames(compiled):
     assert compiled.folded.account() / compiled.folded.total() < 0.03
 
 
+@functools.cache
 def entry_offset(path):
     """Where an ELF file's entry point lies in the file."""
     with open(path, "rb") as file:
@@ -74,44 +76,18 @@ def entry_offset(path):
     raise AssertionError(f"{path} has no entry point")
 
 
-def mappings(path, module):
-    """(pid, start, end, offset) of each mapping of a file whose name ends so.
-
-    As perf prints them: "... PERF_RECORD_MMAP2 PID/TID: [START(LENGTH) @
-    OFFSET ...]: r-xp PATH".
-    """
-    result = lab.run(
-        lab.tool("perf"), "script", "-i", path, "--show-mmap-events",
-        "-F", "pid", timeout=5 * lab.PATIENCE)
-    found = []
-    for line in result.stdout.splitlines():
-        match = re.search(
-            r"PERF_RECORD_MMAP2? (-?\d+)/-?\d+: "
-            r"\[(0x[0-9a-f]+)\((0x[0-9a-f]+)\) @ (0x[0-9a-f]+|0) .*\]: "
-            r"\S+ (.*)$", line)
-        if match and match[5].endswith(module):
-            pid, start, length, offset = (
-                int(match[i], 0) for i in range(1, 5))
-            found.append((pid, start, start + length, offset, match[5]))
-    return found
-
-
 def test_stacks_of_cc1plus_reach_its_first_instruction(compiled):
-    places = mappings(compiled.data, "/cc1plus")
-    assert places
-    entry = entry_offset(places[0][4])
     complete = total = 0
     for sample in lab.perf_samples(compiled.data):
         if sample.name != "cc1plus" or not sample.frames:
             continue
-        if sample.frames[-1][1] in lab.ACCOUNTS:
+        offset, symbol, module = sample.frames[-1]
+        if symbol in lab.ACCOUNTS:
             continue
         total += 1
-        outermost = sample.frames[-1][0]
-        for pid, start, end, offset, _ in places:
-            if pid == sample.pid and start <= outermost < end:
-                # _start is some forty bytes long: one call, then hlt.
-                complete += 0 <= outermost - start + offset - entry < 64
+        # _start is some forty bytes long: one call, then hlt.
+        complete += module.endswith("/cc1plus") and (
+            0 <= offset - entry_offset(module) < 64)
     assert total > 500
     assert complete / total >= 0.999
 
