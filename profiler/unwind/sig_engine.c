@@ -1,0 +1,64 @@
+/* The live walk of the target's own threads; see the header. */
+#include "profiler/unwind/sig_engine.h"
+
+#include "profiler/unwind/modules.h"
+#include "profiler/unwind/sig_walker.h"
+
+#define PAGE_BYTES UINT64_C(4096)
+
+/* Another stack: what a signal on an alternate stack has interrupted. */
+static bool switch_stack(struct prof_reader *reader, uint64_t address)
+{
+    const struct prof_stacks *stacks = reader->owner;
+    uint64_t low, high;
+    if (!prof_stacks_find(stacks, address, &low, &high))
+        return false;
+    prof_reader_set_window(reader, low, high, low);
+    return true;
+}
+
+/* On a stack nobody told us of, the page of `sp` is certain to be there. */
+static void start_window(
+    struct prof_reader *reader, const struct prof_stacks *stacks, uint64_t sp)
+{
+    uint64_t low, high;
+    if (!prof_stacks_find(stacks, sp, &low, &high)) {
+        low = sp & ~(PAGE_BYTES - 1);
+        high = low + PAGE_BYTES;
+    }
+    if (sp - low > PROF_RED_ZONE_BYTES)
+        low = sp - PROF_RED_ZONE_BYTES;
+    prof_reader_set_window(reader, low, high, low);
+}
+
+void prof_cfi_walk(
+    const struct prof_engine *engine, const void *ucontext,
+    struct prof_walk *walk)
+{
+    /* The interface is const for engines that keep nothing; ours is always
+     * the first member of a block that is writable. */
+    struct prof_cfi_engine *cfi = (struct prof_cfi_engine *)(uintptr_t)engine;
+    struct prof_regs regs;
+    prof_regs_from_ucontext(&regs, ucontext);
+
+    struct prof_reader reader = {.refill = switch_stack, .owner = &cfi->stacks};
+    start_window(&reader, &cfi->stacks, regs.value[PROF_REG_SP]);
+    uint32_t capacity = walk->capacity;
+    if (walk->capacity > cfi->frames_max)
+        walk->capacity = cfi->frames_max;
+    prof_walk_stack(&regs, &reader, &cfi->modules, &cfi->cache, walk);
+    walk->capacity = capacity;
+}
+
+void prof_cfi_engine_init(struct prof_cfi_engine *cfi)
+{
+    cfi->engine.name = "cfi";
+    cfi->engine.walk = prof_cfi_walk;
+    cfi->frames_max = PROF_CFI_FRAMES_DEFAULT;
+    cfi->modules.is_settled = true;
+}
+
+void prof_cfi_engine_after_fork(struct prof_cfi_engine *cfi)
+{
+    prof_modules_after_fork(&cfi->modules);
+}

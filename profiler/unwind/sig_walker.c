@@ -1,0 +1,426 @@
+/* The walk; see the header. */
+#include "profiler/unwind/sig_walker.h"
+
+#include "profiler/unwind/sig_row_table.h"
+#include "profiler/unwind/sig_step.h"
+
+struct walker {
+    struct prof_reader *reader;
+    struct prof_modules *modules;
+    struct prof_row_cache *cache;
+    struct prof_walk *walk;
+    uint32_t switches_left;
+
+    /* The frame to unwind: the registers every row gives, and its key
+     * (sig_row_cache.h). */
+    uint64_t key, sp, fp;
+    uint64_t flags; /* PROF_FRAME_EXACT, or 0 for a return address */
+
+    /* The last frame of which as much is known as can be, and how many frames
+     * there were with it. */
+    const struct prof_regs *leaf;
+    struct prof_regs checkpoint;
+    uint32_t checkpoint_count; /* 0: it is the leaf's */
+    uint64_t checkpoint_flags;
+};
+
+/* What there is to unwind a frame by, besides a compact row. */
+enum found {
+    FOUND_NOTHING,
+    FOUND_RULES,
+    FOUND_SIGRETURN,
+};
+
+struct lookup {
+    const struct prof_cfi_source *source;
+    struct prof_rows rows;
+};
+
+static uint64_t pc_of_key(uint64_t key)
+{
+    return key - 1;
+}
+
+/* The pc as a register: a return address is its own key. */
+static uint64_t register_pc(uint64_t key, uint64_t flags)
+{
+    return flags & PROF_FRAME_EXACT ? key - 1 : key;
+}
+
+static bool is_code_address(uint64_t pc)
+{
+    return pc - PROF_PC_MIN < PROF_PC_MAX - PROF_PC_MIN;
+}
+
+/* A restorer is returned into, so `key` itself is its first byte; one that is
+ * being executed has its pc there or at the system call. */
+static bool is_sigreturn(const struct prof_text *text, uint64_t key)
+{
+    static const uint8_t BACK[] = {0, 1, 6, 8};
+    if (text->code == NULL)
+        return false;
+    for (unsigned i = 0; i < sizeof BACK; i++) {
+        uint64_t pc = key - BACK[i];
+        if (pc >= text->start && pc < text->end &&
+            text->end - pc >= PROF_SIGRETURN_BYTES &&
+            prof_is_sigreturn(text->code + (pc - text->start)))
+            return true;
+    }
+    return false;
+}
+
+static enum found find_rules(
+    const struct prof_text *text, uint64_t key, struct lookup *lookup)
+{
+    uint64_t pc = pc_of_key(key);
+    const struct prof_cfi_source *sources[] = {
+        &text->eh_frame, &text->debug_frame};
+    for (unsigned i = 0; i < 2; i++) {
+        struct prof_fde fde;
+        lookup->source = sources[i];
+        if (prof_fde_find(sources[i], pc, &fde) &&
+            prof_rows_find(&lookup->rows, &fde, pc))
+            return FOUND_RULES;
+    }
+    return is_sigreturn(text, key) ? FOUND_SIGRETURN : FOUND_NOTHING;
+}
+
+static uint32_t row_of_text(const struct prof_text *text, uint64_t key)
+{
+    uint64_t pc = pc_of_key(key);
+    if (text->rows != NULL) {
+        uint32_t row = prof_row_table_find(text->rows, pc - text->bias);
+        if (prof_row_kind(row) != PROF_ROW_FULL &&
+            prof_row_kind(row) != PROF_ROW_NONE)
+            return prof_row_at(row, pc);
+    }
+    struct lookup lookup;
+    switch (find_rules(text, key, &lookup)) {
+    case FOUND_RULES:
+        return prof_row_at(
+            prof_row_encode(&lookup.rows.rules, lookup.source), pc);
+    case FOUND_SIGRETURN:
+        return prof_row_make(PROF_ROW_FULL, 0, 0);
+    default:
+        return prof_row_make(PROF_ROW_NONE, 0, 0);
+    }
+}
+
+/*
+ * Answer a miss from the modules, and remember the answer. It is stored before
+ * leaving: the writer waits for that, so that nothing stale is left behind.
+ */
+__attribute__((noinline)) static uint32_t resolve(
+    const struct walker *w, uint64_t key)
+{
+    uint32_t row;
+    if (w->cache != NULL && prof_row_cache_get_second(w->cache, key, &row))
+        return row;
+
+    const struct prof_text_list *list = prof_modules_enter(w->modules);
+    if (list == NULL)
+        return prof_row_make(PROF_ROW_NONE, 0, 0);
+    const struct prof_text *text = prof_text_find(list, pc_of_key(key));
+    row = text != NULL ? row_of_text(text, key)
+                       : prof_row_make(PROF_ROW_NONE, 0, 0);
+    if (w->cache != NULL)
+        prof_row_cache_put(w->cache, key, row);
+    prof_modules_leave(w->modules, list);
+    return row;
+}
+
+static uint32_t row_of(const struct walker *w, uint64_t key)
+{
+    uint32_t row;
+    if (w->cache != NULL && prof_row_cache_get(w->cache, key, &row))
+        return row;
+    return resolve(w, key);
+}
+
+static bool stop(struct walker *w, enum prof_walk_end end)
+{
+    w->walk->end = end;
+    return false;
+}
+
+/*
+ * Go on in the caller at `pc`.
+ *
+ *   returns  false when the walk is over
+ */
+static bool enter_frame(
+    struct walker *w, uint64_t pc, uint64_t sp, uint64_t fp, uint64_t flags)
+{
+    struct prof_walk *walk = w->walk;
+    if (pc == 0)
+        return stop(w, PROF_WALK_COMPLETE); /* by convention (psABI 3.4.1) */
+    if (!is_code_address(pc))
+        return stop(w, PROF_WALK_INCOMPLETE);
+    if (walk->count == walk->capacity)
+        return stop(w, PROF_WALK_CUT);
+    walk->frames[walk->count++] = pc | flags;
+    w->flags = flags & PROF_FRAME_EXACT;
+    w->key = pc + (w->flags != 0);
+    w->sp = sp;
+    w->fp = fp;
+    return true;
+}
+
+/*
+ * Unwind while frames have one of the two plain rows: the whole of most walks.
+ * The state is in locals, for the processor's registers.
+ *
+ *   row      the row that needs more than this loop, at w->key
+ *   returns  false when the walk is over
+ */
+static bool walk_plain_rows(struct walker *w, uint32_t *row)
+{
+    struct prof_reader *reader = w->reader;
+    uint64_t key = w->key, sp = w->sp, fp = w->fp, pc;
+    uint64_t flags = w->flags;
+    uint32_t count = w->walk->count;
+    bool goes_on = false;
+    for (;;) {
+        *row = row_of(w, key);
+        enum prof_row_kind kind = prof_row_kind(*row);
+        if (kind != PROF_ROW_SP && kind != PROF_ROW_FP) {
+            goes_on = true;
+            break;
+        }
+        uint64_t base = kind == PROF_ROW_SP ? sp : fp;
+        uint64_t cfa = base + prof_row_cfa_bytes(*row);
+        if (cfa <= sp || !prof_reader_load(reader, cfa - 8, &pc)) {
+            w->walk->end = PROF_WALK_INCOMPLETE;
+            break;
+        }
+        uint32_t slot = prof_row_slot(*row);
+        if (slot != 0 && !prof_reader_load(reader, cfa - 8 * slot, &fp) &&
+            cfa - 8 * slot >= sp) {
+            w->walk->end = PROF_WALK_INCOMPLETE;
+            break;
+        }
+        sp = cfa;
+        if (!is_code_address(pc) || count == w->walk->capacity) {
+            w->walk->count = count;
+            return enter_frame(w, pc, sp, fp, 0);
+        }
+        w->walk->frames[count++] = pc;
+        key = pc;
+        flags = 0;
+    }
+    w->walk->count = count;
+    w->flags = flags;
+    w->key = key;
+    w->sp = sp;
+    w->fp = fp;
+    return goes_on;
+}
+
+static bool step_realigned(struct walker *w, uint32_t row)
+{
+    uint64_t cfa, pc, fp;
+    if (!prof_reader_load(w->reader, w->fp - prof_row_cfa_bytes(row), &cfa) ||
+        cfa <= w->sp || !prof_reader_load(w->reader, cfa - 8, &pc) ||
+        !prof_reader_load(w->reader, w->fp, &fp))
+        return stop(w, PROF_WALK_INCOMPLETE);
+    return enter_frame(w, pc, cfa, fp, 0);
+}
+
+static bool is_executable(const struct walker *w, uint64_t pc)
+{
+    const struct prof_text_list *list = prof_modules_enter(w->modules);
+    if (list == NULL)
+        return false;
+    bool is_inside = prof_text_find(list, pc) != NULL;
+    prof_modules_leave(w->modules, list);
+    return is_inside;
+}
+
+/*
+ * The caller by the frame pointer chain, or, where the pc is not even code (a
+ * call through a wild pointer), by the word the call has pushed.
+ *
+ *   regs     replaced when true; only the walked registers are known then
+ */
+static bool guess(
+    const struct walker *w, struct prof_regs *regs, uint64_t key, bool is_leaf)
+{
+    uint64_t sp = regs->value[PROF_REG_SP], fp = regs->value[PROF_REG_FP];
+    uint64_t pc, next_fp;
+    if (is_leaf && !is_executable(w, pc_of_key(key))) {
+        if (!prof_reader_load(w->reader, sp, &pc) || !is_executable(w, pc - 1))
+            return false;
+        next_fp = fp;
+        sp += 8;
+    } else {
+        if (fp % 8 != 0 || fp < sp ||
+            !prof_reader_load(w->reader, fp, &next_fp) ||
+            !prof_reader_load(w->reader, fp + 8, &pc) ||
+            (next_fp <= fp && next_fp != 0) ||
+            (pc != 0 && !is_executable(w, pc - 1)))
+            return false;
+        sp = fp + 16;
+    }
+    regs->value[PROF_REG_PC] = pc;
+    regs->value[PROF_REG_SP] = sp;
+    regs->value[PROF_REG_FP] = next_fp;
+    regs->known = PROF_REGS_WALKED;
+    return true;
+}
+
+/*
+ * One frame up with all registers that are known.
+ *
+ *   flags    in: of the frame; out: of its caller
+ */
+__attribute__((noinline)) static enum prof_step step_full(
+    const struct walker *w, struct prof_regs *regs, uint64_t *flags,
+    bool is_leaf)
+{
+    uint64_t key =
+        regs->value[PROF_REG_PC] + (*flags & PROF_FRAME_EXACT ? 1 : 0);
+    const struct prof_text_list *list = prof_modules_enter(w->modules);
+    if (list == NULL)
+        return PROF_STEP_FAILED;
+    const struct prof_text *text = prof_text_find(list, pc_of_key(key));
+    struct lookup lookup;
+    enum found found =
+        text != NULL ? find_rules(text, key, &lookup) : FOUND_NOTHING;
+    enum prof_step end = PROF_STEP_FAILED;
+    bool is_signal_frame = false;
+    if (found == FOUND_RULES) {
+        end =
+            prof_step_apply(&lookup.rows.rules, lookup.source, regs, w->reader);
+        is_signal_frame = lookup.rows.rules.is_signal_frame;
+    } else if (found == FOUND_SIGRETURN) {
+        end = prof_step_sigreturn(regs, w->reader);
+        is_signal_frame = true;
+    }
+    prof_modules_leave(w->modules, list);
+
+    *flags = is_signal_frame ? PROF_FRAME_EXACT : 0;
+    if (found == FOUND_NOTHING && guess(w, regs, key, is_leaf)) {
+        *flags = PROF_FRAME_GUESSED;
+        end = PROF_STEP_DONE;
+    }
+    return end;
+}
+
+/* The registers of the frame we are at, as far as compact rows know them. */
+static void walked_registers(const struct walker *w, struct prof_regs *regs)
+{
+    prof_regs_set(regs, PROF_REG_SP, w->sp);
+    prof_regs_set(regs, PROF_REG_FP, w->fp);
+    prof_regs_set(regs, PROF_REG_PC, register_pc(w->key, w->flags));
+    regs->known = PROF_REGS_WALKED;
+}
+
+/*
+ * Recover all registers of the frame we are at, by walking to it again from
+ * the last frame whose registers are known.
+ */
+static bool recover_registers(const struct walker *w, struct prof_regs *regs)
+{
+    *regs = w->checkpoint_count == 0 ? *w->leaf : w->checkpoint;
+    uint64_t flags =
+        w->checkpoint_count == 0 ? PROF_FRAME_EXACT : w->checkpoint_flags;
+    uint32_t count = w->checkpoint_count == 0 ? 1 : w->checkpoint_count;
+    for (; count < w->walk->count; count++) {
+        if (step_full(w, regs, &flags, count == 1) != PROF_STEP_DONE)
+            return false;
+        uint64_t wanted = w->walk->frames[count] & PROF_FRAME_ADDRESS;
+        if (regs->value[PROF_REG_PC] != wanted)
+            return false; /* the stack changed under us */
+    }
+    return true;
+}
+
+/* May we go on with this stack pointer? */
+static bool is_progress(struct walker *w, uint64_t sp)
+{
+    if (sp > w->sp)
+        return true;
+    if (w->switches_left == 0)
+        return false;
+    w->switches_left--;
+    return true;
+}
+
+static bool walk_full_row(struct walker *w)
+{
+    bool is_leaf = w->walk->count == 1;
+    struct prof_regs regs;
+    if (is_leaf)
+        regs = *w->leaf;
+    else
+        walked_registers(w, &regs);
+    uint64_t flags = w->flags;
+    enum prof_step end = step_full(w, &regs, &flags, is_leaf);
+    bool is_recovered = end == PROF_STEP_UNKNOWN_REGISTER;
+    if (is_recovered) {
+        if (!recover_registers(w, &regs))
+            return stop(w, PROF_WALK_INCOMPLETE);
+        flags = w->flags;
+        end = step_full(w, &regs, &flags, is_leaf);
+    }
+    if (end == PROF_STEP_END)
+        return stop(w, PROF_WALK_COMPLETE);
+    if (end != PROF_STEP_DONE || !is_progress(w, regs.value[PROF_REG_SP]))
+        return stop(w, PROF_WALK_INCOMPLETE);
+
+    uint64_t fp =
+        prof_regs_has(&regs, PROF_REG_FP) ? regs.value[PROF_REG_FP] : 0;
+    if (!enter_frame(
+            w, regs.value[PROF_REG_PC], regs.value[PROF_REG_SP], fp, flags))
+        return false;
+    if (is_recovered || regs.known == PROF_REGS_ALL) {
+        w->checkpoint = regs;
+        w->checkpoint_count = w->walk->count;
+        w->checkpoint_flags = w->flags;
+    }
+    return true;
+}
+
+/* A row that walk_plain_rows() leaves to us; false when the walk is over. */
+static bool walk_other_row(struct walker *w, uint32_t row)
+{
+    switch (prof_row_kind(row)) {
+    case PROF_ROW_REALIGNED:
+        return step_realigned(w, row);
+    case PROF_ROW_END:
+        return stop(w, PROF_WALK_COMPLETE);
+    default:
+        return walk_full_row(w); /* PROF_ROW_FULL, PROF_ROW_NONE */
+    }
+}
+
+void prof_walk_stack(
+    const struct prof_regs *regs, struct prof_reader *reader,
+    struct prof_modules *modules, struct prof_row_cache *cache,
+    struct prof_walk *walk)
+{
+    struct walker w;
+    w.reader = reader;
+    w.modules = modules;
+    w.cache = cache;
+    w.walk = walk;
+    w.switches_left = PROF_WALK_SWITCHES;
+    w.leaf = regs;
+    w.checkpoint_count = 0;
+    w.key = regs->value[PROF_REG_PC] + 1;
+    w.sp = regs->value[PROF_REG_SP];
+    w.fp = prof_regs_has(regs, PROF_REG_FP) ? regs->value[PROF_REG_FP] : 0;
+    w.flags = PROF_FRAME_EXACT;
+
+    walk->count = 1;
+    walk->frames[0] =
+        (regs->value[PROF_REG_PC] & PROF_FRAME_ADDRESS) | PROF_FRAME_EXACT;
+    walk->end = PROF_WALK_INCOMPLETE;
+
+    /* A wild pc has no place in the cache's keys. */
+    if (!is_code_address(regs->value[PROF_REG_PC]) && !walk_full_row(&w))
+        return;
+    uint32_t row;
+    while (walk_plain_rows(&w, &row) && walk_other_row(&w, row))
+        continue;
+}
