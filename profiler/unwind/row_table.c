@@ -1,0 +1,169 @@
+/* Building tables of rows; see the header. */
+#include "profiler/unwind/row_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/table.h"
+
+#define GRANULE_BYTES  (UINT64_C(1) << PROF_ROW_GRANULE_BITS)
+
+/* An FDE can claim any size; the table's own must stay in proportion. The
+ * largest browser has a quarter of this. */
+#define TEXT_BYTES_MAX (UINT64_C(1) << 30)
+
+struct builder {
+    const struct prof_cfi_source *source;
+    struct table firsts, rows; /* of uint32_t */
+    uint64_t start;
+    uint64_t end;  /* up to here the rows say something */
+    uint32_t last; /* the row in force there */
+    bool is_out_of_memory;
+};
+
+static uint32_t pack(uint32_t row, uint64_t offset)
+{
+    uint32_t words = row >> 16;
+    uint32_t kind = prof_row_kind(row);
+    if (words > PROF_TABLE_WORDS_MAX)
+        return PROF_ROW_FULL << 8 | (uint32_t)(offset % GRANULE_BYTES);
+    return words << 19 | prof_row_slot(row) << 11 | kind << 8 |
+           (uint32_t)(offset % GRANULE_BYTES);
+}
+
+static void push(struct builder *builder, struct table *table, uint32_t word)
+{
+    if (table_add(table, &word) == TABLE_NONE)
+        builder->is_out_of_memory = true;
+}
+
+/* Every granule up to the one that holds `offset` begins at the next row. */
+static void open_granules(struct builder *builder, uint64_t offset)
+{
+    while (!builder->is_out_of_memory &&
+           builder->firsts.count <= offset / GRANULE_BYTES)
+        push(builder, &builder->firsts, builder->rows.count);
+}
+
+/* From `pc` on, `row` holds. */
+static void add_row(struct builder *builder, uint64_t pc, uint32_t row)
+{
+    uint64_t offset = pc - builder->start;
+    open_granules(builder, offset);
+    if (row == builder->last)
+        return;
+    push(builder, &builder->rows, pack(row, offset));
+    builder->last = row;
+}
+
+/* The rows of one function, as far as `limit`, where the next one begins. */
+static void add_function(
+    struct builder *builder, uint64_t offset, uint64_t limit)
+{
+    struct prof_fde fde;
+    struct prof_rows rows;
+    const uint32_t none = prof_row_make(PROF_ROW_NONE, 0, 0);
+    if (prof_fde_next(builder->source, &offset, &fde) != PROF_ENTRY_FDE)
+        return;
+    if (fde.start > builder->end)
+        add_row(builder, builder->end, none);
+
+    uint64_t end = fde.end < limit ? fde.end : limit;
+    uint64_t covered = fde.start;
+    prof_rows_begin(&rows, &fde);
+    while (prof_rows_next(&rows) && rows.start < end) {
+        if (rows.start > covered)
+            add_row(builder, covered, none);
+        add_row(
+            builder, rows.start, prof_row_encode(&rows.rules, builder->source));
+        covered = rows.end;
+    }
+    if (covered < end)
+        add_row(builder, covered, none); /* a malformed program */
+    builder->end = end;
+}
+
+static int32_t index_word(const struct prof_cfi_source *source, uint32_t word)
+{
+    int32_t value;
+    memcpy(&value, source->index + sizeof value * word, sizeof value);
+    return value;
+}
+
+static uint64_t start_of(const struct prof_cfi_source *source, uint32_t pair)
+{
+    return source->index_pc_base +
+           (uint64_t)(int64_t)index_word(source, 2 * pair);
+}
+
+static uint64_t offset_of(const struct prof_cfi_source *source, uint32_t pair)
+{
+    return source->index_fde_base +
+           (uint64_t)(int64_t)index_word(source, 2 * pair + 1) -
+           source->address;
+}
+
+static void add_functions(struct builder *builder)
+{
+    const struct prof_cfi_source *source = builder->source;
+    for (uint32_t i = 0; i < source->index_count; i++) {
+        bool is_last = i + 1 == source->index_count;
+        uint64_t limit =
+            is_last ? builder->start + TEXT_BYTES_MAX : start_of(source, i + 1);
+        /* Of equal starts the last one counts, as in a lookup. */
+        if (limit > start_of(source, i))
+            add_function(builder, offset_of(source, i), limit);
+    }
+    add_row(builder, builder->end, prof_row_make(PROF_ROW_NONE, 0, 0));
+}
+
+static enum status finish(
+    const struct builder *builder, struct prof_row_table **table,
+    struct diag *diag)
+{
+    size_t firsts_bytes = sizeof(uint32_t) * builder->firsts.count;
+    size_t rows_bytes = sizeof(uint32_t) * builder->rows.count;
+    struct prof_row_table *made =
+        builder->is_out_of_memory
+            ? NULL
+            : malloc(sizeof *made + firsts_bytes + rows_bytes);
+    if (made == NULL)
+        return fail(diag, STATUS_NO_MEMORY, "table of unwinding rows");
+    *made = (struct prof_row_table){
+        .magic = PROF_ROW_TABLE_MAGIC,
+        .version = PROF_ROW_TABLE_VERSION,
+        .start = builder->start,
+        .granule_count = builder->firsts.count,
+        .row_count = builder->rows.count,
+    };
+    memcpy(made->words, builder->firsts.rows, firsts_bytes);
+    memcpy(made->words + made->granule_count, builder->rows.rows, rows_bytes);
+    *table = made;
+    return STATUS_OK;
+}
+
+enum status prof_row_table_build(
+    const struct prof_cfi_source *source, struct prof_row_table **table,
+    struct diag *diag)
+{
+    if (source->index_count == 0 ||
+        start_of(source, source->index_count - 1) - start_of(source, 0) >
+            TEXT_BYTES_MAX - GRANULE_BYTES)
+        return fail(
+            diag, STATUS_UNSUPPORTED, "CFI without an index of functions");
+
+    uint64_t start = start_of(source, 0) & ~(GRANULE_BYTES - 1);
+    struct builder builder = {
+        .source = source,
+        .firsts.row_bytes = sizeof(uint32_t),
+        .rows.row_bytes = sizeof(uint32_t),
+        .start = start,
+        .end = start,
+        .last = UINT32_MAX,
+    };
+    add_functions(&builder);
+    enum status status = finish(&builder, table, diag);
+    table_fini(&builder.firsts);
+    table_fini(&builder.rows);
+    return status;
+}
