@@ -39,6 +39,10 @@ struct exp_frame {
     uint32_t line;   /* 0 unknown */
 };
 
+/* Whether a sample stands for CPU time that no sample covers. */
+bool exp_sample_is_account(
+    const struct prof_profile *profile, const struct prof_sample *sample);
+
 struct exp_frames;
 
 /* Borrows the profile; NULL when out of memory. */

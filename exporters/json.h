@@ -36,6 +36,7 @@ struct exp_json {
     int depth;
     char open[EXP_JSON_DEPTH];       /* '{' or '[' of each level */
     bool is_started[EXP_JSON_DEPTH]; /* the level has a member already */
+    bool is_broken[EXP_JSON_DEPTH];  /* its members are on lines of their own */
     bool has_key;                    /* a key waits for its value */
 };
 

@@ -28,8 +28,10 @@ struct exp_quality exp_quality_of(const struct prof_profile *profile);
 /* Nothing was lost, cut or guessed. */
 bool exp_quality_is_good(const struct exp_quality *quality);
 
-/* Which reason it is, for a program: "ring_full". */
-const char *exp_loss_name(enum prof_loss reason);
+/* Which reason it is, for a program: "ring_full". Returns `buffer`. */
+#define EXP_LOSS_NAME_BYTES 32
+const char *exp_loss_name(
+    enum prof_loss reason, char buffer[static EXP_LOSS_NAME_BYTES]);
 
 /*
  * One line each, without a line break: "perf clock, 997 Hz, 3.01 s, 2998

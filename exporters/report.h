@@ -18,16 +18,20 @@
  *    "quality": {"samples", "incomplete_samples", "lost_samples",
  *                "sampled_ns", "account_ns", "kernel_ns": number,
  *                "losses": [{"reason", "text": text, "count": number}]},
- *    "processes": [{"name": text, "pid", "total", "kernel_ns": number}],
+ *    "processes": [{"name": text, "total": number}],
  *    "function_count": number,
- *    "functions": [FUNCTION...]             by self, then by total; --top each
- *    "callers": {"function": text, "matches": [text], "total": number,
- *                "functions": [FUNCTION...]},    only if asked for
+ *    "functions": [{FUNCTION, "self", "total": number}],
+ *    "callers": {"function": text,            what was asked for
+ *                "matches": [text],           the names that it found
+ *                "total", "self": number,     of them; callers: self is 0
+ *                "functions": [{FUNCTION, "value": number}]},
  *    "callees": the same}
  *
- *   FUNCTION = {"name", "kind", "module", "file": text, "line": number,
- *               "self", "total": number}
+ *   FUNCTION = "name", "kind", "module", "file": text, "line": number
  *
+ * "functions" holds the top by self, in that order, then those of the top by
+ * total that are not among them. "callers" and "callees" are there if asked
+ * for; what calls a program's first function is its process.
  * Losses are listed only where the count is not 0. An unknown text is "", an
  * unknown number 0.
  */

@@ -28,7 +28,6 @@ struct exp_node {
     uint32_t first_child, next_sibling; /* or EXP_NODE_NONE */
     uint32_t depth;                     /* 0 at the root */
     uint64_t self, total;               /* in the unit of the options */
-    uint64_t line_lead;                 /* weight `line` has over the rest */
     bool has_other_lines;               /* `line` is not the only one */
 };
 
@@ -43,8 +42,9 @@ void exp_tree_destroy(struct exp_tree *tree);
 uint32_t exp_tree_count(const struct exp_tree *tree);
 const struct exp_node *exp_tree_node(const struct exp_tree *tree, uint32_t id);
 
-/* The name of a node, and the number of distinct names. */
+/* The name of a node; the text of a name; the number of names. */
 const char *exp_tree_text(const struct exp_tree *tree, uint32_t id);
+const char *exp_tree_name(const struct exp_tree *tree, uint32_t name);
 uint32_t exp_tree_name_count(const struct exp_tree *tree);
 
 /* The deepest node's depth. */

@@ -28,8 +28,12 @@ void exp_write(struct exp_writer *writer, const void *bytes, size_t count);
 void exp_write_text(struct exp_writer *writer, const char *text);
 void exp_write_char(struct exp_writer *writer, char byte);
 void exp_write_u64(struct exp_writer *writer, uint64_t value);
+/* At most 511 bytes at once; longer text is for exp_write_text(). */
 void exp_write_format(struct exp_writer *writer, const char *format, ...)
     PRINTF_LIKE(2, 3);
+
+/* Valid UTF-8 without control characters; see exp_text_clean(). */
+void exp_write_clean(struct exp_writer *writer, const char *text);
 
 /* Fill with `count` times the same byte: columns of a table. */
 void exp_write_fill(struct exp_writer *writer, char byte, size_t count);
@@ -52,5 +56,11 @@ MUST_CHECK enum status exp_writer_finish(
  * until the next write. NULL when the writer failed.
  */
 const char *exp_writer_bytes(struct exp_writer *writer, size_t *count);
+
+/*
+ * The same bytes as a text of the caller's, to be freed, and the end of the
+ * writer; NULL when it failed or is NULL.
+ */
+char *exp_writer_take(struct exp_writer *writer);
 
 #endif

@@ -1,0 +1,165 @@
+/* How far a profile can be trusted. */
+#include "exporters/quality.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "exporters/frames.h"
+#include "exporters/text.h"
+#include "exporters/writer.h"
+
+/* Each of these is one sample that never arrived. */
+static const enum prof_loss sample_losses[] = {
+    PROF_LOSS_RING_FULL, PROF_LOSS_CONTENDED, PROF_LOSS_BUSY,
+    PROF_LOSS_WRITER_DIED, PROF_LOSS_MALFORMED};
+enum { SAMPLE_LOSSES = sizeof sample_losses / sizeof sample_losses[0] };
+
+static bool is_first_value_cpu_time(const struct prof_profile *profile)
+{
+    if (prof_profile_value_type_count(profile) == 0)
+        return false;
+    const struct prof_value_type *type = prof_profile_value_type(profile, 0);
+    return strcmp(prof_profile_text(profile, type->name), "cpu") == 0 &&
+           strcmp(prof_profile_text(profile, type->unit), "nanoseconds") == 0;
+}
+
+static void count_samples(
+    struct exp_quality *quality, const struct prof_profile *profile)
+{
+    bool is_time = is_first_value_cpu_time(profile);
+    for (uint32_t id = 0; id < prof_profile_sample_count(profile); id++) {
+        const struct prof_sample *sample = prof_profile_sample(profile, id);
+        uint64_t ns = is_time ? sample->values[0] : 0;
+        quality->sampled_ns = exp_text_add(quality->sampled_ns, ns);
+        if (exp_sample_is_account(profile, sample)) {
+            quality->account_ns = exp_text_add(quality->account_ns, ns);
+            continue;
+        }
+        quality->samples++;
+        quality->incomplete_samples +=
+            (sample->flags & PROF_SAMPLE_TRUNCATED) != 0;
+    }
+}
+
+struct exp_quality exp_quality_of(const struct prof_profile *profile)
+{
+    const struct prof_origin *origin = prof_profile_read_origin(profile);
+    struct exp_quality quality = {.kernel_ns = origin->cpu_ns};
+    if (origin->end_ns > origin->start_ns)
+        quality.duration_ns = origin->end_ns - origin->start_ns;
+    count_samples(&quality, profile);
+
+    for (int reason = 0; reason < PROF_LOSS_COUNT; reason++)
+        quality.loss[reason] = prof_profile_loss(profile, reason);
+    for (int i = 0; i < SAMPLE_LOSSES; i++) {
+        quality.lost_samples =
+            exp_text_add(quality.lost_samples, quality.loss[sample_losses[i]]);
+    }
+    return quality;
+}
+
+bool exp_quality_is_good(const struct exp_quality *quality)
+{
+    for (int reason = 0; reason < PROF_LOSS_COUNT; reason++) {
+        if (quality->loss[reason] > 0)
+            return false;
+    }
+    return quality->incomplete_samples == 0;
+}
+
+const char *exp_loss_name(
+    enum prof_loss reason, char buffer[static EXP_LOSS_NAME_BYTES])
+{
+    static const char *const names[PROF_LOSS_COUNT] = {
+#define LOSS_NAME(name, text) [PROF_LOSS_##name] = #name,
+        PROF_LOSS_LIST(LOSS_NAME)
+#undef LOSS_NAME
+    };
+    size_t at = 0;
+    for (const char *c = names[reason]; *c && at + 1 < EXP_LOSS_NAME_BYTES; c++)
+        buffer[at++] = (char)tolower((unsigned char)*c);
+    buffer[at] = '\0';
+    return buffer;
+}
+
+/* ---- sentences ---- */
+
+static void write_value(struct exp_writer *writer, uint64_t ns)
+{
+    char text[EXP_TEXT_VALUE_BYTES];
+    exp_write_text(writer, exp_text_value(ns, "nanoseconds", text));
+}
+
+static void write_cpu(
+    const struct exp_quality *quality, struct exp_writer *writer)
+{
+    exp_write_text(writer, ", CPU ");
+    write_value(writer, quality->sampled_ns);
+    if (quality->kernel_ns == 0)
+        return;
+    exp_write_text(writer, " of ");
+    write_value(writer, quality->kernel_ns);
+    exp_write_format(
+        writer, " by the kernel's account (%.1f %%)",
+        exp_text_percent(quality->sampled_ns, quality->kernel_ns));
+}
+
+void exp_quality_write_facts(
+    const struct exp_quality *quality, const struct prof_profile *profile,
+    struct exp_writer *writer)
+{
+    const struct prof_origin *origin = prof_profile_read_origin(profile);
+    const char *clock = prof_profile_text(profile, origin->clock);
+    exp_write_format(
+        writer, "%" PRIu64 " sample%s", quality->samples,
+        quality->samples == 1 ? "" : "s");
+    if (quality->duration_ns > 0) {
+        exp_write_text(writer, " in ");
+        write_value(writer, quality->duration_ns);
+    }
+    if (quality->sampled_ns > 0 || quality->kernel_ns > 0)
+        write_cpu(quality, writer);
+    if (*clock) {
+        exp_write_text(writer, ", clock ");
+        exp_write_clean(writer, clock);
+    }
+    if (origin->period_ns > 0) {
+        exp_write_format(
+            writer, " at %.0f Hz", 1e9 / (double)origin->period_ns);
+    }
+}
+
+static void write_incomplete(
+    const struct exp_quality *quality, struct exp_writer *writer)
+{
+    if (quality->incomplete_samples == 0) {
+        exp_write_text(writer, "all stacks complete");
+        return;
+    }
+    exp_write_format(
+        writer, "%.2f %% of stacks incomplete (%" PRIu64 ")",
+        exp_text_percent(quality->incomplete_samples, quality->samples),
+        quality->incomplete_samples);
+}
+
+void exp_quality_write_losses(
+    const struct exp_quality *quality, struct exp_writer *writer)
+{
+    if (quality->lost_samples == 0)
+        exp_write_text(writer, "no sample lost, ");
+    else
+        exp_write_format(
+            writer, "%" PRIu64 " samples lost (%.2f %%), ",
+            quality->lost_samples,
+            exp_text_percent(
+                quality->lost_samples,
+                exp_text_add(quality->samples, quality->lost_samples)));
+    write_incomplete(quality, writer);
+    for (int reason = 0; reason < PROF_LOSS_COUNT; reason++) {
+        if (quality->loss[reason] > 0)
+            exp_write_format(
+                writer, ", %s: %" PRIu64, prof_loss_text(reason),
+                quality->loss[reason]);
+    }
+}

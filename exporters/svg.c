@@ -1,0 +1,279 @@
+/*
+ * The flame graph as one SVG file.
+ *
+ *   <svg>
+ *     <style>         flamegraph.css
+ *     <g id="static"> the picture for viewers without scripts
+ *     <script>        the data block, then flamegraph.js
+ *   </svg>
+ *
+ * The static picture has one rectangle for each drawn frame, row by row, with
+ * a title where a pointer could hit it and a label where a text fits. The
+ * script removes it and draws from the data, at any width and zoom.
+ */
+#include "exporters/svg.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "exporters/page.h"
+#include "exporters/text.h"
+#include "exporters/tree.h"
+#include "exporters/writer.h"
+
+enum {
+    ROW_HEIGHT = 18,
+    HEAD_HEIGHT = 100,
+    MARGIN = 10,
+    HEAD_COLUMNS = 164, /* of 7 pixels: what fits between the margins */
+    SHADES = 4,
+};
+
+/* A monospaced 12 pixel font: 0.6 em, and a little for wider ones. */
+static const double COLUMN_WIDTH = 7.3;
+static const double LABEL_PADDING = 6;
+static const double TITLE_WIDTH = 1; /* narrower frames cannot be hit */
+
+struct picture {
+    const struct exp_page *page;
+    struct exp_writer *writer;
+    double scale;   /* pixels for one unit of value */
+    uint32_t *rows; /* first cell of each depth, or TABLE_NONE */
+    uint32_t *next; /* the next cell of the same depth */
+};
+
+/* ---- text ---- */
+
+static void write_escaped(
+    struct exp_writer *writer, const char *text, size_t bytes)
+{
+    const char *end = text + bytes;
+    while (text < end) {
+        uint32_t code_point = exp_text_clean(exp_text_next(&text));
+        char encoded[EXP_TEXT_UTF8_BYTES];
+        if (code_point == '<')
+            exp_write_text(writer, "&lt;");
+        else if (code_point == '>')
+            exp_write_text(writer, "&gt;");
+        else if (code_point == '&')
+            exp_write_text(writer, "&amp;");
+        else
+            exp_write(writer, encoded, exp_text_encode(code_point, encoded));
+    }
+}
+
+/* As much of a text as fits, with an ellipsis where it was cut. */
+static void write_clipped(
+    struct exp_writer *writer, const char *text, size_t columns)
+{
+    size_t bytes = exp_text_fit(text, columns);
+    bool is_cut = text[bytes] != '\0';
+    if (is_cut)
+        bytes = exp_text_fit(text, columns - 1);
+    write_escaped(writer, text, bytes);
+    if (is_cut)
+        exp_write_text(writer, "\u2026");
+}
+
+/* ---- frames ---- */
+
+static char kind_letter(enum exp_kind kind)
+{
+    static const char letters[EXP_KIND_COUNT] = {
+        [EXP_KIND_APPLICATION] = 'a', [EXP_KIND_LIBRARY] = 'l',
+        [EXP_KIND_KERNEL] = 'k',      [EXP_KIND_RUNTIME] = 'r',
+        [EXP_KIND_UNKNOWN] = 'u',     [EXP_KIND_ACCOUNT] = 'g',
+        [EXP_KIND_PROCESS] = 'p',     [EXP_KIND_THREAD] = 't',
+    };
+    return letters[kind];
+}
+
+/* The same function has the same colour, here and in flamegraph.js. */
+static unsigned shade_of(const char *name)
+{
+    uint32_t hash = 0;
+    for (const char *at = name; *at; at++)
+        hash = hash * 31 + (unsigned char)*at;
+    return (hash ^ hash >> 16) % SHADES;
+}
+
+static void write_title(const struct picture *picture, uint32_t node)
+{
+    const struct exp_tree *tree = picture->page->tree;
+    uint64_t total = exp_tree_node(tree, node)->total;
+    uint64_t whole = exp_tree_node(tree, EXP_NODE_ROOT)->total;
+    const char *name = exp_tree_text(tree, node);
+    const char *unit = exp_page_unit(picture->page);
+    char value[EXP_TEXT_VALUE_BYTES];
+
+    exp_write_text(picture->writer, "<title>");
+    write_escaped(picture->writer, name, strlen(name));
+    exp_write_text(picture->writer, "\n");
+    exp_write_text(picture->writer, exp_text_value(total, unit, value));
+    exp_write_format(
+        picture->writer, ", %.2f %%</title>", exp_text_percent(total, whole));
+}
+
+static void write_label(const struct picture *picture, uint32_t node, double x)
+{
+    const struct exp_tree *tree = picture->page->tree;
+    double width = (double)exp_tree_node(tree, node)->total * picture->scale;
+    double columns = (width - LABEL_PADDING) / COLUMN_WIDTH;
+    if (columns < 3)
+        return;
+    exp_write_format(
+        picture->writer, "<text x=\"%.1f\" y=\"13\">", x + LABEL_PADDING / 2);
+    write_clipped(picture->writer, exp_tree_text(tree, node), (size_t)columns);
+    exp_write_text(picture->writer, "</text>\n");
+}
+
+static void write_cell(const struct picture *picture, uint32_t at)
+{
+    const struct exp_page *page = picture->page;
+    const struct exp_cell *cell = table_row(&page->cell, at);
+    const struct exp_node *node = exp_tree_node(page->tree, cell->node);
+    double x = (double)cell->start * picture->scale;
+    double width = (double)node->total * picture->scale;
+
+    exp_write_format(
+        picture->writer, "<rect class=\"%c%u%s\" x=\"%.1f\" width=\"%.1f\"",
+        kind_letter(node->frame.kind),
+        shade_of(exp_tree_text(page->tree, cell->node)),
+        node->frame.is_inlined ? " i" : "", x, width);
+    exp_write_format(picture->writer, " height=\"%d\"", ROW_HEIGHT - 1);
+    if (width < TITLE_WIDTH) {
+        exp_write_text(picture->writer, "/>\n");
+        return;
+    }
+    exp_write_char(picture->writer, '>');
+    write_title(picture, cell->node);
+    exp_write_text(picture->writer, "</rect>\n");
+    write_label(picture, cell->node, x);
+}
+
+/* Link the cells of each depth, left to right. */
+static bool make_rows(struct picture *picture)
+{
+    const struct exp_page *page = picture->page;
+    size_t rows_bytes = ((size_t)page->depth + 1) * sizeof *picture->rows;
+    picture->rows = malloc(rows_bytes);
+    picture->next = malloc((size_t)page->cell.count * sizeof *picture->next);
+    if (picture->rows == NULL || picture->next == NULL)
+        return false;
+    memset(picture->rows, 0xff, rows_bytes);
+    for (uint32_t at = page->cell.count; at-- > 0;) {
+        const struct exp_cell *cell = table_row(&page->cell, at);
+        uint32_t depth = exp_tree_node(page->tree, cell->node)->depth;
+        picture->next[at] = picture->rows[depth];
+        picture->rows[depth] = at;
+    }
+    return true;
+}
+
+static void write_rows(const struct picture *picture)
+{
+    const struct exp_page *page = picture->page;
+    for (uint32_t depth = 0; depth <= page->depth; depth++) {
+        uint32_t row = page->options->is_icicle ? depth : page->depth - depth;
+        exp_write_format(
+            picture->writer, "<g transform=\"translate(%d %llu)\">\n", MARGIN,
+            HEAD_HEIGHT + (unsigned long long)row * ROW_HEIGHT);
+        uint32_t at = picture->rows[depth];
+        for (; at != TABLE_NONE; at = picture->next[at])
+            write_cell(picture, at);
+        exp_write_text(picture->writer, "</g>\n");
+    }
+}
+
+/* ---- the file ---- */
+
+static void write_head_line(
+    const struct picture *picture, const char *class, int y, const char *text)
+{
+    exp_write_format(
+        picture->writer, "<text class=\"%s\" x=\"%d\" y=\"%d\">", class, MARGIN,
+        y);
+    write_clipped(picture->writer, text, HEAD_COLUMNS);
+    exp_write_text(picture->writer, "</text>\n");
+}
+
+/* Lines across an address without a symbol, so that colour is not all. */
+static const char HATCH[] =
+    "<defs><pattern id=\"hatch\" width=\"6\" height=\"6\" "
+    "patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">"
+    "<rect class=\"hatch-ground\" width=\"6\" height=\"6\"/>"
+    "<rect class=\"hatch-line\" width=\"2\" height=\"6\"/>"
+    "</pattern></defs>\n";
+
+static void write_static(const struct picture *picture)
+{
+    const struct exp_page *page = picture->page;
+    exp_write_text(picture->writer, "<g id=\"static\">\n");
+    exp_write_text(picture->writer, HATCH);
+    write_head_line(picture, "title", 28, page->title);
+    write_head_line(picture, "command", 50, exp_page_command(page));
+    write_head_line(picture, "facts", 68, page->facts);
+    write_head_line(picture, page->is_good ? "good" : "bad", 86, page->losses);
+    write_rows(picture);
+    exp_write_text(picture->writer, "</g>\n");
+}
+
+static void write_opening(const struct picture *picture)
+{
+    const struct exp_page *page = picture->page;
+    unsigned long long height =
+        HEAD_HEIGHT + ((unsigned long long)page->depth + 1) * ROW_HEIGHT +
+        MARGIN;
+    exp_write_text(
+        picture->writer, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    exp_write_format(
+        picture->writer,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"watchfire\" "
+        "width=\"%d\" height=\"%llu\" viewBox=\"0 0 %d %llu\">\n<title>",
+        EXP_PAGE_WIDTH, height, EXP_PAGE_WIDTH, height);
+    write_escaped(picture->writer, page->title, strlen(page->title));
+    exp_write_text(picture->writer, "</title>\n<style><![CDATA[\n");
+    exp_write_text(picture->writer, exp_flamegraph_css);
+    exp_write_text(picture->writer, "]]></style>\n");
+}
+
+static void write_script(const struct picture *picture)
+{
+    exp_write_text(
+        picture->writer, "<script id=\"profile\" type=\"application/json\">");
+    exp_page_write_data(picture->page, picture->writer);
+    exp_write_text(picture->writer, "</script>\n<script><![CDATA[\n");
+    exp_write_text(picture->writer, exp_flamegraph_js);
+    exp_write_text(picture->writer, "]]></script>\n</svg>\n");
+}
+
+static void write_page(const struct exp_page *page, struct exp_writer *writer)
+{
+    uint64_t whole = exp_tree_node(page->tree, EXP_NODE_ROOT)->total;
+    struct picture picture = {
+        .page = page,
+        .writer = writer,
+        .scale = (EXP_PAGE_WIDTH - 2 * MARGIN) / (double)(whole ? whole : 1)};
+    if (make_rows(&picture)) {
+        write_opening(&picture);
+        write_static(&picture);
+        write_script(&picture);
+    } else {
+        exp_writer_fail(writer, STATUS_NO_MEMORY);
+    }
+    free(picture.rows);
+    free(picture.next);
+}
+
+void exp_svg_write(
+    const struct prof_profile *profile, const struct exp_options *options,
+    struct exp_writer *writer)
+{
+    struct exp_page *page = exp_page_create(profile, options);
+    if (page == NULL) {
+        exp_writer_fail(writer, STATUS_NO_MEMORY);
+        return;
+    }
+    write_page(page, writer);
+    exp_page_destroy(page);
+}
