@@ -134,8 +134,8 @@ struct wire_header {
     uint32_t pid;            /* as the target sees itself */
     uint32_t reserved;
 
-    /* CPU time of the process when it began to exit; 0: it has not. */
-    _Atomic uint64_t exit_cpu_ns;
+    /* CPU time of the process when it began to exit, and when; 0: not yet. */
+    _Atomic uint64_t exit_cpu_ns, exit_time_ns;
 
     /* Collector to agent: nonzero ends sampling. */
     _Atomic uint32_t is_stopped;

@@ -185,8 +185,19 @@ static bool say_hello(int fd, struct wire_reply *reply)
            reply->status == 0 && reply->period_ns > 0;
 }
 
-void prof_core_start(const struct prof_core_config *config)
+static void copy_text(char *to, uint32_t bytes, const char *from)
 {
+    uint32_t i = 0;
+    for (; i + 1 < bytes && from[i] != '\0'; i++)
+        to[i] = from[i];
+    if (bytes > 0)
+        to[i] = '\0';
+}
+
+bool prof_core_start(
+    const struct prof_core_config *config, char *text, uint32_t text_bytes)
+{
+    copy_text(text, text_bytes, "");
     prof_core.config = *config;
     prof_core.pid = (uint32_t)sys_getpid();
     prof_core.clock_gettime =
@@ -198,17 +209,19 @@ void prof_core_start(const struct prof_core_config *config)
     if (fd < 0) {
         prof_core_report_failure(
             config->session, "no memory for the ring (memfd or mmap refused)");
-        return;
+        return false;
     }
 
     /* The handler first: the collector arms the clock before it answers. */
     prof_signals_install();
-    struct wire_reply reply;
+    struct wire_reply reply = {.status = 0};
     bool is_welcome = say_hello(fd, &reply);
     (void)sys_close(fd);
     if (!is_welcome) {
         release_ring();
-        return;
+        reply.text[sizeof reply.text - 1] = '\0';
+        copy_text(text, text_bytes, reply.text);
+        return false;
     }
     prof_core.period_ns = reply.period_ns;
     prof_core.actions = reply.actions;
@@ -216,6 +229,7 @@ void prof_core_start(const struct prof_core_config *config)
     atomic_store_explicit(&prof_core.is_active, 1, memory_order_release);
     if (prof_core.actions & WIRE_ARM_TIMERS)
         arm_existing_threads();
+    return true;
 }
 
 void prof_core_restart_in_child(void)
@@ -230,7 +244,7 @@ void prof_core_restart_in_child(void)
             &prof_core.scratch[i].is_taken, 0, memory_order_relaxed);
 
     struct prof_core_config config = prof_core.config;
-    prof_core_start(&config);
+    (void)prof_core_start(&config, NULL, 0);
 }
 
 bool prof_core_is_ours(void)
@@ -260,10 +274,11 @@ void prof_core_note_exit(void)
 {
     if (!prof_core_is_ours())
         return;
-    uint64_t unset = 0;
-    (void)atomic_compare_exchange_strong_explicit(
-        &prof_core.ring.header->exit_cpu_ns, &unset, prof_core_cpu_ns(),
-        memory_order_relaxed, memory_order_relaxed);
+    struct wire_header *header = prof_core.ring.header;
+    atomic_store_explicit(
+        &header->exit_time_ns, prof_core_now_ns(), memory_order_relaxed);
+    atomic_store_explicit(
+        &header->exit_cpu_ns, prof_core_cpu_ns(), memory_order_relaxed);
 }
 
 bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes)
@@ -276,10 +291,8 @@ bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes)
             prof_core.config.session, WIRE_BYE, -1, NULL,
             is_forever ? -1 : EXIT_TIMEOUT_MS, &reply))
         return true;
-    for (uint32_t i = 0; i + 1 < text_bytes && i < sizeof reply.text; i++) {
-        text[i] = reply.text[i];
-        text[i + 1] = '\0';
-    }
+    reply.text[sizeof reply.text - 1] = '\0';
+    copy_text(text, text_bytes, reply.text);
     return reply.status == 0;
 }
 
@@ -300,10 +313,7 @@ void prof_core_publish(const struct wire_module *module)
     for (uint32_t i = 0; i < bytes; i++)
         ((volatile char *)claim.bytes)[i] = ((const char *)module)[i];
     struct wire_record *record = claim.bytes;
-    struct timespec now = {0};
-    (void)prof_core.clock_gettime(CLOCK_MONOTONIC, &now);
     record->tid = (uint32_t)sys_gettid();
-    record->time_ns =
-        (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    record->time_ns = prof_core_now_ns();
     prof_ring_commit(&prof_core.ring, &claim);
 }

@@ -59,8 +59,12 @@ __attribute__((visibility("hidden"))) extern struct prof_core prof_core;
 /*
  * Join the session: install the handlers, make the ring, say HELLO, and arm
  * the clocks of all threads.
+ *
+ *   returns  false when the process is not sampled; `text` has the reason when
+ *            the collector gave one, else it is ""
  */
-void prof_core_start(const struct prof_core_config *config);
+bool prof_core_start(
+    const struct prof_core_config *config, char *text, uint32_t text_bytes);
 
 /* Tell the collector why this process cannot be sampled. */
 void prof_core_report_failure(const char *session, const char *reason);
@@ -115,6 +119,9 @@ void prof_signals_install(void);
 void prof_signal_exchange(
     int signal, const struct prof_kernel_sigaction *wanted,
     struct prof_kernel_sigaction *old);
+
+/* CLOCK_MONOTONIC, from the vDSO; ns. */
+SIGNAL_SAFE uint64_t prof_core_now_ns(void);
 
 /* CPU time of the whole process so far, ns. A system call. */
 uint64_t prof_core_cpu_ns(void);

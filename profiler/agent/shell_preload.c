@@ -89,7 +89,9 @@ __attribute__((constructor)) static void shell_arrive(void)
         if (engine == NULL) {
             prof_core_report_failure(session, reason);
         } else {
-            prof_core_start(&config);
+            char text[256];
+            if (!prof_core_start(&config, text, sizeof text) && *text)
+                complain(text);
             (void)pthread_atfork(NULL, NULL, prof_core_restart_in_child);
         }
     }

@@ -60,7 +60,7 @@ static uint32_t current_tid(void)
     return *(const uint32_t *)(thread_pointer + prof_core.config.tid_offset);
 }
 
-static uint64_t now_ns(void)
+SIGNAL_SAFE uint64_t prof_core_now_ns(void)
 {
     struct timespec now = {0};
     (void)prof_core.clock_gettime(CLOCK_MONOTONIC, &now);
@@ -106,7 +106,8 @@ static void record_sample(
         return;
 
     struct wire_sample head = {
-        .record = {.type = WIRE_SAMPLE, .tid = tid, .time_ns = now_ns()},
+        .record =
+            {.type = WIRE_SAMPLE, .tid = tid, .time_ns = prof_core_now_ns()},
         .expiries = expiries};
     struct prof_walk walk = {
         .frames = scratch->frames, .capacity = WIRE_FRAMES_MAX};

@@ -1,0 +1,96 @@
+/*
+ * The account of one process: what each sample weighs, and what no sample
+ * covers. Weights are timer expiries times the period; what they leave of the
+ * kernel's CPU time stands in frames of its own, never spread over functions.
+ *
+ * Where expiries cannot be counted by the signal itself, the thread's own CPU
+ * time tells how many there were, in two cases:
+ *
+ *   perf, kernel included. Expiries during one long system call arrive as one
+ *   signal when it returns. A sample at a system call's return may stand for
+ *   as many periods as fit between it and the thread's sample before.
+ *
+ *   perf, user only. Expiries in the kernel are not signalled. A tick timer
+ *   shows where the thread was in the kernel: its samples share what the perf
+ *   samples leave of the thread's CPU time, those at a system call's return
+ *   first, then, for page faults, the others.
+ *
+ * In both a sample has a base weight and room for more; the thread's CPU time
+ * fills the room, in proportion, never beyond it.
+ */
+#ifndef PROFILER_COLLECTOR_ACCOUNT_H
+#define PROFILER_COLLECTOR_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/collector/perf_clock.h"
+#include "profiler/profile.h"
+
+/* A sample that has been resolved but not weighed. */
+struct prof_pending {
+    uint64_t time_ns;
+    uint32_t thread; /* index of the account's thread */
+    uint32_t stack;  /* in the profile */
+    uint32_t expiries;
+    bool is_tick, is_syscall, is_truncated;
+    uint64_t room_ns;   /* the account's own */
+    uint64_t weight_ns; /* out */
+};
+
+struct prof_account_thread {
+    uint32_t tid;        /* as the collector sees it; 0 unknown */
+    uint32_t thread;     /* in the profile */
+    uint64_t last_ns;    /* time of its latest sample; 0: none yet */
+    uint64_t before_ns;  /* its CPU time when it was armed */
+    uint64_t given_ns;   /* weights of its samples so far */
+    uint64_t room_ns[2]; /* of the present batch: syscalls, others */
+    double fill[2];      /* shares of the room that are filled */
+};
+
+struct prof_account {
+    enum prof_clock_mode mode;
+    uint64_t period_ns;
+    uint32_t pid;
+    struct table threads; /* struct prof_account_thread */
+    uint64_t given_ns;    /* weights of all samples */
+    uint64_t startup_ns;  /* CPU time of the process before it was armed */
+    uint64_t earlier_ns;  /* the part of it that an earlier image used */
+};
+
+void prof_account_init(
+    struct prof_account *account, uint32_t pid, enum prof_clock_mode mode,
+    uint64_t period_ns);
+void prof_account_fini(struct prof_account *account);
+
+/* The thread `tid`'s index; `before_ns` is its CPU time when it was armed. */
+uint32_t prof_account_add_thread(
+    struct prof_account *account, uint32_t tid, uint32_t thread,
+    uint64_t before_ns);
+
+/* Weigh a batch, in order of time. */
+void prof_account_weigh(
+    struct prof_account *account, struct prof_pending *batch, size_t count);
+
+/* How the rest of a process's CPU time is called. */
+struct prof_account_rest {
+    uint64_t startup_ns, exec_ns, unsampled_ns, exit_ns;
+};
+
+/*
+ * Close the account.
+ *
+ *   total_ns  the kernel's figure for the process; 0: unknown
+ *   exit_ns   the same when it began to exit; 0: it did not say
+ *   late_ns   weights of the samples taken after that
+ */
+struct prof_account_rest prof_account_close(
+    const struct prof_account *account, uint64_t total_ns, uint64_t exit_ns,
+    uint64_t late_ns);
+
+/* CPU time of a thread, and of the whole process; ns; 0 when it is gone. */
+uint64_t prof_thread_cpu_ns(uint32_t pid, uint32_t tid);
+uint64_t prof_process_cpu_ns(uint32_t pid);
+
+#endif

@@ -1,0 +1,277 @@
+/* Which file's bytes stood at an address of a process, and when. */
+#include "profiler/collector/address_space.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/sysmacros.h>
+
+/* One line of /proc/PID/maps: proc(5). */
+struct maps_line {
+    uint64_t start, end, offset, device, inode;
+    char permissions[5];
+    const char *path; /* "" for anonymous memory */
+};
+
+void prof_address_space_init(
+    struct prof_address_space *space, struct prof_profile *profile,
+    struct prof_build_ids *build_ids, uint32_t process, uint32_t pid)
+{
+    *space = (struct prof_address_space){
+        .profile = profile,
+        .build_ids = build_ids,
+        .process = process,
+        .pid = pid,
+        .mappings = {.row_bytes = sizeof(struct prof_space_mapping)}};
+}
+
+void prof_address_space_fini(struct prof_address_space *space)
+{
+    table_fini(&space->mappings);
+}
+
+static struct prof_space_mapping *mapping_at(
+    const struct prof_address_space *space, uint32_t index)
+{
+    return table_row(&space->mappings, index);
+}
+
+/* The number of mappings that start at or before `address`. */
+static uint32_t count_not_after(
+    const struct prof_address_space *space, uint64_t address)
+{
+    uint32_t low = 0, high = space->mappings.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (mapping_at(space, middle)->start <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct prof_space_mapping *prof_address_space_find(
+    const struct prof_address_space *space, uint64_t pc, uint64_t when_ns)
+{
+    for (uint32_t i = count_not_after(space, pc); i-- > 0;) {
+        const struct prof_space_mapping *at = mapping_at(space, i);
+        if (pc < at->end && when_ns >= at->from_ns && when_ns < at->to_ns)
+            return at;
+    }
+    return NULL;
+}
+
+static void end_mapping(
+    struct prof_address_space *space, uint32_t index, uint64_t when_ns)
+{
+    struct prof_space_mapping *gone = mapping_at(space, index);
+    if (gone->to_ns != UINT64_MAX)
+        return;
+    gone->to_ns = when_ns;
+    if (gone->mapping != PROF_NONE)
+        prof_profile_edit_mapping(space->profile, gone->mapping)->to_ns =
+            when_ns;
+    space->generation++;
+}
+
+void prof_address_space_remove(
+    struct prof_address_space *space, uint64_t start, uint64_t end,
+    uint64_t when_ns)
+{
+    for (uint32_t i = 0; i < space->mappings.count; i++) {
+        const struct prof_space_mapping *at = mapping_at(space, i);
+        if (at->start < end && at->end > start)
+            end_mapping(space, i, when_ns);
+    }
+}
+
+/* When whatever stood in [start, end) last had ended; 0: nothing did. */
+static uint64_t last_end_ns(
+    const struct prof_address_space *space, uint64_t start, uint64_t end)
+{
+    uint64_t last = 0;
+    for (uint32_t i = 0; i < space->mappings.count; i++) {
+        const struct prof_space_mapping *at = mapping_at(space, i);
+        if (at->start < end && at->end > start && at->to_ns > last)
+            last = at->to_ns;
+    }
+    return last == UINT64_MAX ? 0 : last;
+}
+
+static void insert_mapping(
+    struct prof_address_space *space, const struct prof_space_mapping *added)
+{
+    uint32_t at = count_not_after(space, added->start);
+    if (table_add(&space->mappings, added) == TABLE_NONE)
+        return;
+    struct prof_space_mapping *rows = space->mappings.rows;
+    memmove(
+        rows + at + 1, rows + at,
+        (space->mappings.count - 1 - at) * sizeof *rows);
+    rows[at] = *added;
+    space->generation++;
+}
+
+static void begin_mapping(
+    struct prof_address_space *space, uint64_t start, uint64_t end,
+    uint64_t offset, uint32_t module)
+{
+    struct prof_mapping row = {
+        .process = space->process,
+        .module = module,
+        .start = start,
+        .end = end,
+        .offset = offset,
+        .from_ns = last_end_ns(space, start, end),
+        .to_ns = UINT64_MAX};
+    struct prof_space_mapping added = {
+        .start = start,
+        .end = end,
+        .offset = offset,
+        .from_ns = row.from_ns,
+        .to_ns = UINT64_MAX,
+        .module = module,
+        .mapping = prof_profile_add_mapping(space->profile, &row)};
+    insert_mapping(space, &added);
+}
+
+void prof_address_space_add(
+    struct prof_address_space *space, uint64_t start, uint64_t end,
+    uint64_t offset, const struct prof_module *module)
+{
+    const struct prof_space_mapping *known =
+        prof_address_space_find(space, start, UINT64_MAX - 1);
+    if (known == NULL) {
+        begin_mapping(
+            space, start, end, offset,
+            prof_profile_add_module(space->profile, module));
+    }
+}
+
+/* ---- /proc/PID/maps ---- */
+
+static bool parse_line(char *text, struct maps_line *line)
+{
+    unsigned major, minor;
+    int path_at = 0;
+    if (sscanf(
+            text,
+            "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n",
+            &line->start, &line->end, line->permissions, &line->offset, &major,
+            &minor, &line->inode, &path_at) < 7 ||
+        path_at == 0 || line->end <= line->start)
+        return false;
+    line->device = makedev(major, minor);
+    text[strcspn(text, "\n")] = '\0';
+    line->path = text + path_at;
+    return true;
+}
+
+/* Every process of this kernel has the same vDSO image. */
+static void add_vdso_build_id(struct prof_module *module, uint64_t bytes)
+{
+    const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);
+    struct prof_build_id id = {0};
+    if (image != NULL)
+        prof_build_id_read_image(image, bytes, &id);
+    module->build_id_bytes = (uint8_t)id.bytes;
+    memcpy(module->build_id, id.id, id.bytes);
+}
+
+static uint32_t module_of(
+    struct prof_address_space *space, const struct maps_line *line)
+{
+    static const char deleted[] = " (deleted)";
+    struct prof_module module = {.kind = PROF_MODULE_FILE};
+    size_t length = strlen(line->path), suffix = sizeof deleted - 1;
+
+    if (strcmp(line->path, "[vdso]") == 0) {
+        module.kind = PROF_MODULE_VDSO;
+        add_vdso_build_id(&module, line->end - line->start);
+    } else if (line->path[0] != '/') {
+        char name[32];
+        module.kind = PROF_MODULE_ANONYMOUS;
+        (void)snprintf(name, sizeof name, "anon:%" PRIu32, space->pid);
+        module.path = prof_profile_string(space->profile, name);
+        return prof_profile_add_module(space->profile, &module);
+    } else {
+        if (length > suffix &&
+            strcmp(line->path + length - suffix, deleted) == 0)
+            length -= suffix;
+        struct prof_build_id id = prof_build_id_of_mapping(
+            space->build_ids, space->pid, line->start, line->end, line->path,
+            line->device, line->inode);
+        module.build_id_bytes = (uint8_t)id.bytes;
+        memcpy(module.build_id, id.id, id.bytes);
+    }
+    module.path = prof_profile_string_n(space->profile, line->path, length);
+    return prof_profile_add_module(space->profile, &module);
+}
+
+/* The offset under which a pc in this line is kept: see enum prof_module_kind.
+ */
+static uint64_t offset_of(
+    const struct prof_address_space *space, const struct maps_line *line,
+    uint32_t module)
+{
+    switch (prof_profile_module(space->profile, module)->kind) {
+    case PROF_MODULE_ANONYMOUS:
+        return line->start;
+    case PROF_MODULE_VDSO:
+        return 0;
+    default:
+        return line->offset;
+    }
+}
+
+/* Whether `known` is what `line` says, as far as the line tells it cheaply. */
+static bool is_same(
+    const struct prof_address_space *space,
+    const struct prof_space_mapping *known, const struct maps_line *line)
+{
+    return known != NULL && known->start == line->start &&
+           known->end == line->end &&
+           known->offset == offset_of(space, line, known->module);
+}
+
+static void scan_line(
+    struct prof_address_space *space, const struct maps_line *line,
+    uint64_t now_ns)
+{
+    const struct prof_space_mapping *known =
+        prof_address_space_find(space, line->start, now_ns);
+    uint32_t module = module_of(space, line);
+    if (module == PROF_NONE ||
+        (is_same(space, known, line) && known->module == module))
+        return;
+    prof_address_space_remove(space, line->start, line->end, now_ns);
+    begin_mapping(
+        space, line->start, line->end, offset_of(space, line, module), module);
+}
+
+bool prof_address_space_scan(struct prof_address_space *space, uint64_t now_ns)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "/proc/%" PRIu32 "/maps", space->pid);
+    FILE *maps = fopen(name, "re");
+    if (maps == NULL)
+        return false;
+
+    char *text = NULL;
+    size_t room = 0;
+    bool is_any = false;
+    while (getline(&text, &room, maps) > 0) {
+        struct maps_line line;
+        if (!parse_line(text, &line) || line.permissions[2] != 'x' ||
+            strcmp(line.path, "[vsyscall]") == 0)
+            continue;
+        is_any = true;
+        scan_line(space, &line, now_ns);
+    }
+    free(text);
+    (void)fclose(maps);
+    return is_any;
+}

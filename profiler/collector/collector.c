@@ -1,0 +1,365 @@
+/* The collector: follows a process tree and drains its rings. */
+#include "profiler/collector/collector.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "profiler/collector/listener.h"
+#include "profiler/collector/target.h"
+
+enum {
+    WAIT_MAX_MS = 100,
+    WAIT_MIN_MS = 2,
+    EVENTS_AT_ONCE = 16,
+    LEAVING_MAX = 256, /* agents waiting for outputs */
+};
+
+struct prof_collector {
+    struct prof_target_common common;
+    struct prof_listener listener;
+    struct prof_target *targets;
+    int epoll;
+    int wait_ms;
+    bool is_waited_for;
+    const char *refusal;      /* borrowed */
+    int leaving[LEAVING_MAX]; /* connections to answer when all is written */
+    unsigned leaving_count;
+    struct prof_collector_stats stats;
+};
+
+static bool watch(const struct prof_collector *collector, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(collector->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+enum status prof_collector_create(
+    struct prof_collector **collector, struct prof_profile *profile,
+    const struct prof_collector_options *options, struct diag *diag)
+{
+    struct prof_collector *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return fail(diag, STATUS_NO_MEMORY, "out of memory");
+
+    made->common = (struct prof_target_common){
+        .profile = profile,
+        .period_ns = options->period_ns,
+        .best_mode = options->best_mode,
+        .value_cpu = prof_profile_add_value_type(profile, "cpu", "nanoseconds"),
+        .value_samples =
+            prof_profile_add_value_type(profile, "samples", "count")};
+    prof_build_ids_init(&made->common.build_ids);
+    made->wait_ms = WAIT_MAX_MS;
+    made->is_waited_for = options->is_waited_for;
+    made->refusal = options->refusal;
+    made->listener.socket = -1;
+
+    made->epoll = epoll_create1(EPOLL_CLOEXEC);
+    enum status status =
+        made->epoll < 0 ? fail(diag, STATUS_SYSTEM, "epoll_create1")
+        : options->session
+            ? prof_listener_adopt(
+                  &made->listener, options->socket, options->session, diag)
+            : prof_listener_open(&made->listener, diag);
+    if (status == STATUS_OK && !watch(made, made->listener.socket))
+        status = fail(diag, STATUS_SYSTEM, "watch the agents' socket");
+    if (status != STATUS_OK) {
+        prof_collector_destroy(made);
+        return status;
+    }
+    *collector = made;
+    return STATUS_OK;
+}
+
+static struct prof_target **find_target(
+    struct prof_collector *collector, uint32_t pid)
+{
+    struct prof_target **at = &collector->targets;
+    while (*at != NULL && (*at)->pid != pid)
+        at = &(*at)->next;
+    return at;
+}
+
+/* Take a target out of the list and end it. */
+static void remove_target(
+    struct prof_collector *collector, struct prof_target **at)
+{
+    struct prof_target *gone = *at;
+    *at = gone->next;
+    if (gone->pidfd >= 0)
+        (void)epoll_ctl(collector->epoll, EPOLL_CTL_DEL, gone->pidfd, NULL);
+    prof_target_close(gone);
+    collector->stats.live--;
+}
+
+void prof_collector_destroy(struct prof_collector *collector)
+{
+    if (collector == NULL)
+        return;
+    while (collector->targets != NULL)
+        remove_target(collector, &collector->targets);
+    prof_collector_release(collector, NULL);
+    prof_listener_close(&collector->listener);
+    prof_build_ids_fini(&collector->common.build_ids);
+    if (collector->epoll >= 0)
+        (void)close(collector->epoll);
+    free(collector);
+}
+
+const char *prof_collector_session(const struct prof_collector *collector)
+{
+    return collector->listener.session;
+}
+
+int prof_collector_fd(const struct prof_collector *collector)
+{
+    return collector->epoll;
+}
+
+int prof_collector_wait_ms(const struct prof_collector *collector)
+{
+    /* Who has connected speaks at once, but perhaps not yet. */
+    if (prof_listener_is_waiting(&collector->listener))
+        return WAIT_MIN_MS;
+    return collector->targets ? collector->wait_ms : -1;
+}
+
+/* ---- requests ---- */
+
+static struct wire_reply make_reply(const struct prof_collector *collector)
+{
+    return (struct wire_reply){
+        .magic = WIRE_MAGIC,
+        .version = WIRE_VERSION,
+        .period_ns = collector->common.period_ns,
+        .actions = collector->is_waited_for ? WIRE_WAIT_AT_EXIT : 0};
+}
+
+static void refuse(struct wire_reply *reply, const char *reason)
+{
+    reply->status = 1;
+    (void)snprintf(reply->text, sizeof reply->text, "%.255s", reason);
+}
+
+static void answer_hello(
+    struct prof_collector *collector, const struct prof_request *hello)
+{
+    struct wire_reply reply = make_reply(collector);
+    if (collector->refusal != NULL) {
+        refuse(&reply, collector->refusal);
+        prof_listener_answer(hello->connection, &reply);
+        return;
+    }
+    struct diag diag = {.text = "no segment came along"};
+    struct prof_target **earlier = find_target(collector, hello->pid);
+    /* The same pid says HELLO again: it has exec'ed, or was taken anew. */
+    if (*earlier != NULL)
+        (*earlier)->is_replaced = true;
+
+    struct prof_target *target =
+        hello->fd < 0 ? NULL
+                      : prof_target_open(
+                            &collector->common, hello->pid, hello->message.pid,
+                            hello->fd, *earlier, &diag);
+    if (*earlier != NULL)
+        remove_target(collector, earlier);
+
+    if (target == NULL) {
+        refuse(&reply, diag.text);
+        if (collector->stats.failure.status == STATUS_OK)
+            collector->stats.failure = diag;
+    } else {
+        if (target->mode != PROF_CLOCK_PERF)
+            reply.actions |= WIRE_ARM_TIMERS;
+        if (target->mode == PROF_CLOCK_PERF)
+            reply.actions |= WIRE_DISARM_FOR_EXEC;
+        target->next = collector->targets;
+        collector->targets = target;
+        collector->stats.processes++;
+        collector->stats.live++;
+        if (target->pidfd >= 0)
+            (void)watch(collector, target->pidfd);
+    }
+    prof_listener_answer(hello->connection, &reply);
+}
+
+static void answer_exec(
+    struct prof_collector *collector, const struct prof_request *request)
+{
+    struct prof_target *target = *find_target(collector, request->pid);
+    struct wire_reply reply = make_reply(collector);
+    if (target == NULL) {
+        refuse(&reply, "not being sampled");
+    } else if (request->message.type == WIRE_EXEC) {
+        prof_perf_clock_pause(&target->clock);
+        /* The image is still there to be asked what its addresses are. */
+        (void)prof_target_drain(target);
+    } else {
+        prof_perf_clock_resume(&target->clock);
+    }
+    prof_listener_answer(request->connection, &reply);
+}
+
+/*
+ * The last process of the tree waits until outputs are written: it is drained
+ * and closed now, while it is still there.
+ */
+static void answer_bye(
+    struct prof_collector *collector, const struct prof_request *bye)
+{
+    struct prof_target **at = find_target(collector, bye->pid);
+    if (*at != NULL)
+        remove_target(collector, at);
+    if (collector->targets == NULL && collector->leaving_count < LEAVING_MAX) {
+        collector->leaving[collector->leaving_count++] = bye->connection;
+        return;
+    }
+    struct wire_reply reply = make_reply(collector);
+    prof_listener_answer(bye->connection, &reply);
+}
+
+static void note_failure(
+    struct prof_collector *collector, const struct prof_request *request)
+{
+    if (collector->stats.failure.status == STATUS_OK) {
+        (void)fail(
+            &collector->stats.failure, STATUS_UNSUPPORTED,
+            "process %u could not be sampled: %s", request->pid,
+            request->message.text);
+    }
+    prof_profile_add_loss(collector->common.profile, PROF_LOSS_NOT_SAMPLED, 1);
+    struct wire_reply reply = make_reply(collector);
+    prof_listener_answer(request->connection, &reply);
+}
+
+static void answer(
+    struct prof_collector *collector, const struct prof_request *request)
+{
+    switch (request->message.type) {
+    case WIRE_HELLO:
+        answer_hello(collector, request);
+        break;
+    case WIRE_EXEC:
+    case WIRE_EXEC_FAILED:
+        answer_exec(collector, request);
+        break;
+    case WIRE_BYE:
+        answer_bye(collector, request);
+        break;
+    case WIRE_FAILED:
+        note_failure(collector, request);
+        break;
+    default:
+        (void)close(request->connection);
+        break;
+    }
+    if (request->fd >= 0)
+        (void)close(request->fd);
+}
+
+/* ---- running ---- */
+
+/* Fuller rings are drained more often. */
+static void adapt_wait(struct prof_collector *collector, double fullest)
+{
+    if (fullest > 0.25)
+        collector->wait_ms /= 2;
+    else if (fullest < 0.05)
+        collector->wait_ms += collector->wait_ms / 2 + 1;
+    if (collector->wait_ms < WAIT_MIN_MS)
+        collector->wait_ms = WAIT_MIN_MS;
+    if (collector->wait_ms > WAIT_MAX_MS)
+        collector->wait_ms = WAIT_MAX_MS;
+}
+
+/* End the targets whose process is dead. */
+static void bury_dead(struct prof_collector *collector)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+    int count;
+    do {
+        int dead = 0;
+        count = epoll_wait(collector->epoll, events, EVENTS_AT_ONCE, 0);
+        for (int i = 0; i < count; i++) {
+            struct prof_target **at = &collector->targets;
+            while (*at != NULL && (*at)->pidfd != events[i].data.fd)
+                at = &(*at)->next;
+            if (*at != NULL) {
+                remove_target(collector, at);
+                dead++;
+            }
+        }
+        if (dead == 0)
+            return;
+    } while (count == EVENTS_AT_ONCE);
+}
+
+void prof_collector_run(struct prof_collector *collector)
+{
+    struct prof_request request;
+    while (prof_listener_next(&collector->listener, &request))
+        answer(collector, &request);
+
+    double fullest = 0;
+    for (struct prof_target *at = collector->targets; at; at = at->next) {
+        double share = prof_target_drain(at);
+        fullest = share > fullest ? share : fullest;
+    }
+    adapt_wait(collector, fullest);
+    bury_dead(collector);
+}
+
+void prof_collector_finish(struct prof_collector *collector)
+{
+    prof_collector_run(collector);
+    while (collector->targets != NULL)
+        remove_target(collector, &collector->targets);
+}
+
+void prof_collector_close_tree(
+    struct prof_collector *collector, uint64_t kernel_ns)
+{
+    struct prof_profile *profile = collector->common.profile;
+    uint64_t known_ns = 0;
+    prof_profile_origin(profile)->cpu_ns = kernel_ns;
+    for (uint32_t i = 0; i < prof_profile_process_count(profile); i++)
+        known_ns += prof_profile_process(profile, i)->cpu_ns;
+    if (kernel_ns <= known_ns || prof_profile_thread_count(profile) == 0)
+        return;
+
+    struct prof_sample sample = {
+        .time_ns = prof_profile_process(profile, 0)->end_ns,
+        .thread = 0,
+        .stack = prof_profile_add_stack(
+            profile, PROF_NONE,
+            prof_profile_add_named_frame(
+                profile, PROF_FRAME_ACCOUNT, "[unsampled]")),
+        .state = PROF_STATE_ON_CPU};
+    sample.values[collector->common.value_cpu] = kernel_ns - known_ns;
+    (void)prof_profile_add_sample(profile, &sample);
+}
+
+void prof_collector_release(
+    struct prof_collector *collector, const char *failure)
+{
+    for (unsigned i = 0; i < collector->leaving_count; i++) {
+        struct wire_reply reply = make_reply(collector);
+        if (failure != NULL)
+            refuse(&reply, failure);
+        prof_listener_answer(collector->leaving[i], &reply);
+    }
+    collector->leaving_count = 0;
+}
+
+struct prof_collector_stats prof_collector_stats(
+    const struct prof_collector *collector)
+{
+    struct prof_collector_stats stats = collector->stats;
+    stats.samples = collector->common.sample_count;
+    stats.mode = collector->common.worst_mode;
+    stats.refusal = collector->common.refusal;
+    return stats;
+}

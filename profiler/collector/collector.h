@@ -1,0 +1,84 @@
+/*
+ * The collector: drains the rings of a process tree and builds a profile. It
+ * lives in another process than what it samples, and does there all that
+ * allocates, parses, waits or can fail.
+ *
+ * One thread. The owner polls prof_collector_fd() together with whatever else
+ * it waits for, and calls prof_collector_run() when it is readable or after
+ * prof_collector_wait_ms().
+ */
+#ifndef PROFILER_COLLECTOR_COLLECTOR_H
+#define PROFILER_COLLECTOR_COLLECTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/collector/perf_clock.h"
+#include "profiler/profile.h"
+
+struct prof_collector;
+
+struct prof_collector_options {
+    uint64_t period_ns;
+    enum prof_clock_mode best_mode; /* PROF_CLOCK_PERF: the best there is */
+    bool is_waited_for; /* agents wait at exit until outputs are written */
+
+    /* A socket and session made by an agent; NULL: the collector's own. */
+    const char *session;
+    int socket;
+
+    const char *refusal; /* answer every HELLO with it; NULL: do not */
+};
+
+/* What has happened so far. */
+struct prof_collector_stats {
+    uint64_t samples;
+    uint32_t processes;        /* that said HELLO */
+    uint32_t live;             /* of them */
+    enum prof_clock_mode mode; /* the worst that any of them got */
+    struct diag refusal;       /* why it is not better; STATUS_OK: it is best */
+    struct diag failure;       /* of an agent; STATUS_OK: none */
+};
+
+/*
+ * Collect into `profile`, which stays the caller's and must outlive the
+ * collector. Two value types are declared: "cpu" in nanoseconds, "samples".
+ */
+MUST_CHECK enum status prof_collector_create(
+    struct prof_collector **collector, struct prof_profile *profile,
+    const struct prof_collector_options *options, struct diag *diag);
+
+/* Ends all sampling that is still on, without closing the accounts. */
+void prof_collector_destroy(struct prof_collector *collector);
+
+/* The value of WATCHFIRE_SESSION for the program to be sampled. */
+const char *prof_collector_session(const struct prof_collector *collector);
+
+int prof_collector_fd(const struct prof_collector *collector);
+int prof_collector_wait_ms(const struct prof_collector *collector);
+
+/* Take requests and samples; never waits. */
+void prof_collector_run(struct prof_collector *collector);
+
+/*
+ * End sampling everywhere and close every account. Agents that wait for
+ * outputs go on waiting, until prof_collector_release().
+ */
+void prof_collector_finish(struct prof_collector *collector);
+
+/*
+ * Close the account of the whole tree: what the kernel counted for it and no
+ * process's account holds becomes [unsampled] of the first process.
+ */
+void prof_collector_close_tree(
+    struct prof_collector *collector, uint64_t kernel_ns);
+
+/* Outputs are written, or could not be: `failure` is NULL or the reason. */
+void prof_collector_release(
+    struct prof_collector *collector, const char *failure);
+
+struct prof_collector_stats prof_collector_stats(
+    const struct prof_collector *collector);
+
+#endif

@@ -1,0 +1,202 @@
+/* The collector's end of the socket. */
+#include "profiler/collector/listener.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { NAME_DIGITS = 16 };
+
+static void listener_init(struct prof_listener *listener, int socket)
+{
+    *listener = (struct prof_listener){.socket = socket};
+    for (int i = 0; i < PROF_CONNECTIONS; i++)
+        listener->connections[i] = -1;
+}
+
+enum status prof_listener_open(
+    struct prof_listener *listener, struct diag *diag)
+{
+    listener_init(listener, -1);
+    unsigned char random[(NAME_DIGITS + WIRE_SECRET_BYTES) / 2];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return fail(diag, STATUS_SYSTEM, "make a session");
+    char *at = listener->session;
+    for (size_t i = 0; i < sizeof random; i++)
+        at += sprintf(at, i == NAME_DIGITS / 2 ? ".%02x" : "%02x", random[i]);
+
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int length = snprintf(
+        address.sun_path + 1, sizeof address.sun_path - 1, "watchfire-%.*s",
+        NAME_DIGITS, listener->session);
+    socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1) +
+                      (socklen_t)length;
+
+    listener->socket =
+        socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener->socket < 0 ||
+        bind(listener->socket, (struct sockaddr *)&address, bytes) < 0 ||
+        listen(listener->socket, SOMAXCONN) < 0) {
+        enum status status =
+            fail(diag, STATUS_SYSTEM, "make a socket for the agents");
+        prof_listener_close(listener);
+        return status;
+    }
+    return STATUS_OK;
+}
+
+enum status prof_listener_adopt(
+    struct prof_listener *listener, int socket, const char *session,
+    struct diag *diag)
+{
+    listener_init(listener, -1);
+    if (session == NULL ||
+        strlen(session) != NAME_DIGITS + 1 + WIRE_SECRET_BYTES ||
+        session[NAME_DIGITS] != '.')
+        return fail(diag, STATUS_USAGE, "WATCHFIRE_SESSION is not NAME.SECRET");
+    memcpy(listener->session, session, strlen(session) + 1);
+    listener->socket = socket;
+    return STATUS_OK;
+}
+
+void prof_listener_close(struct prof_listener *listener)
+{
+    for (int i = 0; i < PROF_CONNECTIONS; i++) {
+        if (listener->connections[i] >= 0)
+            (void)close(listener->connections[i]);
+    }
+    if (listener->socket >= 0)
+        (void)close(listener->socket);
+    listener_init(listener, -1);
+}
+
+/* Accept what waits; a full table gives up its oldest, silent connection. */
+static void accept_all(struct prof_listener *listener)
+{
+    int fd;
+    while ((fd = accept4(
+                listener->socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >=
+           0) {
+        int *slot = &listener->connections[listener->oldest];
+        listener->oldest = (listener->oldest + 1) % PROF_CONNECTIONS;
+        if (*slot >= 0)
+            (void)close(*slot);
+        *slot = fd;
+    }
+}
+
+static bool is_secret(
+    const struct prof_listener *listener, const struct wire_message *message)
+{
+    const char *secret = listener->session + NAME_DIGITS + 1;
+    unsigned different = 0;
+    /* All of it, so that the time tells nothing of where it differs. */
+    for (unsigned i = 0; i < WIRE_SECRET_BYTES; i++)
+        different |= (unsigned char)(secret[i] ^ message->secret[i]);
+    return different == 0;
+}
+
+/* Keep the first descriptor that came along, close any other. */
+static int take_descriptor(struct msghdr *received)
+{
+    int kept = -1;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(received); part;
+         part = CMSG_NXTHDR(received, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
+            if (kept < 0)
+                kept = fd;
+            else
+                (void)close(fd);
+        }
+    }
+    return kept;
+}
+
+/*
+ * Read the request of one connection; -1 with EAGAIN while nothing has come.
+ */
+static int receive(
+    const struct prof_listener *listener, int connection,
+    struct prof_request *request)
+{
+    union {
+        char bytes[CMSG_SPACE(4 * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {
+        .iov_base = &request->message, .iov_len = sizeof request->message};
+    struct msghdr received = {
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof control};
+    ssize_t bytes = recvmsg(connection, &received, MSG_CMSG_CLOEXEC);
+    if (bytes < 0)
+        return -1;
+
+    struct ucred peer;
+    socklen_t peer_bytes = sizeof peer;
+    request->connection = connection;
+    request->fd = take_descriptor(&received);
+    request->message.text[sizeof request->message.text - 1] = '\0';
+    if (bytes == (ssize_t)sizeof request->message &&
+        request->message.magic == WIRE_MAGIC &&
+        request->message.version == WIRE_VERSION &&
+        is_secret(listener, &request->message) &&
+        getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &peer_bytes) ==
+            0 &&
+        peer.pid > 0) {
+        request->pid = (uint32_t)peer.pid;
+        return 1;
+    }
+    if (request->fd >= 0)
+        (void)close(request->fd);
+    return 0;
+}
+
+bool prof_listener_next(
+    struct prof_listener *listener, struct prof_request *request)
+{
+    accept_all(listener);
+    for (unsigned i = 0; i < PROF_CONNECTIONS; i++) {
+        /* The oldest first. */
+        int *slot =
+            &listener->connections[(listener->oldest + i) % PROF_CONNECTIONS];
+        if (*slot < 0)
+            continue;
+        int connection = *slot;
+        int result = receive(listener, connection, request);
+        if (result < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        *slot = -1;
+        if (result > 0)
+            return true;
+        (void)close(connection);
+    }
+    return false;
+}
+
+bool prof_listener_is_waiting(const struct prof_listener *listener)
+{
+    for (int i = 0; i < PROF_CONNECTIONS; i++) {
+        if (listener->connections[i] >= 0)
+            return true;
+    }
+    return false;
+}
+
+void prof_listener_answer(int connection, const struct wire_reply *reply)
+{
+    (void)send(connection, reply, sizeof *reply, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)close(connection);
+}

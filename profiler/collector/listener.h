@@ -1,0 +1,57 @@
+/*
+ * The collector's end of the socket: takes one request per connection, checks
+ * that the sender belongs to the session, and answers.
+ */
+#ifndef PROFILER_COLLECTOR_LISTENER_H
+#define PROFILER_COLLECTOR_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/wire.h"
+
+#define PROF_SESSION_BYTES 64
+#define PROF_CONNECTIONS   64 /* waiting at once; more evict the oldest */
+
+struct prof_listener {
+    char session[PROF_SESSION_BYTES]; /* NAME.SECRET, for WATCHFIRE_SESSION */
+    int socket;
+    int connections[PROF_CONNECTIONS]; /* accepted, nothing read; -1: free */
+    unsigned oldest;
+};
+
+/* A request that was read from a connection. */
+struct prof_request {
+    int connection; /* answer and close with prof_listener_answer() */
+    uint32_t pid;   /* the kernel's word for who sent it, as we see it */
+    int fd;         /* that came along; -1: none; the receiver's to close */
+    struct wire_message message;
+};
+
+/* A new session with a name and secret of its own. */
+MUST_CHECK enum status prof_listener_open(
+    struct prof_listener *listener, struct diag *diag);
+
+/* Take over a listening socket that was made for `session`. */
+MUST_CHECK enum status prof_listener_adopt(
+    struct prof_listener *listener, int socket, const char *session,
+    struct diag *diag);
+
+void prof_listener_close(struct prof_listener *listener);
+
+/*
+ * Take the next request, without waiting. Requests without the secret are
+ * dropped. False: there is none. Call when the socket or a connection is
+ * readable.
+ */
+bool prof_listener_next(
+    struct prof_listener *listener, struct prof_request *request);
+
+/* Whether somebody has connected and not spoken yet. */
+bool prof_listener_is_waiting(const struct prof_listener *listener);
+
+/* Answer and close the connection. */
+void prof_listener_answer(int connection, const struct wire_reply *reply);
+
+#endif

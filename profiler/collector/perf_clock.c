@@ -1,0 +1,234 @@
+/* The sampling clock of choice: perf's cpu-clock event with sigtrap. */
+#include "profiler/collector/perf_clock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <linux/perf_event.h>
+
+#include "profiler/wire.h"
+
+/*
+ * Before 5.18 a sigtrap event killed a thread that blocked SIGTRAP; since
+ * then the signal waits ("signal: Deliver SIGTRAP on perf event asynchronously
+ * if blocked").
+ */
+enum { NEEDED_MAJOR = 5, NEEDED_MINOR = 18 };
+
+void prof_perf_clock_init(struct prof_perf_clock *clock)
+{
+    *clock = (struct prof_perf_clock){.fds = {.row_bytes = sizeof(int)}};
+}
+
+static int fd_at(const struct prof_perf_clock *clock, uint32_t index)
+{
+    return *(int *)table_row(&clock->fds, index);
+}
+
+void prof_perf_clock_fini(struct prof_perf_clock *clock)
+{
+    for (uint32_t i = 0; i < clock->fds.count; i++)
+        (void)close(fd_at(clock, i));
+    table_fini(&clock->fds);
+}
+
+static bool is_kernel_new_enough(void)
+{
+    struct utsname name;
+    int major = 0, minor = 0;
+    if (uname(&name) < 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2)
+        return false;
+    return major > NEEDED_MAJOR ||
+           (major == NEEDED_MAJOR && minor >= NEEDED_MINOR);
+}
+
+static int open_event(int tid, uint64_t period_ns, enum prof_clock_mode mode)
+{
+    struct perf_event_attr attr = {
+        .size = sizeof attr,
+        .type = PERF_TYPE_SOFTWARE,
+        .config = PERF_COUNT_SW_CPU_CLOCK,
+        .sample_period = period_ns,
+        .exclude_kernel = mode == PROF_CLOCK_PERF_USER,
+        .exclude_hv = 1,
+        .inherit = 1,
+        .inherit_thread = 1,
+        .sigtrap = 1,
+        .remove_on_exec = 1,
+        .sig_data = WIRE_COOKIE};
+    return (int)syscall(
+        SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static int paranoid_level(void)
+{
+    int level = -2;
+    FILE *file = fopen("/proc/sys/kernel/perf_event_paranoid", "re");
+    if (file != NULL) {
+        if (fscanf(file, "%d", &level) != 1)
+            level = -2;
+        (void)fclose(file);
+    }
+    return level;
+}
+
+static void explain_refusal(int error, struct diag *diag)
+{
+    int level = paranoid_level();
+    if (error == ENOSYS || error == EINVAL || error == 0) {
+        (void)fail(
+            diag, STATUS_UNSUPPORTED,
+            "this kernel has no perf events with sigtrap (Linux %d.%d)",
+            NEEDED_MAJOR, NEEDED_MINOR);
+    } else if ((error == EACCES || error == EPERM) && level > 2) {
+        (void)fail(
+            diag, STATUS_NOT_PERMITTED,
+            "perf events are refused by kernel.perf_event_paranoid = %d; "
+            "sysctl kernel.perf_event_paranoid=2 would permit them",
+            level);
+    } else if (error == EACCES || error == EPERM) {
+        (void)fail(
+            diag, STATUS_NOT_PERMITTED,
+            "perf events are refused though kernel.perf_event_paranoid = %d: "
+            "by seccomp (docker run --cap-add PERFMON would permit them) or "
+            "by kernel.yama.ptrace_scope",
+            level);
+    } else {
+        (void)fail(
+            diag, STATUS_SYSTEM, "perf events are refused: %s",
+            strerror(error));
+    }
+}
+
+static void explain_user_only(struct diag *diag)
+{
+    (void)fail(
+        diag, STATUS_NOT_PERMITTED,
+        "kernel time comes from the tick timer, as "
+        "kernel.perf_event_paranoid = %d hides the kernel; "
+        "sysctl kernel.perf_event_paranoid=1 would show it exactly",
+        paranoid_level());
+}
+
+/* Open on `tid`, and settle for less where the kernel refuses. */
+static int open_best(
+    int tid, uint64_t period_ns, enum prof_clock_mode *mode, struct diag *diag)
+{
+    if (*mode == PROF_CLOCK_TIMER)
+        return -1;
+    if (!is_kernel_new_enough()) {
+        explain_refusal(0, diag);
+        *mode = PROF_CLOCK_TIMER;
+        return -1;
+    }
+    int fd = open_event(tid, period_ns, *mode);
+    if (fd < 0 && *mode == PROF_CLOCK_PERF &&
+        (errno == EACCES || errno == EPERM)) {
+        *mode = PROF_CLOCK_PERF_USER;
+        fd = open_event(tid, period_ns, *mode);
+        if (fd >= 0)
+            explain_user_only(diag);
+    }
+    /* ESRCH: the thread is gone, which says nothing about permission. */
+    if (fd < 0 && errno != ESRCH) {
+        explain_refusal(errno, diag);
+        *mode = PROF_CLOCK_TIMER;
+    }
+    return fd;
+}
+
+/* The threads of `pid`; false when it is gone. */
+static bool list_threads(uint32_t pid, struct table *tids)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", pid);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return false;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        int tid = atoi(entry->d_name);
+        if (tid > 0)
+            (void)table_add(tids, &tid);
+    }
+    (void)closedir(folder);
+    return true;
+}
+
+/*
+ * The list is read once. A thread made while we go through it is armed by
+ * inheritance when its maker was, and armed twice would give two samples; the
+ * agent says HELLO from a constructor, where the rule is one thread.
+ */
+void prof_perf_clock_arm(
+    struct prof_perf_clock *clock, uint32_t pid, uint64_t period_ns,
+    enum prof_clock_mode *mode, struct diag *diag)
+{
+    struct table tids = {.row_bytes = sizeof(int)};
+    if (!list_threads(pid, &tids))
+        (void)table_add(&tids, &(int){(int)pid});
+
+    for (uint32_t i = 0; i < tids.count; i++) {
+        int tid = *(int *)table_row(&tids, i);
+        int fd = open_best(tid, period_ns, mode, diag);
+        if (*mode == PROF_CLOCK_TIMER)
+            break;
+        if (fd >= 0 && table_add(&clock->fds, &fd) == TABLE_NONE)
+            (void)close(fd);
+    }
+    table_fini(&tids);
+    if (*mode == PROF_CLOCK_TIMER) {
+        prof_perf_clock_fini(clock);
+        prof_perf_clock_init(clock);
+    }
+}
+
+void prof_perf_clock_pause(const struct prof_perf_clock *clock)
+{
+    for (uint32_t i = 0; i < clock->fds.count; i++)
+        (void)ioctl(fd_at(clock, i), PERF_EVENT_IOC_DISABLE, 0);
+}
+
+void prof_perf_clock_resume(const struct prof_perf_clock *clock)
+{
+    for (uint32_t i = 0; i < clock->fds.count; i++)
+        (void)ioctl(fd_at(clock, i), PERF_EVENT_IOC_ENABLE, 0);
+}
+
+uint64_t prof_perf_clock_read_ns(const struct prof_perf_clock *clock)
+{
+    uint64_t sum = 0, count;
+    for (uint32_t i = 0; i < clock->fds.count; i++) {
+        if (read(fd_at(clock, i), &count, sizeof count) == sizeof count)
+            sum += count;
+    }
+    return sum;
+}
+
+enum prof_clock_mode prof_perf_clock_probe(struct diag *diag)
+{
+    enum prof_clock_mode mode = PROF_CLOCK_PERF;
+    /* So long a period never expires: only the permission is asked for. */
+    int fd = open_best(0, UINT64_C(1) << 60, &mode, diag);
+    if (fd >= 0)
+        (void)close(fd);
+    return mode;
+}
+
+const char *prof_clock_mode_text(enum prof_clock_mode mode)
+{
+    static const char *const texts[] = {
+        [PROF_CLOCK_PERF] = "perf events",
+        [PROF_CLOCK_PERF_USER] = "perf events in user mode, tick timer for "
+                                 "kernel time",
+        [PROF_CLOCK_TIMER] = "CPU-clock timers",
+    };
+    return texts[mode];
+}

@@ -1,0 +1,185 @@
+/* From records to samples. */
+#include "profiler/collector/resolve.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "profiler/collector/target.h"
+#include "profiler/unwind/sig_walk.h"
+
+static const char own_library[] = "/libwatchfire.so";
+
+static bool same_word(const void *owner, uint32_t id, const void *key)
+{
+    const struct prof_target *target = owner;
+    const struct prof_frame_entry *entry = table_row(&target->frames, id);
+    return entry->word == *(const uint64_t *)key;
+}
+
+static bool is_own_module(const struct prof_profile *profile, uint32_t module)
+{
+    const char *path =
+        prof_profile_text(profile, prof_profile_module(profile, module)->path);
+    size_t length = strlen(path), suffix = sizeof own_library - 1;
+    return length >= suffix && strcmp(path + length - suffix, own_library) == 0;
+}
+
+/* What stood at `pc`; the maps are read anew when nothing known did. */
+static const struct prof_space_mapping *find_mapping(
+    struct prof_target *target, uint64_t pc, uint64_t when_ns)
+{
+    const struct prof_space_mapping *found =
+        prof_address_space_find(&target->space, pc, when_ns);
+    if (found != NULL || target->is_scanned)
+        return found;
+    target->is_scanned = true;
+    (void)prof_address_space_scan(&target->space, when_ns);
+    return prof_address_space_find(&target->space, pc, when_ns);
+}
+
+static uint32_t make_frame(
+    struct prof_target *target, uint64_t word, uint64_t when_ns)
+{
+    struct prof_profile *profile = target->common->profile;
+    /* The one place where a return address becomes a pc. */
+    uint64_t pc = word & PROF_FRAME_ADDRESS;
+    if ((word & PROF_FRAME_EXACT) == 0)
+        pc--;
+
+    const struct prof_space_mapping *at = find_mapping(target, pc, when_ns);
+    if (at == NULL) {
+        struct prof_module unknown = {
+            .kind = PROF_MODULE_ANONYMOUS,
+            .path = prof_profile_string(profile, "unknown")};
+        prof_profile_add_loss(profile, PROF_LOSS_UNMAPPED, 1);
+        return prof_profile_add_native_frame(
+            profile, prof_profile_add_module(profile, &unknown), pc);
+    }
+    /* The wrapper around a thread's start is not the program's. */
+    if (is_own_module(profile, at->module))
+        return PROF_NONE;
+    return prof_profile_add_native_frame(
+        profile, at->module, pc - at->start + at->offset);
+}
+
+static uint32_t find_frame(
+    struct prof_target *target, uint64_t word, uint64_t when_ns)
+{
+    if (target->frames_generation != target->space.generation) {
+        target->frames.count = 0;
+        index_fini(&target->frames_by_word);
+        target->frames_generation = target->space.generation;
+    }
+    uint32_t hash = hash_u64(word);
+    uint32_t id =
+        index_find(&target->frames_by_word, hash, same_word, target, &word);
+    if (id != TABLE_NONE)
+        return ((struct prof_frame_entry *)table_row(&target->frames, id))
+            ->frame;
+
+    struct prof_frame_entry entry = {
+        .word = word, .frame = make_frame(target, word, when_ns)};
+    /* Reading the maps may have made the cache stale: then keep nothing. */
+    if (target->frames_generation == target->space.generation) {
+        id = table_add(&target->frames, &entry);
+        if (id != TABLE_NONE)
+            (void)index_add(&target->frames_by_word, hash, id);
+    }
+    return entry.frame;
+}
+
+static void resolve_sample(
+    struct prof_target *target, const struct wire_sample *sample,
+    uint32_t bytes)
+{
+    struct prof_profile *profile = target->common->profile;
+    if (sample->frame_count > WIRE_FRAMES_MAX ||
+        sizeof *sample + sample->frame_count * sizeof(uint64_t) > bytes) {
+        target->malformed++;
+        return;
+    }
+    unsigned flags = sample->record.flags;
+    struct prof_pending pending = {
+        .time_ns = sample->record.time_ns,
+        .thread = prof_target_thread(target, sample->record.tid),
+        .stack = PROF_NONE,
+        .expiries = sample->expiries,
+        .is_tick = (flags & WIRE_SAMPLE_TICK) != 0,
+        .is_syscall = (flags & WIRE_SAMPLE_SYSCALL) != 0,
+        .is_truncated =
+            (flags & (WIRE_SAMPLE_CUT | WIRE_SAMPLE_INCOMPLETE)) != 0};
+
+    for (uint32_t i = sample->frame_count; i-- > 0;) {
+        uint64_t word = sample->frames[i];
+        uint32_t frame = find_frame(target, word, pending.time_ns);
+        if (word & PROF_FRAME_GUESSED)
+            prof_profile_add_loss(profile, PROF_LOSS_GUESSED, 1);
+        if (frame != PROF_NONE)
+            pending.stack =
+                prof_profile_add_stack(profile, pending.stack, frame);
+    }
+    if (flags & WIRE_SAMPLE_CUT)
+        prof_profile_add_loss(profile, PROF_LOSS_CUT, 1);
+    if (flags & WIRE_SAMPLE_INCOMPLETE)
+        prof_profile_add_loss(profile, PROF_LOSS_INCOMPLETE, 1);
+    if (pending.thread != TABLE_NONE)
+        (void)table_add(&target->batch, &pending);
+}
+
+static void apply_module(
+    struct prof_target *target, struct wire_module *module, uint32_t bytes)
+{
+    uint32_t path_room = bytes - (uint32_t)offsetof(struct wire_module, path);
+    if (bytes <= offsetof(struct wire_module, path) ||
+        memchr(module->path, '\0', path_room) == NULL ||
+        module->build_id_bytes > WIRE_BUILD_ID_BYTES ||
+        module->end <= module->start) {
+        target->malformed++;
+        return;
+    }
+    if (module->record.type == WIRE_UNMAPPED) {
+        prof_address_space_remove(
+            &target->space, module->start, module->end, module->record.time_ns);
+        return;
+    }
+    struct prof_module row = {
+        .kind = PROF_MODULE_FILE,
+        .path = prof_profile_string(target->common->profile, module->path),
+        .build_id_bytes = (uint8_t)module->build_id_bytes};
+    memcpy(row.build_id, module->build_id, module->build_id_bytes);
+    prof_address_space_add(
+        &target->space, module->start, module->end, module->offset, &row);
+}
+
+/* Call `visit` for every record of the drain; sizes were written by us. */
+static void for_each_record(struct prof_target *target, bool is_module_wanted)
+{
+    const unsigned char *at = target->records.rows;
+    const unsigned char *end = at + target->records.count;
+    while (at < end) {
+        uint32_t bytes;
+        memcpy(&bytes, at, sizeof bytes);
+        at += sizeof bytes;
+        /* Copied once more for alignment: a record may stand anywhere here. */
+        _Alignas(8) unsigned char record[WIRE_RECORD_BLOCKS * WIRE_BLOCK_BYTES];
+        memcpy(record, at, bytes);
+        at += bytes;
+
+        uint16_t type = ((struct wire_record *)(void *)record)->type;
+        bool is_module = type == WIRE_MODULE || type == WIRE_UNMAPPED;
+        if (is_module && is_module_wanted)
+            apply_module(target, (void *)record, bytes);
+        else if (type == WIRE_SAMPLE && !is_module_wanted)
+            resolve_sample(target, (void *)record, bytes);
+        else if (!is_module && type != WIRE_SAMPLE && is_module_wanted)
+            target->malformed++;
+    }
+}
+
+void prof_target_resolve(struct prof_target *target)
+{
+    target->is_scanned = target->is_replaced;
+    for_each_record(target, true);
+    for_each_record(target, false);
+}

@@ -1,0 +1,27 @@
+/*
+ * From records to samples: what each address was at the time of the sample,
+ * and the stack it makes in the profile.
+ */
+#ifndef PROFILER_COLLECTOR_RESOLVE_H
+#define PROFILER_COLLECTOR_RESOLVE_H
+
+#include <stdint.h>
+
+struct prof_target;
+
+/* A frame that was resolved before; the word is as in profiler/wire.h. */
+struct prof_frame_entry {
+    uint64_t word;
+    uint32_t frame; /* in the profile; PROF_NONE: not to be shown */
+};
+
+/*
+ * Turn target->records into target->batch. What the agent says of modules is
+ * applied first, so that samples taken before it find them.
+ */
+void prof_target_resolve(struct prof_target *target);
+
+/* The account's index of a thread, made on first sight. */
+uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid);
+
+#endif

@@ -1,0 +1,335 @@
+/* One program image being sampled, from HELLO to its end. */
+#include "profiler/collector/target.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/collector/resolve.h"
+
+enum { COMM_BYTES = 64 };
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The first line of a file under /proc, as a string of the profile. */
+static uint32_t read_name(struct prof_profile *profile, const char *path)
+{
+    char name[COMM_BYTES] = "";
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        if (fgets(name, sizeof name, file) == NULL)
+            name[0] = '\0';
+        (void)fclose(file);
+    }
+    name[strcspn(name, "\n")] = '\0';
+    return prof_profile_string(profile, name);
+}
+
+static uint32_t read_parent_pid(uint32_t pid)
+{
+    char path[64], line[256];
+    uint32_t parent = 0;
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/status", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "PPid: %" SCNu32, &parent) == 1)
+            break;
+    }
+    (void)fclose(file);
+    return parent;
+}
+
+static uint32_t add_process(struct prof_profile *profile, uint32_t pid)
+{
+    char path[64], target[4096];
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/exe", pid);
+    ssize_t bytes = readlink(path, target, sizeof target - 1);
+    target[bytes > 0 ? bytes : 0] = '\0';
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/comm", pid);
+
+    struct prof_process process = {
+        .pid = pid,
+        .parent_pid = read_parent_pid(pid),
+        .name = read_name(profile, path),
+        .path = prof_profile_string(profile, target),
+        .start_ns = monotonic_ns()};
+    return prof_profile_add_process(profile, &process);
+}
+
+static bool same_tid(const void *owner, uint32_t id, const void *key)
+{
+    const struct prof_account *account = owner;
+    const struct prof_account_thread *thread = table_row(&account->threads, id);
+    return thread->tid == *(const uint32_t *)key;
+}
+
+uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid)
+{
+    /* In a pid name space of its own only the main thread is told apart. */
+    uint32_t tid = inner_tid;
+    if (target->inner_pid != target->pid)
+        tid = inner_tid == target->inner_pid ? target->pid : 0;
+
+    uint32_t hash = hash_u64(tid);
+    uint32_t index = index_find(
+        &target->threads_by_tid, hash, same_tid, &target->account, &tid);
+    if (index != TABLE_NONE)
+        return index;
+
+    char path[64];
+    (void)snprintf(
+        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/comm",
+        target->pid, tid);
+    struct prof_profile *profile = target->common->profile;
+    struct prof_thread row = {
+        .process = target->process,
+        .tid = tid ? tid : inner_tid,
+        .name = read_name(profile, path)};
+    index = prof_account_add_thread(
+        &target->account, tid, prof_profile_add_thread(profile, &row), 0);
+    if (index != TABLE_NONE)
+        (void)index_add(&target->threads_by_tid, hash, index);
+    return index;
+}
+
+/* Threads that are there already have used CPU time that is not sampled. */
+static void note_main_thread(
+    struct prof_target *target, const struct prof_target *earlier)
+{
+    struct prof_account *account = &target->account;
+    uint32_t index = prof_target_thread(target, target->inner_pid);
+    if (index == TABLE_NONE)
+        return;
+    struct prof_account_thread *thread = table_row(&account->threads, index);
+    thread->before_ns = prof_thread_cpu_ns(target->pid, target->pid);
+    account->startup_ns = prof_process_cpu_ns(target->pid);
+    if (earlier != NULL)
+        account->earlier_ns = prof_target_cpu_ns(earlier);
+}
+
+static void arm(struct prof_target *target)
+{
+    struct prof_target_common *common = target->common;
+    struct diag refusal = {.status = STATUS_OK};
+    target->mode = common->best_mode;
+    prof_perf_clock_arm(
+        &target->clock, target->pid, common->period_ns, &target->mode,
+        &refusal);
+    target->account.mode = target->mode;
+    if (target->mode > common->worst_mode)
+        common->worst_mode = target->mode;
+    if (refusal.status != STATUS_OK && common->refusal.status == STATUS_OK)
+        common->refusal = refusal;
+}
+
+struct prof_target *prof_target_open(
+    struct prof_target_common *common, uint32_t pid, uint32_t inner_pid, int fd,
+    const struct prof_target *earlier, struct diag *diag)
+{
+    struct prof_target *target = calloc(1, sizeof *target);
+    if (target == NULL) {
+        (void)fail(diag, STATUS_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    target->common = common;
+    target->pid = pid;
+    target->inner_pid = inner_pid;
+    target->frames.row_bytes = sizeof(struct prof_frame_entry);
+    target->batch.row_bytes = sizeof(struct prof_pending);
+    target->records.row_bytes = 1;
+    prof_perf_clock_init(&target->clock);
+    if (prof_ring_reader_open(&target->ring, fd, diag) != STATUS_OK) {
+        free(target);
+        return NULL;
+    }
+    target->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    target->process = add_process(common->profile, pid);
+    prof_address_space_init(
+        &target->space, common->profile, &common->build_ids, target->process,
+        pid);
+    (void)prof_address_space_scan(&target->space, monotonic_ns());
+    prof_account_init(
+        &target->account, pid, PROF_CLOCK_TIMER, common->period_ns);
+    note_main_thread(target, earlier);
+    arm(target);
+    return target;
+}
+
+/* ---- draining ---- */
+
+static bool is_alive(void *context, uint32_t inner_tid)
+{
+    const struct prof_target *target = context;
+    char path[64];
+    if (target->inner_pid != target->pid)
+        (void)snprintf(path, sizeof path, "/proc/%" PRIu32, target->pid);
+    else
+        (void)snprintf(
+            path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32, target->pid,
+            inner_tid);
+    return access(path, F_OK) == 0;
+}
+
+static void add_sample(
+    struct prof_target *target, const struct prof_pending *sample)
+{
+    struct prof_target_common *common = target->common;
+    const struct prof_account_thread *thread =
+        table_row(&target->account.threads, sample->thread);
+    struct prof_sample row = {
+        .time_ns = sample->time_ns,
+        .thread = thread->thread,
+        .stack = sample->stack,
+        .state = PROF_STATE_ON_CPU,
+        .flags = sample->is_truncated ? PROF_SAMPLE_TRUNCATED : 0};
+    row.values[common->value_cpu] = sample->weight_ns;
+    row.values[common->value_samples] = sample->expiries;
+    (void)prof_profile_add_sample(common->profile, &row);
+    common->sample_count++;
+}
+
+/* Copy what is in the ring; the share of it that was full. */
+static double take_records(struct prof_target *target)
+{
+    unsigned char buffer[WIRE_RECORD_BLOCKS * WIRE_BLOCK_BYTES];
+    uint32_t bytes, total = 0;
+    target->records.count = 0;
+    /* A lap at most, so that a target cannot keep us here. */
+    while (total < WIRE_DATA_BYTES &&
+           (bytes = prof_ring_read(
+                &target->ring, buffer, is_alive, target, &target->malformed))) {
+        total += bytes;
+        if (table_add_many(&target->records, &bytes, sizeof bytes) ==
+                TABLE_NONE ||
+            table_add_many(&target->records, buffer, bytes) == TABLE_NONE)
+            break;
+    }
+    return (double)total / WIRE_DATA_BYTES;
+}
+
+double prof_target_drain(struct prof_target *target)
+{
+    double share = take_records(target);
+    uint64_t exit_ns = atomic_load_explicit(
+        &target->ring.ring.header->exit_time_ns, memory_order_relaxed);
+    target->batch.count = 0;
+    prof_target_resolve(target);
+
+    struct prof_pending *batch = target->batch.rows;
+    prof_account_weigh(&target->account, batch, target->batch.count);
+    for (uint32_t i = 0; i < target->batch.count; i++) {
+        /* A tick whose thread was in user mode: perf has that time already. */
+        if (batch[i].weight_ns > 0)
+            add_sample(target, &batch[i]);
+        if (exit_ns != 0 && batch[i].time_ns >= exit_ns)
+            target->late_ns += batch[i].weight_ns;
+    }
+    return share;
+}
+
+/* ---- the end ---- */
+
+uint64_t prof_target_cpu_ns(const struct prof_target *target)
+{
+    if (target->clock.fds.count > 0)
+        return target->account.startup_ns +
+               prof_perf_clock_read_ns(&target->clock);
+    return prof_process_cpu_ns(target->pid);
+}
+
+static void add_rest(
+    struct prof_target *target, const char *name, uint64_t value_ns)
+{
+    if (value_ns == 0)
+        return;
+    struct prof_target_common *common = target->common;
+    struct prof_profile *profile = common->profile;
+    const struct prof_account_thread *main_thread =
+        table_row(&target->account.threads, 0);
+    struct prof_sample sample = {
+        .time_ns = monotonic_ns(),
+        .thread = main_thread->thread,
+        .stack = prof_profile_add_stack(
+            profile, PROF_NONE,
+            prof_profile_add_named_frame(profile, PROF_FRAME_ACCOUNT, name)),
+        .state = PROF_STATE_ON_CPU};
+    sample.values[common->value_cpu] = value_ns;
+    (void)prof_profile_add_sample(profile, &sample);
+}
+
+static void add_losses(struct prof_target *target)
+{
+    static const enum prof_loss reasons[WIRE_LOSS_COUNT] = {
+        [WIRE_LOSS_FULL] = PROF_LOSS_RING_FULL,
+        [WIRE_LOSS_CONTENDED] = PROF_LOSS_CONTENDED,
+        [WIRE_LOSS_BUSY] = PROF_LOSS_BUSY,
+        [WIRE_LOSS_ABANDONED] = PROF_LOSS_WRITER_DIED};
+    struct prof_profile *profile = target->common->profile;
+    for (int i = 0; i < WIRE_LOSS_COUNT; i++) {
+        prof_profile_add_loss(
+            profile, reasons[i],
+            atomic_load_explicit(
+                &target->ring.ring.header->loss[i], memory_order_relaxed));
+    }
+    prof_profile_add_loss(profile, PROF_LOSS_WRITER_DIED, target->ring.died);
+    prof_profile_add_loss(profile, PROF_LOSS_MALFORMED, target->malformed);
+}
+
+static void close_account(struct prof_target *target)
+{
+    const struct wire_header *header = target->ring.ring.header;
+    uint64_t exit_ns =
+        atomic_load_explicit(&header->exit_cpu_ns, memory_order_relaxed);
+    uint64_t total_ns = prof_target_cpu_ns(target);
+    if (total_ns == 0)
+        total_ns = exit_ns;
+
+    struct prof_account_rest rest = prof_account_close(
+        &target->account, total_ns, exit_ns, target->late_ns);
+    if (target->account.threads.count > 0) {
+        add_rest(target, "[startup]", rest.startup_ns);
+        add_rest(target, "[exec]", rest.exec_ns);
+        add_rest(target, "[unsampled]", rest.unsampled_ns);
+        add_rest(target, "[exit]", rest.exit_ns);
+    }
+    struct prof_process *process =
+        prof_profile_edit_process(target->common->profile, target->process);
+    process->end_ns = monotonic_ns();
+    process->cpu_ns = total_ns > target->account.earlier_ns
+                          ? total_ns - target->account.earlier_ns
+                          : 0;
+}
+
+void prof_target_close(struct prof_target *target)
+{
+    atomic_store_explicit(
+        &target->ring.ring.header->is_stopped, 1, memory_order_relaxed);
+    prof_perf_clock_pause(&target->clock);
+    (void)prof_target_drain(target);
+    close_account(target);
+    add_losses(target);
+
+    prof_perf_clock_fini(&target->clock);
+    prof_ring_reader_close(&target->ring);
+    prof_account_fini(&target->account);
+    prof_address_space_fini(&target->space);
+    index_fini(&target->threads_by_tid);
+    index_fini(&target->frames_by_word);
+    table_fini(&target->frames);
+    table_fini(&target->batch);
+    table_fini(&target->records);
+    if (target->pidfd >= 0)
+        (void)close(target->pidfd);
+    free(target);
+}

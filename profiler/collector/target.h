@@ -1,0 +1,76 @@
+/*
+ * One program image being sampled: its ring, its clock, its address space and
+ * its account, from HELLO to its death or its next exec.
+ */
+#ifndef PROFILER_COLLECTOR_TARGET_H
+#define PROFILER_COLLECTOR_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/collector/account.h"
+#include "profiler/collector/address_space.h"
+#include "profiler/collector/perf_clock.h"
+#include "profiler/collector/ring_reader.h"
+#include "profiler/profile.h"
+
+/* What all targets of one collector share. */
+struct prof_target_common {
+    struct prof_profile *profile;
+    struct prof_build_ids build_ids;
+    uint64_t period_ns;
+    enum prof_clock_mode best_mode;  /* to try; asked for by the user */
+    enum prof_clock_mode worst_mode; /* that any target got */
+    struct diag refusal;             /* why it is worse; STATUS_OK: it is not */
+    uint64_t sample_count;
+    uint32_t value_cpu, value_samples; /* columns */
+};
+
+struct prof_target {
+    struct prof_target_common *common;
+    uint32_t pid;       /* as the collector sees it */
+    uint32_t inner_pid; /* as it sees itself, in its pid name space */
+    uint32_t process;   /* in the profile */
+    int pidfd;          /* readable when the process is dead */
+    bool is_replaced;   /* it has exec'ed: /proc tells of another image */
+    enum prof_clock_mode mode;
+    struct prof_ring_reader ring;
+    struct prof_perf_clock clock;
+    struct prof_account account;
+    struct prof_address_space space;
+    struct index threads_by_tid; /* into account.threads */
+    struct table frames;         /* of one address: struct frame_entry */
+    struct index frames_by_word;
+    uint64_t frames_generation; /* of the address space they were found in */
+    struct table batch;         /* struct prof_pending */
+    struct table records;       /* of one drain: a size, the bytes, ... */
+    bool is_scanned;            /* the maps were read in this drain */
+    uint64_t malformed;
+    uint64_t late_ns; /* weights of samples after the exit began */
+    struct prof_target *next;
+};
+
+/*
+ * Follow the process `pid`, whose agent sent the segment `fd` (the caller's).
+ * Samples arrive from now on.
+ *
+ *   earlier  the image that the same process had before, or NULL
+ *   returns  a target to be closed, or NULL and the reason
+ */
+struct prof_target *prof_target_open(
+    struct prof_target_common *common, uint32_t pid, uint32_t inner_pid, int fd,
+    const struct prof_target *earlier, struct diag *diag);
+
+/* Take what the ring holds; the share of it that was full, 0 to 1. */
+double prof_target_drain(struct prof_target *target);
+
+/*
+ * End sampling, take the last samples, close the account and free the target.
+ * The process may be dead, exec'ed or alive.
+ */
+void prof_target_close(struct prof_target *target);
+
+/* The kernel's CPU time of all images of this process so far; 0: unknown. */
+uint64_t prof_target_cpu_ns(const struct prof_target *target);
+
+#endif

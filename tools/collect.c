@@ -1,0 +1,232 @@
+/*
+ * watchfire collect: the collector of a program that was started with plain
+ * LD_PRELOAD. The agent starts it (profiler/agent/shell_collector.c) with a
+ * listening socket as descriptor 3; it is not meant for a command line.
+ *
+ * Settings come from the environment: WATCHFIRE_OUTPUT, a comma separated
+ * list in which %p, %e and %t stand for pid, program and time;
+ * WATCHFIRE_FREQUENCY, WATCHFIRE_EVENT, WATCHFIRE_DURATION.
+ */
+#include "tools/tool.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/session.h"
+
+enum {
+    SOCKET = 3,
+    DEFAULT_HZ = 997,
+    FIRST_HELLO_MS = 10000,
+
+    /* A process may end just before its child says HELLO. */
+    GRACE_MS = 50,
+};
+
+static const char default_output[] = "watchfire.%e.%p.svg";
+
+struct collect {
+    struct session session;
+    struct prof_collector_options options;
+    uint64_t duration_ns;
+    char paths[OUTPUTS_MAX][TOOL_TEXT_BYTES]; /* expanded */
+    struct diag failure;                      /* the first one */
+};
+
+static void keep_failure(void *context, const struct diag *diag)
+{
+    struct collect *collect = context;
+    if (collect->failure.status == STATUS_OK)
+        collect->failure = *diag;
+}
+
+/* When memory is short, the collector goes before the program does. */
+static void prefer_to_be_killed(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)!write(fd, "1000", 4);
+    (void)close(fd);
+}
+
+static enum status read_settings(struct collect *collect, struct diag *diag)
+{
+    const char *frequency = getenv("WATCHFIRE_FREQUENCY");
+    const char *event = getenv("WATCHFIRE_EVENT");
+    const char *duration = getenv("WATCHFIRE_DURATION");
+    if (frequency && !parse_frequency(frequency, &collect->options.period_ns))
+        return fail(
+            diag, STATUS_USAGE,
+            "WATCHFIRE_FREQUENCY=%s is not a rate from 1 to 20000 Hz",
+            frequency);
+    if (event && strcmp(event, "cpu") != 0)
+        return fail(
+            diag, STATUS_USAGE,
+            "WATCHFIRE_EVENT=%s is not an event; this version samples cpu",
+            event);
+    if (duration && !parse_duration(duration, &collect->duration_ns))
+        return fail(
+            diag, STATUS_USAGE,
+            "WATCHFIRE_DURATION=%s is not a time such as 10, 10s or 5m",
+            duration);
+    return STATUS_OK;
+}
+
+/* ---- outputs ---- */
+
+/* Put what stands for %x into the pattern. */
+static void expand(
+    const struct session *session, const char *pattern, size_t length,
+    char *path, size_t bytes)
+{
+    const struct prof_process *process =
+        prof_profile_process(session->profile, 0);
+    size_t used = 0;
+    path[0] = '\0';
+    for (size_t i = 0; i < length && used + 1 < bytes; i++) {
+        size_t room = bytes - used;
+        int more = 1;
+        char letter = i + 1 < length && pattern[i] == '%' ? pattern[i + 1] : 0;
+        if (letter == 'p')
+            more = snprintf(path + used, room, "%u", process->pid);
+        else if (letter == 'e')
+            more = snprintf(
+                path + used, room, "%s",
+                prof_profile_text(session->profile, process->name));
+        else if (letter == 't')
+            more = snprintf(path + used, room, "%lld", (long long)time(NULL));
+        else
+            path[used] = pattern[i];
+        i += letter == 'p' || letter == 'e' || letter == 't' || (letter == '%');
+        used += more > 0 ? (size_t)more : 0;
+        path[used < bytes ? used : bytes - 1] = '\0';
+    }
+}
+
+static enum status begin_outputs(struct collect *collect, struct diag *diag)
+{
+    const char *list = getenv("WATCHFIRE_OUTPUT");
+    if (list == NULL || *list == '\0')
+        list = default_output;
+    for (size_t i = 0; *list != '\0'; i++) {
+        size_t length = strcspn(list, ",");
+        if (i == OUTPUTS_MAX)
+            return fail(
+                diag, STATUS_USAGE, "WATCHFIRE_OUTPUT names more than %d files",
+                OUTPUTS_MAX);
+        expand(
+            &collect->session, list, length, collect->paths[i],
+            sizeof collect->paths[i]);
+        enum status status = outputs_add(
+            &collect->session.outputs, collect->paths[i], NULL, diag);
+        if (status != STATUS_OK)
+            return status;
+        list += length + (list[length] == ',');
+    }
+    return outputs_begin(&collect->session.outputs, diag);
+}
+
+/* The first HELLO tells whose profile it is. */
+static void begin_with_first_process(struct collect *collect)
+{
+    struct diag diag = {.status = STATUS_OK};
+    const struct prof_process *process =
+        prof_profile_process(collect->session.profile, 0);
+    char command[TOOL_TEXT_BYTES];
+    (void)snprintf(
+        command, sizeof command, "%s",
+        prof_profile_text(collect->session.profile, process->path));
+    session_describe(&collect->session, command);
+    if (begin_outputs(collect, &diag) != STATUS_OK) {
+        keep_failure(collect, &diag);
+        collect->session.outputs.count = 0;
+    }
+}
+
+/* ---- running ---- */
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Wait for what comes next; false when nothing came in time. */
+static bool serve(struct collect *collect, int wait_ms)
+{
+    struct prof_collector *collector = collect->session.collector;
+    struct pollfd wait = {.fd = prof_collector_fd(collector), .events = POLLIN};
+    int own_ms = prof_collector_wait_ms(collector);
+    if (own_ms >= 0 && own_ms < wait_ms)
+        wait_ms = own_ms;
+    bool is_ready = poll(&wait, 1, wait_ms) > 0;
+    prof_collector_run(collector);
+    return is_ready;
+}
+
+static void collect_until_end(struct collect *collect)
+{
+    struct prof_collector *collector = collect->session.collector;
+    uint64_t end_ns =
+        collect->duration_ns ? now_ns() + collect->duration_ns : UINT64_MAX;
+    while (now_ns() < end_ns) {
+        outputs_sync(&collect->session.outputs, collect->session.profile);
+        if (prof_collector_stats(collector).live == 0 &&
+            !serve(collect, GRACE_MS) &&
+            prof_collector_stats(collector).live == 0)
+            return;
+        (void)serve(collect, 1000);
+    }
+}
+
+static bool wait_for_first_process(struct collect *collect)
+{
+    uint64_t end_ns = now_ns() + FIRST_HELLO_MS * UINT64_C(1000000);
+    while (now_ns() < end_ns) {
+        (void)serve(collect, 100);
+        if (prof_collector_stats(collect->session.collector).processes > 0)
+            return true;
+    }
+    return false;
+}
+
+int collect_main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    static struct collect collect;
+    struct diag diag = {.status = STATUS_OK};
+    collect.options = (struct prof_collector_options){
+        .period_ns = (1000000000 + DEFAULT_HZ / 2) / DEFAULT_HZ,
+        .best_mode = PROF_CLOCK_PERF,
+        .is_waited_for = true,
+        .session = getenv("WATCHFIRE_SESSION"),
+        .socket = SOCKET};
+    if (collect.options.session == NULL)
+        return say_usage("record", "collect is not for the command line");
+
+    prefer_to_be_killed();
+    if (read_settings(&collect, &diag) != STATUS_OK)
+        collect.options.refusal = diag.text;
+    if (session_begin(&collect.session, &collect.options, &diag) != STATUS_OK)
+        return say_failure(&diag);
+    if (!wait_for_first_process(&collect)) {
+        session_end(&collect.session);
+        return EXIT_FAILED;
+    }
+    begin_with_first_process(&collect);
+    collect_until_end(&collect);
+    prof_collector_finish(collect.session.collector);
+    (void)session_finish(&collect.session, 0, keep_failure, &collect);
+    prof_collector_release(
+        collect.session.collector,
+        collect.failure.status == STATUS_OK ? NULL : collect.failure.text);
+    session_end(&collect.session);
+    return collect.failure.status == STATUS_OK ? EXIT_DONE : EXIT_FAILED;
+}

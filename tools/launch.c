@@ -1,0 +1,255 @@
+/* Starting the program to be sampled. */
+#include "tools/launch.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "tools/tool.h"
+
+enum { INTERPRETERS_MAX = 4, HEAD_BYTES = 4096 };
+
+/* ---- finding ---- */
+
+static bool is_executable(const char *path)
+{
+    struct stat found;
+    return stat(path, &found) == 0 && S_ISREG(found.st_mode) &&
+           access(path, X_OK) == 0;
+}
+
+/*
+ * As execvp(3) searches: a name with a slash is a path; else the first
+ * executable in PATH, and EACCES when there is only one that is not.
+ */
+static int find_command(const char *command, char *path, size_t bytes)
+{
+    if (strchr(command, '/') != NULL) {
+        (void)snprintf(path, bytes, "%s", command);
+        if (is_executable(path))
+            return 0;
+        return access(path, F_OK) == 0 ? EACCES : errno;
+    }
+    const char *folders = getenv("PATH");
+    int error = ENOENT;
+    for (const char *at = folders ? folders : "/bin:/usr/bin"; *command;) {
+        size_t length = strcspn(at, ":");
+        (void)snprintf(
+            path, bytes, "%.*s/%s", length ? (int)length : 1, length ? at : ".",
+            command);
+        if (is_executable(path))
+            return 0;
+        if (access(path, F_OK) == 0)
+            error = EACCES;
+        if (at[length] == '\0')
+            break;
+        at += length + 1;
+    }
+    return error;
+}
+
+/* ---- what LD_PRELOAD can do ---- */
+
+/* ld.so(8), secure-execution mode: preloads with a slash are ignored. */
+static const char *find_privilege(const char *path)
+{
+    struct stat found;
+    if (stat(path, &found) != 0 || geteuid() == 0)
+        return NULL;
+    if ((found.st_mode & S_ISUID) && found.st_uid != geteuid())
+        return "it is setuid";
+    if ((found.st_mode & S_ISGID) && found.st_gid != getegid())
+        return "it is setgid";
+    if (getxattr(path, "security.capability", NULL, 0) > 0)
+        return "it has file capabilities";
+    return NULL;
+}
+
+static bool has_interpreter(int fd, const Elf64_Ehdr *header)
+{
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        Elf64_Phdr segment;
+        if (pread(
+                fd, &segment, sizeof segment,
+                (off_t)(header->e_phoff + i * sizeof segment)) !=
+            (ssize_t)sizeof segment)
+            return false;
+        if (segment.p_type == PT_INTERP)
+            return true;
+    }
+    return false;
+}
+
+/* The interpreter that "#! PATH ..." names, in place; NULL: it is no script. */
+static char *script_interpreter(char *head, ssize_t bytes)
+{
+    if (bytes < 2 || head[0] != '#' || head[1] != '!')
+        return NULL;
+    head[bytes] = '\0';
+    char *start = head + 2 + strspn(head + 2, " \t");
+    start[strcspn(start, " \t\r\n")] = '\0';
+    return start;
+}
+
+/*
+ * Why the agent cannot be preloaded into `path`; NULL: it can. A script leaves
+ * its interpreter in `next`.
+ */
+static const char *find_obstacle(const char *path, char *next, size_t bytes)
+{
+    char head[HEAD_BYTES + 1];
+    const char *reason = NULL;
+    next[0] = '\0';
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return find_privilege(path); /* executable, but not readable */
+
+    ssize_t got = pread(fd, head, HEAD_BYTES, 0);
+    const char *interpreter = script_interpreter(head, got);
+    if (interpreter != NULL) {
+        (void)snprintf(next, bytes, "%s", interpreter);
+    } else if (
+        got >= (ssize_t)sizeof(Elf64_Ehdr) &&
+        memcmp(head, ELFMAG, SELFMAG) == 0) {
+        Elf64_Ehdr header;
+        memcpy(&header, head, sizeof header);
+        if (header.e_ident[EI_CLASS] != ELFCLASS64)
+            reason = "it is a 32-bit program and the agent is 64-bit";
+        else if (!has_interpreter(fd, &header))
+            reason = "it is statically linked, so no loader reads LD_PRELOAD";
+        else
+            reason = find_privilege(path);
+    }
+    (void)close(fd);
+    return reason;
+}
+
+enum status launch_check(
+    const char *command, int *exit_status, struct diag *diag)
+{
+    char path[PATH_MAX], next[PATH_MAX];
+    int error = find_command(command, path, sizeof path);
+    if (error != 0) {
+        *exit_status = error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+        return fail(
+            diag, STATUS_NOT_PERMITTED, "cannot run '%s': %s", command,
+            error == ENOENT ? "command not found" : strerror(error));
+    }
+    *exit_status = EXIT_FAILED;
+    for (int i = 0; i < INTERPRETERS_MAX; i++) {
+        const char *reason = find_obstacle(path, next, sizeof next);
+        if (reason != NULL)
+            return fail(
+                diag, STATUS_UNSUPPORTED,
+                "cannot sample '%s': %s; nothing was run", path, reason);
+        if (next[0] == '\0')
+            break;
+        memcpy(path, next, sizeof path);
+    }
+    return STATUS_OK;
+}
+
+/* ---- starting ---- */
+
+/* <folder of the command>/../lib/libwatchfire.so */
+static enum status find_agent(char *path, size_t bytes, struct diag *diag)
+{
+    char own[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
+    if (length < 0)
+        return fail(diag, STATUS_SYSTEM, "read /proc/self/exe");
+    own[length] = '\0';
+    for (int i = 0; i < 2; i++) {
+        char *slash = strrchr(own, '/');
+        if (slash != NULL)
+            *slash = '\0';
+    }
+    (void)snprintf(path, bytes, "%.4000s/lib/libwatchfire.so", own);
+    if (access(path, R_OK) != 0)
+        return fail(diag, STATUS_SYSTEM, "cannot read '%s'", path);
+    return STATUS_OK;
+}
+
+static enum status set_environment(const char *session, struct diag *diag)
+{
+    char agent[PATH_MAX + 32], list[2 * PATH_MAX];
+    enum status status = find_agent(agent, sizeof agent, diag);
+    if (status != STATUS_OK)
+        return status;
+    const char *others = getenv("LD_PRELOAD");
+    (void)snprintf(
+        list, sizeof list, "%s%s%s", agent, others && *others ? ":" : "",
+        others ? others : "");
+    if (setenv("LD_PRELOAD", list, 1) != 0 ||
+        setenv("WATCHFIRE_SESSION", session, 1) != 0)
+        return fail(diag, STATUS_NO_MEMORY, "out of memory");
+    return STATUS_OK;
+}
+
+/* sudo watchfire record -- ./app: the program is not to run as root. */
+static bool become_calling_user(void)
+{
+    const char *uid_text = getenv("SUDO_UID"), *gid_text = getenv("SUDO_GID");
+    if (geteuid() != 0 || uid_text == NULL || gid_text == NULL)
+        return true;
+    uid_t uid = (uid_t)strtoul(uid_text, NULL, 10);
+    gid_t gid = (gid_t)strtoul(gid_text, NULL, 10);
+    const struct passwd *user = getpwuid(uid);
+    if (user != NULL && initgroups(user->pw_name, gid) != 0)
+        return false;
+    if (user == NULL && setgroups(1, &gid) != 0)
+        return false;
+    return setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0;
+}
+
+/* In the child; an errno goes through the pipe when the program cannot run. */
+static _Noreturn void become_program(
+    char *const argv[], const sigset_t *mask, int pipe_fd)
+{
+    (void)sigprocmask(SIG_SETMASK, mask, NULL);
+    if (become_calling_user())
+        (void)execvp(argv[0], argv);
+    int error = errno;
+    (void)!write(pipe_fd, &error, sizeof error);
+    _exit(EXIT_NOT_FOUND);
+}
+
+enum status launch_start(
+    char *const argv[], const char *session, const sigset_t *mask, pid_t *pid,
+    int *exit_status, struct diag *diag)
+{
+    int pipe_fds[2], error = 0;
+    *exit_status = EXIT_FAILED;
+    enum status status = set_environment(session, diag);
+    if (status != STATUS_OK)
+        return status;
+    if (pipe2(pipe_fds, O_CLOEXEC) != 0)
+        return fail(diag, STATUS_SYSTEM, "pipe2");
+
+    *pid = fork();
+    if (*pid == 0)
+        become_program(argv, mask, pipe_fds[1]);
+    (void)close(pipe_fds[1]);
+    if (*pid < 0)
+        status = fail(diag, STATUS_SYSTEM, "fork");
+    else if (read(pipe_fds[0], &error, sizeof error) == sizeof error) {
+        (void)waitpid(*pid, NULL, 0);
+        *exit_status = error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+        status = fail(
+            diag, STATUS_NOT_PERMITTED, "cannot run '%s': %s", argv[0],
+            strerror(error));
+    }
+    (void)close(pipe_fds[0]);
+    return status;
+}

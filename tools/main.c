@@ -1,0 +1,54 @@
+/* The watchfire command: one file per subcommand, chosen here. */
+#include "tools/tool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    tool_main *run;
+    const char *summary; /* NULL: not for a person */
+} commands[] = {
+    {"record", record_main, "run a program and sample it"},
+    {"export", export_main, "any readable profile to any format"},
+    {"flamegraph", flamegraph_main, "draw a profile's flame graph"},
+    {"report", report_main, "top functions, self and total; data quality"},
+    {"doctor", doctor_main, "what this system permits"},
+    {"collect", collect_main, NULL},
+};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static void print_help(void)
+{
+    (void)puts("Usage: watchfire COMMAND [OPTION]...\n"
+               "A sampling profiler for native Linux programs.\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (commands[i].summary != NULL)
+            (void)printf("  %-12s%s\n", commands[i].name, commands[i].summary);
+    }
+    (void)puts("\n'watchfire COMMAND --help' lists a command's options.");
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
+        strcmp(name, "help") == 0) {
+        print_help();
+        return EXIT_DONE;
+    }
+    if (strcmp(name, "--version") == 0) {
+        (void)puts("watchfire " WATCHFIRE_VERSION);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    if (*name == '\0')
+        say("there is no command; 'watchfire --help' lists them");
+    else
+        say("'%s' is not a command; 'watchfire --help' lists them", name);
+    return EXIT_USAGE;
+}

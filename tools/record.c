@@ -1,0 +1,396 @@
+/*
+ * watchfire record: run a program, sample it and what it starts, and write
+ * what was seen.
+ *
+ * The program keeps its standard streams, exit status and signals. Our exit
+ * status is its own, its fatal signal raised again; 0 becomes 1 when an output
+ * failed; 127 not found, 126 not executable; 2 the command line is wrong.
+ */
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/launch.h"
+#include "tools/session.h"
+
+enum { DEFAULT_HZ = 997 };
+
+struct run {
+    struct session session;
+    struct prof_collector_options collector;
+    const char *format_name;
+    const char *paths[OUTPUTS_MAX];
+    size_t path_count;
+    uint64_t duration_ns; /* 0: until the program ends */
+    char **command;
+    sigset_t mask; /* as we were started with: the program's */
+    pid_t pid;
+    int wait_status;
+    struct rusage usage;
+    bool is_abandoned; /* a second Ctrl-C: the program is left to itself */
+};
+
+static const char help[] =
+    "Usage: watchfire record [OPTION]... -- COMMAND [ARGUMENT]...\n"
+    "Run COMMAND and sample where it, and every program it starts, spends its\n"
+    "CPU time.\n"
+    "\n"
+    "  -F HZ          samples a second and thread; 997 unless given\n"
+    "  -o FILE        write FILE, in the format of its extension: .svg,\n"
+    "                 .folded, .data (perf.data); repeatable; watchfire.data\n"
+    "                 unless given; - is standard output\n"
+    "  -f FORMAT      the format of every -o instead: svg, folded, data\n"
+    "  -d TIME        sample for TIME only (10, 10s, 5m)\n"
+    "  -e EVENT       what to sample: cpu\n"
+    "  --threads      show threads apart\n"
+    "  --unit UNIT    what folded counts are: ns or samples\n"
+    "  --clock CLOCK  perf, user or timer instead of the best permitted one\n"
+    "  --unwinder E   libunwind\n"
+    "  -h, --help     this text\n";
+
+enum { OPTION_THREADS = 256, OPTION_UNIT, OPTION_CLOCK, OPTION_UNWINDER };
+
+static const struct option long_options[] = {
+    {"help", no_argument, NULL, 'h'},
+    {"output", required_argument, NULL, 'o'},
+    {"format", required_argument, NULL, 'f'},
+    {"frequency", required_argument, NULL, 'F'},
+    {"duration", required_argument, NULL, 'd'},
+    {"event", required_argument, NULL, 'e'},
+    {"threads", no_argument, NULL, OPTION_THREADS},
+    {"unit", required_argument, NULL, OPTION_UNIT},
+    {"clock", required_argument, NULL, OPTION_CLOCK},
+    {"unwinder", required_argument, NULL, OPTION_UNWINDER},
+    {NULL, 0, NULL, 0}};
+
+static bool parse_clock(const char *text, enum prof_clock_mode *mode)
+{
+    static const struct {
+        const char *name;
+        enum prof_clock_mode mode;
+    } clocks[] = {
+        {"perf", PROF_CLOCK_PERF},
+        {"user", PROF_CLOCK_PERF_USER},
+        {"timer", PROF_CLOCK_TIMER}};
+    for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
+        if (strcmp(text, clocks[i].name) == 0) {
+            *mode = clocks[i].mode;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One option; EXIT_DONE or the status of a wrong one. */
+static int take_option(struct run *run, int option)
+{
+    switch (option) {
+    case 'o':
+        if (run->path_count == OUTPUTS_MAX)
+            return say_usage("record", "more than %d outputs", OUTPUTS_MAX);
+        run->paths[run->path_count++] = optarg;
+        return EXIT_DONE;
+    case 'f':
+        run->format_name = optarg;
+        return EXIT_DONE;
+    case 'F':
+        if (!parse_frequency(optarg, &run->collector.period_ns))
+            return say_usage(
+                "record", "-F %s is not a rate from 1 to 20000 Hz", optarg);
+        return EXIT_DONE;
+    case 'd':
+        if (!parse_duration(optarg, &run->duration_ns))
+            return say_usage(
+                "record", "-d %s is not a time such as 10, 10s or 5m", optarg);
+        return EXIT_DONE;
+    case 'e':
+        if (strcmp(optarg, "cpu") != 0)
+            return say_usage(
+                "record", "-e %s is not an event; this version samples cpu",
+                optarg);
+        return EXIT_DONE;
+    case OPTION_THREADS:
+        run->session.outputs.options.with_threads = true;
+        return EXIT_DONE;
+    case OPTION_UNIT:
+        if (!parse_unit(optarg, &run->session.outputs.options.unit))
+            return say_usage(
+                "record", "--unit %s is neither ns nor samples", optarg);
+        return EXIT_DONE;
+    case OPTION_CLOCK:
+        if (!parse_clock(optarg, &run->collector.best_mode))
+            return say_usage(
+                "record", "--clock %s is none of perf, user, timer", optarg);
+        return EXIT_DONE;
+    case OPTION_UNWINDER:
+        if (strcmp(optarg, "libunwind") != 0)
+            return say_usage(
+                "record", "--unwinder %s is not known; there is libunwind",
+                optarg);
+        return EXIT_DONE;
+    default:
+        return say_usage("record", "the command line is wrong");
+    }
+}
+
+/* EXIT_DONE with a command to run, or without one after --help. */
+static int parse_options(struct run *run, int argc, char **argv)
+{
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(
+                argc, argv, "+:F:o:f:d:e:p:h", long_options, NULL)) != -1) {
+        if (option == 'h') {
+            (void)fputs(help, stdout);
+            return EXIT_DONE;
+        }
+        if (option == ':')
+            return say_usage(
+                "record", "%s wants an argument", argv[optind - 1]);
+        if (option == '?')
+            return say_usage("record", "%s is not an option", argv[optind - 1]);
+        if (option == 'p')
+            return say_usage(
+                "record", "-p: this version cannot attach; it runs a command");
+        int status = take_option(run, option);
+        if (status != EXIT_DONE)
+            return status;
+    }
+    if (optind == argc)
+        return say_usage("record", "there is no command to run");
+    run->command = argv + optind;
+    return EXIT_DONE;
+}
+
+static enum status prepare_outputs(struct run *run, struct diag *diag)
+{
+    if (run->path_count == 0)
+        run->paths[run->path_count++] = "watchfire.data";
+    for (size_t i = 0; i < run->path_count; i++) {
+        enum status status = outputs_add(
+            &run->session.outputs, run->paths[i], run->format_name, diag);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return outputs_begin(&run->session.outputs, diag);
+}
+
+static void describe_command(struct run *run)
+{
+    char line[TOOL_TEXT_BYTES];
+    size_t used = 0;
+    line[0] = '\0';
+    for (char **at = run->command; *at != NULL && used < sizeof line; at++) {
+        int more = snprintf(
+            line + used, sizeof line - used, "%s%s", used ? " " : "", *at);
+        used += more > 0 ? (size_t)more : 0;
+    }
+    session_describe(&run->session, line);
+}
+
+/* ---- waiting ---- */
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/*
+ * The terminal sends Ctrl-C to the program as well as to us; a signal that
+ * somebody sent to us alone is handed on. A second one ends the wait.
+ */
+static void take_signals(struct run *run, int fd)
+{
+    static int interrupts;
+    struct signalfd_siginfo info;
+    while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_code <= 0)
+            (void)kill(run->pid, (int)info.ssi_signo);
+        if (info.ssi_signo == SIGINT && ++interrupts > 1)
+            run->is_abandoned = true;
+    }
+}
+
+static int next_wait_ms(const struct run *run, uint64_t end_ns)
+{
+    int wait_ms = prof_collector_wait_ms(run->session.collector);
+    if (end_ns == 0)
+        return wait_ms;
+    uint64_t now = now_ns();
+    uint64_t left_ms = end_ns > now ? (end_ns - now) / 1000000 + 1 : 0;
+    return wait_ms < 0 || (uint64_t)wait_ms > left_ms ? (int)left_ms : wait_ms;
+}
+
+/* Serve the agents until the program ends, or the duration does. */
+static void wait_for_end(struct run *run, int signals, int pidfd)
+{
+    uint64_t end_ns = run->duration_ns ? now_ns() + run->duration_ns : 0;
+    struct pollfd waits[] = {
+        {.fd = prof_collector_fd(run->session.collector), .events = POLLIN},
+        {.fd = signals, .events = POLLIN},
+        {.fd = pidfd, .events = POLLIN}};
+
+    while (!run->is_abandoned && (end_ns == 0 || now_ns() < end_ns)) {
+        int ready = poll(waits, 3, next_wait_ms(run, end_ns));
+        if (ready < 0 && errno != EINTR)
+            break;
+        if (ready > 0 && waits[1].revents != 0)
+            take_signals(run, signals);
+        prof_collector_run(run->session.collector);
+        outputs_sync(&run->session.outputs, run->session.profile);
+        if (ready > 0 && waits[2].revents != 0)
+            break;
+    }
+}
+
+/* Sampling is over; the program may still run. */
+static void wait_for_exit(struct run *run, int signals)
+{
+    struct pollfd wait = {.fd = signals, .events = POLLIN};
+    pid_t gone;
+    while ((gone = wait4(run->pid, &run->wait_status, WNOHANG, &run->usage)) ==
+               0 &&
+           !run->is_abandoned) {
+        if (poll(&wait, 1, 20) > 0)
+            take_signals(run, signals);
+    }
+    if (gone != run->pid)
+        run->wait_status = (128 + SIGINT) << 8;
+}
+
+static uint64_t usage_ns(const struct rusage *usage)
+{
+    return ((uint64_t)usage->ru_utime.tv_sec +
+            (uint64_t)usage->ru_stime.tv_sec) *
+               1000000000u +
+           ((uint64_t)usage->ru_utime.tv_usec +
+            (uint64_t)usage->ru_stime.tv_usec) *
+               1000u;
+}
+
+/* ---- the end ---- */
+
+static void say_diag(void *context, const struct diag *diag)
+{
+    (void)context;
+    say("%s", diag->text);
+}
+
+static void say_summary(const struct run *run)
+{
+    struct prof_collector_stats stats =
+        prof_collector_stats(run->session.collector);
+    char line[3000];
+    if (stats.refusal.status != STATUS_OK)
+        say("%s", stats.refusal.text);
+    if (stats.failure.status != STATUS_OK)
+        say("%s", stats.failure.text);
+    if (stats.processes == 0)
+        say("no process could be sampled: the agent was not loaded into '%s'",
+            run->command[0]);
+    else if (stats.samples == 0)
+        say("no sample was taken: the program used less CPU time than one "
+            "period of %.3f ms",
+            (double)run->session.period_ns / 1e6);
+    session_summarize(&run->session, line, sizeof line);
+    say("%s", line);
+}
+
+/* Our exit status, or the program's fatal signal once more. */
+static int pass_on_status(int wait_status, bool is_failed)
+{
+    if (WIFSIGNALED(wait_status)) {
+        /* The core dump was the program's; ours would overwrite it. */
+        struct rlimit none = {0, 0};
+        int number = WTERMSIG(wait_status);
+        sigset_t set;
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)signal(number, SIG_DFL);
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, number);
+        (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+        (void)raise(number);
+        return 128 + number;
+    }
+    int status = WEXITSTATUS(wait_status);
+    return status == 0 && is_failed ? EXIT_FAILED : status;
+}
+
+static int run_program(struct run *run)
+{
+    struct diag diag = {.status = STATUS_OK};
+    int exit_status = EXIT_FAILED;
+    sigset_t taken;
+    (void)sigemptyset(&taken);
+    (void)sigaddset(&taken, SIGINT);
+    (void)sigaddset(&taken, SIGTERM);
+    (void)sigaddset(&taken, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &taken, &run->mask);
+    int signals = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
+
+    const char *session = prof_collector_session(run->session.collector);
+    if (launch_start(
+            run->command, session, &run->mask, &run->pid, &exit_status,
+            &diag) != STATUS_OK) {
+        say("%s", diag.text);
+        return exit_status;
+    }
+    int pidfd = (int)syscall(SYS_pidfd_open, run->pid, 0);
+    wait_for_end(run, signals, pidfd);
+    prof_collector_finish(run->session.collector);
+    if (pidfd >= 0)
+        (void)close(pidfd);
+
+    /* With -d, what was seen is written before the program is waited for. */
+    bool is_early = run->duration_ns != 0 || run->is_abandoned;
+    if (!is_early)
+        wait_for_exit(run, signals);
+    size_t failed = session_finish(
+        &run->session, is_early ? 0 : usage_ns(&run->usage), say_diag, NULL);
+    say_summary(run);
+    bool is_empty = prof_collector_stats(run->session.collector).processes == 0;
+    if (is_early)
+        wait_for_exit(run, signals);
+    (void)close(signals);
+    return pass_on_status(run->wait_status, failed > 0 || is_empty);
+}
+
+int record_main(int argc, char **argv)
+{
+    struct run run = {
+        .collector = {
+            .period_ns = (1000000000 + DEFAULT_HZ / 2) / DEFAULT_HZ,
+            .best_mode = PROF_CLOCK_PERF}};
+    struct diag diag = {.status = STATUS_OK};
+    int exit_status = parse_options(&run, argc, argv);
+    if (exit_status != EXIT_DONE || run.command == NULL)
+        return exit_status;
+    if (launch_check(run.command[0], &exit_status, &diag) != STATUS_OK) {
+        say("%s", diag.text);
+        return exit_status;
+    }
+    if (prepare_outputs(&run, &diag) != STATUS_OK)
+        return say_failure(&diag);
+    if (session_begin(&run.session, &run.collector, &diag) == STATUS_OK) {
+        describe_command(&run);
+        exit_status = run_program(&run);
+    } else {
+        exit_status = say_failure(&diag);
+    }
+    session_end(&run.session);
+    return exit_status;
+}

@@ -1,0 +1,137 @@
+/* A profile in the making. */
+#include "tools/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exporters/quality.h"
+#include "symbolizer/symbolizer.h"
+#include "tools/symbolize_profile.h"
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void session_describe(struct session *session, const char *command_line)
+{
+    struct prof_profile *profile = session->profile;
+    struct utsname system;
+    struct prof_origin origin = *prof_profile_origin(profile);
+    if (uname(&system) == 0) {
+        origin.hostname = prof_profile_string(profile, system.nodename);
+        origin.os_release = prof_profile_string(profile, system.release);
+        origin.architecture = prof_profile_string(profile, system.machine);
+    }
+    origin.command_line = prof_profile_string(profile, command_line);
+    origin.period_ns = session->period_ns;
+    origin.cpu_count = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    *prof_profile_origin(profile) = origin;
+}
+
+enum status session_begin(
+    struct session *session, const struct prof_collector_options *options,
+    struct diag *diag)
+{
+    session->profile = prof_profile_create();
+    if (session->profile == NULL)
+        return fail(diag, STATUS_NO_MEMORY, "out of memory");
+    session->period_ns = options->period_ns;
+    prof_profile_origin(session->profile)->start_unix_ns =
+        clock_ns(CLOCK_REALTIME);
+    prof_profile_origin(session->profile)->start_ns = clock_ns(CLOCK_MONOTONIC);
+    return prof_collector_create(
+        &session->collector, session->profile, options, diag);
+}
+
+static void name_clock(struct session *session)
+{
+    struct prof_collector_stats stats =
+        prof_collector_stats(session->collector);
+    prof_profile_origin(session->profile)->clock =
+        prof_profile_string(session->profile, prof_clock_mode_text(stats.mode));
+}
+
+static enum status symbolize(struct session *session, struct diag *diag)
+{
+    struct sym_symbolizer *symbolizer = sym_symbolizer_create(NULL);
+    if (symbolizer == NULL)
+        return fail(diag, STATUS_NO_MEMORY, "out of memory");
+    enum status status = symbolize_profile(session->profile, symbolizer, diag);
+    sym_symbolizer_destroy(symbolizer);
+    return status;
+}
+
+size_t session_finish(
+    struct session *session, uint64_t kernel_ns,
+    void (*report)(void *context, const struct diag *diag), void *context)
+{
+    struct diag diag = {.status = STATUS_OK};
+    if (kernel_ns > 0)
+        prof_collector_close_tree(session->collector, kernel_ns);
+    prof_profile_origin(session->profile)->end_ns = clock_ns(CLOCK_MONOTONIC);
+    name_clock(session);
+
+    /* Without symbols the addresses still stand for themselves. */
+    if (symbolize(session, &diag) != STATUS_OK)
+        report(context, &diag);
+    if (prof_profile_status(session->profile) != STATUS_OK) {
+        (void)fail(&diag, STATUS_NO_MEMORY, "out of memory for the profile");
+        report(context, &diag);
+    }
+    return outputs_finish(&session->outputs, session->profile, report, context);
+}
+
+static size_t list_outputs(
+    const struct outputs *outputs, char *text, size_t bytes)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < outputs->count && used < bytes; i++) {
+        const struct output *output = &outputs->rows[i];
+        if (output->failure.status != STATUS_OK)
+            continue;
+        int more = snprintf(
+            text + used, bytes - used, "%s%s", used ? ", " : "; wrote ",
+            output->path);
+        used += more > 0 ? (size_t)more : 0;
+    }
+    return used;
+}
+
+void session_summarize(const struct session *session, char *text, size_t bytes)
+{
+    struct prof_collector_stats stats =
+        prof_collector_stats(session->collector);
+    struct exp_quality quality = exp_quality_of(session->profile);
+    double all_s = (double)quality.sampled_ns / 1e9;
+    double covered =
+        quality.sampled_ns
+            ? 100.0 * (double)(quality.sampled_ns - quality.account_ns) /
+                  (double)quality.sampled_ns
+            : 0;
+    char outputs[2048];
+    (void)list_outputs(&session->outputs, outputs, sizeof outputs);
+    (void)snprintf(
+        text, bytes,
+        "%" PRIu64 " samples of %" PRIu32 " process%s, %.3f s of CPU time, "
+        "%.1f %% of it sampled, %" PRIu64 " samples lost, by %s at %.0f Hz%s",
+        quality.samples, stats.processes, stats.processes == 1 ? "" : "es",
+        all_s, covered, quality.lost_samples, prof_clock_mode_text(stats.mode),
+        1e9 / (double)session->period_ns, outputs);
+}
+
+void session_end(struct session *session)
+{
+    outputs_abandon(&session->outputs);
+    prof_collector_destroy(session->collector);
+    prof_profile_destroy(session->profile);
+    session->collector = NULL;
+    session->profile = NULL;
+}
