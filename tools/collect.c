@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,12 +190,12 @@ static void collect_until_end(struct collect *collect)
 static bool wait_for_first_process(struct collect *collect)
 {
     uint64_t end_ns = now_ns() + FIRST_HELLO_MS * UINT64_C(1000000);
-    while (now_ns() < end_ns) {
+    struct prof_collector_stats stats = {0};
+    while (now_ns() < end_ns && stats.processes == 0 && stats.refused == 0) {
         (void)serve(collect, 100);
-        if (prof_collector_stats(collect->session.collector).processes > 0)
-            return true;
+        stats = prof_collector_stats(collect->session.collector);
     }
-    return false;
+    return stats.processes > 0;
 }
 
 int collect_main(int argc, char **argv)
@@ -211,6 +212,10 @@ int collect_main(int argc, char **argv)
     if (collect.options.session == NULL)
         return say_usage("record", "collect is not for the command line");
 
+    /* The agent blocked every signal while it started us. */
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
     prefer_to_be_killed();
     if (read_settings(&collect, &diag) != STATUS_OK)
         collect.options.refusal = diag.text;

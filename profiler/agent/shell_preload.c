@@ -44,7 +44,7 @@ static uint32_t find_tid_offset(void)
 
 static void complain(const char *reason)
 {
-    static const char prefix[] = "watchfire: not sampling: ";
+    static const char prefix[] = "watchfire: ";
     char line[512];
     size_t used = sizeof prefix - 1, length = strlen(reason);
     if (length > sizeof line - used - 1)

@@ -150,6 +150,7 @@ static void answer_hello(
     struct wire_reply reply = make_reply(collector);
     if (collector->refusal != NULL) {
         refuse(&reply, collector->refusal);
+        collector->stats.refused++;
         prof_listener_answer(hello->connection, &reply);
         return;
     }

@@ -36,6 +36,7 @@ struct prof_collector_stats {
     uint64_t samples;
     uint32_t processes;        /* that said HELLO */
     uint32_t live;             /* of them */
+    uint32_t refused;          /* that were told `options.refusal` */
     enum prof_clock_mode mode; /* the worst that any of them got */
     struct diag refusal;       /* why it is not better; STATUS_OK: it is best */
     struct diag failure;       /* of an agent; STATUS_OK: none */

@@ -2,6 +2,7 @@
 #include "profiler/collector/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,10 @@ enum status prof_listener_adopt(
         strlen(session) != NAME_DIGITS + 1 + WIRE_SECRET_BYTES ||
         session[NAME_DIGITS] != '.')
         return fail(diag, STATUS_USAGE, "WATCHFIRE_SESSION is not NAME.SECRET");
+    int flags = fcntl(socket, F_GETFL);
+    if (flags < 0 || fcntl(socket, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fcntl(socket, F_SETFD, FD_CLOEXEC) < 0)
+        return fail(diag, STATUS_SYSTEM, "use the agents' socket");
     memcpy(listener->session, session, strlen(session) + 1);
     listener->socket = socket;
     return STATUS_OK;
