@@ -97,6 +97,10 @@ static void open_supplement(
         dwarf_begin_elf(info->supplement.elf, DWARF_C_READ, NULL);
     if (info->supplement_dwarf != NULL)
         dwarf_setalt(info->dwarf, info->supplement_dwarf);
+    else
+        (void)fail(
+            problem, STATUS_MALFORMED, "'%s': no readable DWARF: %s",
+            info->supplement.path, dwarf_errmsg(-1));
 }
 
 /* ---- units ---- */
