@@ -1,0 +1,164 @@
+/* Symbols for the native frames of a profile. */
+#include "tests/harness.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/symbolizer/fixture.h"
+#include "tools/symbolize_profile.h"
+
+struct scene {
+    struct prof_profile *profile;
+    struct sym_symbolizer *symbolizer;
+    uint32_t module, thread;
+};
+
+static struct scene scene_of(const char *fixture)
+{
+    struct scene scene = {
+        .profile = prof_profile_create(),
+        .symbolizer = fixture_symbolizer(NULL)};
+    struct prof_module module = {
+        .kind = PROF_MODULE_FILE,
+        .path = prof_profile_string(scene.profile, fixture_path(fixture))};
+    scene.module = prof_profile_add_module(scene.profile, &module);
+    scene.thread =
+        prof_profile_add_thread(scene.profile, &(struct prof_thread){0});
+    return scene;
+}
+
+static void destroy(struct scene *scene)
+{
+    sym_symbolizer_destroy(scene->symbolizer);
+    prof_profile_destroy(scene->profile);
+}
+
+static uint32_t add_symbol(
+    struct scene *scene, const char *fixture, const char *symbol)
+{
+    uint64_t vaddr = fixture_symbol(fixture, symbol);
+    return prof_profile_add_native_frame(
+        scene->profile, scene->module, fixture_offset(fixture, vaddr));
+}
+
+static void symbolize(struct scene *scene)
+{
+    CHECK_OK(symbolize_profile(scene->profile, scene->symbolizer, NULL));
+}
+
+static const char *label(const struct scene *scene, uint32_t frame, uint32_t i)
+{
+    static char buffer[64];
+    return prof_profile_frame_label(
+        scene->profile, frame, i, buffer, sizeof buffer);
+}
+
+TEST(frames_get_their_inlined_lines)
+{
+    struct scene scene = scene_of("inline_gcc_moved");
+    uint32_t frame = add_symbol(&scene, "inline_gcc_moved", "at_10");
+    symbolize(&scene);
+    CHECK_EQ(prof_profile_frame_depth(scene.profile, frame), 3);
+    CHECK_STR(label(&scene, frame, 0), "leaf");
+    CHECK_STR(label(&scene, frame, 1), "middle");
+    CHECK_STR(label(&scene, frame, 2), "outer");
+    const struct prof_line *line = prof_profile_line(
+        scene.profile, prof_profile_frame(scene.profile, frame)->first_line);
+    CHECK(line[0].is_inlined && line[1].is_inlined && !line[2].is_inlined);
+    CHECK_EQ(line[2].line, fixture_line("inline.c", "middle in outer"));
+    CHECK(
+        strstr(prof_profile_text(scene.profile, line[2].file), "inline.c") !=
+        NULL);
+    CHECK_EQ(prof_profile_loss(scene.profile, PROF_LOSS_NO_SYMBOL), 0);
+    destroy(&scene);
+}
+
+TEST(frames_without_a_symbol_keep_their_address_and_are_counted)
+{
+    struct scene scene = scene_of("stripped");
+    uint64_t vaddr = fixture_symbol("inline_gcc_dwarf5", "outer");
+    uint32_t frame = prof_profile_add_native_frame(
+        scene.profile, scene.module,
+        fixture_offset("inline_gcc_dwarf5", vaddr));
+    symbolize(&scene);
+    char wanted[64];
+    (void)snprintf(wanted, sizeof wanted, "[stripped+0x%" PRIx64 "]", vaddr);
+    CHECK_EQ(prof_profile_frame(scene.profile, frame)->line_count, 1);
+    CHECK_STR(label(&scene, frame, 0), wanted);
+    CHECK_EQ(prof_profile_loss(scene.profile, PROF_LOSS_NO_SYMBOL), 1);
+    destroy(&scene);
+}
+
+TEST(frames_of_a_file_that_cannot_be_used_keep_their_offset)
+{
+    struct scene scene = scene_of("no such file");
+    uint32_t missing =
+        prof_profile_add_native_frame(scene.profile, scene.module, 0x1234);
+    struct prof_module other_build = {
+        .kind = PROF_MODULE_FILE,
+        .path = prof_profile_string(
+            scene.profile, fixture_path("inline_gcc_moved")),
+        .build_id_bytes = 20};
+    struct prof_module jit = {
+        .kind = PROF_MODULE_ANONYMOUS,
+        .path = prof_profile_string(scene.profile, "node/7")};
+    uint32_t wrong = prof_profile_add_native_frame(
+        scene.profile, prof_profile_add_module(scene.profile, &other_build),
+        0x1000);
+    uint32_t code = prof_profile_add_native_frame(
+        scene.profile, prof_profile_add_module(scene.profile, &jit), 0x7f00);
+    symbolize(&scene);
+    CHECK_STR(label(&scene, missing, 0), "[no such file+0x1234]");
+    CHECK_STR(label(&scene, wrong, 0), "[inline_gcc_moved+0x1000]");
+    CHECK_STR(label(&scene, code, 0), "[7+0x7f00]");
+    CHECK_EQ(prof_profile_loss(scene.profile, PROF_LOSS_NO_SYMBOL), 3);
+    destroy(&scene);
+}
+
+TEST(unknown_frames_count_once_for_every_sample_that_holds_them)
+{
+    struct scene scene = scene_of("stripped");
+    uint32_t unknown =
+        prof_profile_add_native_frame(scene.profile, scene.module, 0x1100);
+    uint32_t named =
+        prof_profile_add_named_frame(scene.profile, PROF_FRAME_NAMED, "f");
+    uint32_t root = prof_profile_add_stack(scene.profile, PROF_NONE, unknown);
+    uint32_t leaf = prof_profile_add_stack(scene.profile, root, named);
+    uint32_t twice = prof_profile_add_stack(scene.profile, leaf, unknown);
+    const uint32_t stacks[] = {root, leaf, leaf, twice, PROF_NONE};
+    for (size_t i = 0; i < sizeof stacks / sizeof stacks[0]; i++) {
+        struct prof_sample sample = {
+            .thread = scene.thread, .stack = stacks[i]};
+        CHECK(prof_profile_add_sample(scene.profile, &sample) != PROF_NONE);
+    }
+    symbolize(&scene);
+    CHECK_EQ(prof_profile_loss(scene.profile, PROF_LOSS_NO_SYMBOL), 5);
+
+    symbolize(&scene); /* nothing new: nothing counted twice */
+    CHECK_EQ(prof_profile_loss(scene.profile, PROF_LOSS_NO_SYMBOL), 5);
+    destroy(&scene);
+}
+
+TEST(frames_that_have_lines_are_left_alone)
+{
+    struct scene scene = scene_of("inline_gcc_moved");
+    uint32_t frame = add_symbol(&scene, "inline_gcc_moved", "at_10");
+    struct prof_line line = {
+        .function = prof_profile_string(scene.profile, "from elsewhere")};
+    prof_profile_set_lines(scene.profile, frame, &line, 1);
+    symbolize(&scene);
+    CHECK_STR(label(&scene, frame, 0), "from elsewhere");
+    destroy(&scene);
+}
+
+TEST(a_profile_without_native_frames_is_left_alone)
+{
+    struct scene scene = scene_of("stripped");
+    uint32_t frame =
+        prof_profile_add_named_frame(scene.profile, PROF_FRAME_NAMED, "f");
+    symbolize(&scene);
+    CHECK_EQ(prof_profile_frame(scene.profile, frame)->line_count, 0);
+    CHECK_EQ(prof_profile_loss(scene.profile, PROF_LOSS_NO_SYMBOL), 0);
+    destroy(&scene);
+}
