@@ -1,0 +1,135 @@
+/* What samples weigh, and what is left over. */
+#include "tests/harness.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/collector/account.h"
+
+enum { PERIOD_NS = 1000000 };
+
+static struct prof_account make_account(enum prof_clock_mode mode)
+{
+    struct prof_account account;
+    prof_account_init(&account, (uint32_t)getpid(), mode, PERIOD_NS);
+    /* tid 0: the thread's CPU time cannot be read, nothing is filled up. */
+    (void)prof_account_add_thread(&account, 0, 0, 0);
+    return account;
+}
+
+/* The main thread of this test, which has used some CPU time. */
+static struct prof_account make_live_account(enum prof_clock_mode mode)
+{
+    struct prof_account account;
+    uint32_t pid = (uint32_t)getpid();
+    prof_account_init(&account, pid, mode, PERIOD_NS);
+    (void)prof_account_add_thread(&account, pid, 0, 0);
+    return account;
+}
+
+static void burn_ms(int ms)
+{
+    struct timespec used;
+    do {
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    } while (used.tv_sec * 1000 + used.tv_nsec / 1000000 < ms);
+}
+
+TEST(account_weighs_expiries_times_period)
+{
+    struct prof_account account = make_account(PROF_CLOCK_TIMER);
+    struct prof_pending batch[] = {
+        {.time_ns = 10, .expiries = 1, .is_tick = true},
+        {.time_ns = 20, .expiries = 4, .is_tick = true}};
+    prof_account_weigh(&account, batch, 2);
+    CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
+    CHECK_EQ(batch[1].weight_ns, 4 * PERIOD_NS);
+    CHECK_EQ(account.given_ns, 5 * PERIOD_NS);
+    prof_account_fini(&account);
+}
+
+TEST(account_gives_a_long_call_the_periods_its_thread_used)
+{
+    burn_ms(60);
+    struct prof_account account = make_live_account(PROF_CLOCK_PERF);
+    struct prof_pending batch[] = {
+        {.time_ns = 1 * PERIOD_NS, .expiries = 1},
+        {.time_ns = 21 * PERIOD_NS, .expiries = 1, .is_syscall = true}};
+    prof_account_weigh(&account, batch, 2);
+    CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
+    CHECK_EQ(batch[1].weight_ns, 20 * PERIOD_NS);
+    prof_account_fini(&account);
+}
+
+TEST(account_gives_a_sleeper_no_time_it_did_not_use)
+{
+    burn_ms(60);
+    struct prof_account account = make_live_account(PROF_CLOCK_PERF);
+    struct prof_account_thread *thread = table_row(&account.threads, 0);
+    /* All that the thread has used is accounted for already. */
+    thread->given_ns = prof_thread_cpu_ns(account.pid, account.pid);
+    thread->last_ns = 1;
+    struct prof_pending batch[] = {
+        {.time_ns = 5000000000, .expiries = 1, .is_syscall = true}};
+    prof_account_weigh(&account, batch, 1);
+    /* What this test burns meanwhile is less than one tick and a period. */
+    CHECK(batch[0].weight_ns < 8 * PERIOD_NS);
+    prof_account_fini(&account);
+}
+
+TEST(account_fills_system_calls_before_other_ticks_in_user_mode)
+{
+    burn_ms(60);
+    struct prof_account account = make_live_account(PROF_CLOCK_PERF_USER);
+    struct prof_account_thread *thread = table_row(&account.threads, 0);
+    uint64_t used_ns = prof_thread_cpu_ns(account.pid, account.pid);
+    thread->before_ns = used_ns - 6 * PERIOD_NS;
+    struct prof_pending batch[] = {
+        {.time_ns = 1, .expiries = 1},
+        {.time_ns = 2, .expiries = 4, .is_tick = true, .is_syscall = true},
+        {.time_ns = 3, .expiries = 400, .is_tick = true}};
+    prof_account_weigh(&account, batch, 3);
+    CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
+    CHECK_EQ(batch[1].weight_ns, 4 * PERIOD_NS);
+    /* 6 - 1 - 4 periods are left, and what was used since. */
+    CHECK(batch[2].weight_ns >= PERIOD_NS);
+    CHECK(batch[2].weight_ns < 400 * PERIOD_NS);
+    prof_account_fini(&account);
+}
+
+TEST(account_closes_with_the_kernels_figure)
+{
+    struct prof_account account = make_account(PROF_CLOCK_PERF);
+    account.startup_ns = 100;
+    account.given_ns = 1000;
+    struct prof_account_rest rest = prof_account_close(&account, 1200, 1150, 0);
+    CHECK_EQ(rest.startup_ns, 100);
+    CHECK_EQ(rest.exec_ns, 0);
+    CHECK_EQ(rest.exit_ns, 50);
+    CHECK_EQ(rest.unsampled_ns, 50);
+    CHECK_EQ(
+        account.given_ns + rest.startup_ns + rest.exit_ns + rest.unsampled_ns,
+        1200);
+    prof_account_fini(&account);
+}
+
+TEST(account_of_a_later_image_calls_the_time_between_exec)
+{
+    struct prof_account account = make_account(PROF_CLOCK_PERF);
+    account.startup_ns = 500;
+    account.earlier_ns = 420;
+    struct prof_account_rest rest = prof_account_close(&account, 500, 0, 0);
+    CHECK_EQ(rest.exec_ns, 80);
+    CHECK_EQ(rest.startup_ns, 0);
+    CHECK_EQ(rest.unsampled_ns, 0);
+    prof_account_fini(&account);
+}
+
+TEST(account_invents_nothing_when_samples_exceed_the_kernels_figure)
+{
+    struct prof_account account = make_account(PROF_CLOCK_PERF);
+    account.given_ns = 1000;
+    struct prof_account_rest rest = prof_account_close(&account, 900, 890, 0);
+    CHECK_EQ(rest.unsampled_ns + rest.exit_ns + rest.startup_ns, 0);
+    prof_account_fini(&account);
+}

@@ -1,0 +1,133 @@
+/* The collector's end of the socket, and the agent's. */
+#include "tests/harness.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "profiler/agent/link.h"
+#include "profiler/collector/listener.h"
+
+struct ask {
+    const char *session;
+    bool is_answered;
+    int fd;
+    struct wire_reply reply;
+};
+
+static void *ask_once(void *context)
+{
+    struct ask *ask = context;
+    ask->is_answered = prof_link_ask(
+        ask->session, WIRE_HELLO, ask->fd, "some text", 2000, &ask->reply);
+    return NULL;
+}
+
+static bool wait_for(struct prof_listener *listener, struct prof_request *got)
+{
+    for (int i = 0; i < 2000; i++) {
+        if (prof_listener_next(listener, got))
+            return true;
+        usleep(1000);
+    }
+    return false;
+}
+
+TEST(listener_and_link_exchange_a_request_with_a_descriptor)
+{
+    struct prof_listener listener;
+    struct prof_request request;
+    pthread_t thread;
+    CHECK_OK(prof_listener_open(&listener, NULL));
+    struct ask ask = {
+        .session = listener.session, .fd = open("/dev/null", O_RDONLY)};
+    CHECK_OK(pthread_create(&thread, NULL, ask_once, &ask));
+
+    CHECK(wait_for(&listener, &request));
+    CHECK_EQ(request.pid, getpid());
+    CHECK_EQ(request.message.type, WIRE_HELLO);
+    CHECK_STR(request.message.text, "some text");
+    CHECK(request.fd >= 0 && request.fd != ask.fd);
+    struct wire_reply reply = {
+        .magic = WIRE_MAGIC, .version = WIRE_VERSION, .period_ns = 1234};
+    prof_listener_answer(request.connection, &reply);
+    CHECK_OK(pthread_join(thread, NULL));
+    CHECK(ask.is_answered);
+    CHECK_EQ(ask.reply.period_ns, 1234);
+    close(request.fd);
+    close(ask.fd);
+    prof_listener_close(&listener);
+}
+
+TEST(listener_drops_who_does_not_know_the_secret)
+{
+    struct prof_listener listener;
+    struct prof_request request;
+    pthread_t thread;
+    CHECK_OK(prof_listener_open(&listener, NULL));
+    char forged[PROF_SESSION_BYTES];
+    memcpy(forged, listener.session, sizeof forged);
+    char *digit = forged + strlen(forged) - 1;
+    *digit = *digit == '0' ? '1' : '0';
+
+    struct ask ask = {.session = forged, .fd = -1};
+    CHECK_OK(pthread_create(&thread, NULL, ask_once, &ask));
+    for (int i = 0; i < 50; i++) {
+        CHECK(!prof_listener_next(&listener, &request));
+        usleep(1000);
+    }
+    CHECK_OK(pthread_join(thread, NULL));
+    CHECK(!ask.is_answered);
+    prof_listener_close(&listener);
+}
+
+TEST(link_gives_up_at_once_when_there_is_no_collector)
+{
+    struct prof_listener listener;
+    struct wire_reply reply;
+    CHECK_OK(prof_listener_open(&listener, NULL));
+    char session[PROF_SESSION_BYTES];
+    memcpy(session, listener.session, sizeof session);
+    prof_listener_close(&listener);
+    CHECK(!prof_link_ask(session, WIRE_HELLO, -1, NULL, 2000, &reply));
+    CHECK(!prof_link_ask("", WIRE_HELLO, -1, NULL, 2000, &reply));
+    CHECK(!prof_link_ask("no dot", WIRE_HELLO, -1, NULL, 2000, &reply));
+    CHECK(!prof_link_ask("a.short", WIRE_HELLO, -1, NULL, 2000, &reply));
+}
+
+TEST(listener_survives_connections_that_never_speak)
+{
+    struct prof_listener listener;
+    struct prof_request request;
+    CHECK_OK(prof_listener_open(&listener, NULL));
+    struct sockaddr_storage address;
+    socklen_t bytes = sizeof address;
+    CHECK_OK(getsockname(listener.socket, (void *)&address, &bytes));
+    int silent[3 * PROF_CONNECTIONS];
+    for (int i = 0; i < 3 * PROF_CONNECTIONS; i++) {
+        silent[i] = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+        CHECK_OK(connect(silent[i], (void *)&address, bytes));
+        CHECK(!prof_listener_next(&listener, &request));
+    }
+    CHECK(prof_listener_is_waiting(&listener));
+
+    pthread_t thread;
+    struct ask ask = {.session = listener.session, .fd = -1};
+    CHECK_OK(pthread_create(&thread, NULL, ask_once, &ask));
+    CHECK(wait_for(&listener, &request));
+    close(request.connection);
+    CHECK_OK(pthread_join(thread, NULL));
+    for (int i = 0; i < 3 * PROF_CONNECTIONS; i++)
+        close(silent[i]);
+    prof_listener_close(&listener);
+}
+
+TEST(listener_adopts_only_a_well_formed_session)
+{
+    struct prof_listener listener;
+    CHECK_EQ(prof_listener_adopt(&listener, 0, "nonsense", NULL), STATUS_USAGE);
+    CHECK_EQ(prof_listener_adopt(&listener, 0, NULL, NULL), STATUS_USAGE);
+    prof_listener_close(&listener);
+}
