@@ -7,7 +7,9 @@
 
 #include "profiler/profile.h"
 #include "profiler/recording/bytes.h"
+#include "profiler/recording/perf_attr.h"
 #include "profiler/recording/perf_format.h"
+#include "profiler/recording/perf_modules.h"
 
 struct perf_feature_facts {
     const struct prof_profile *profile;
@@ -23,5 +25,22 @@ struct perf_feature_facts {
 void prof_perf_put_features(
     struct prof_bytes *bytes, uint64_t offset,
     const struct perf_feature_facts *facts, uint64_t bits[PERF_FEATURE_WORDS]);
+
+/* Where what is read goes; all borrowed. */
+struct prof_perf_feature_sink {
+    struct prof_profile *profile;      /* its origin */
+    struct prof_perf_attrs *attrs;     /* names of events */
+    struct prof_perf_modules *modules; /* build-ids */
+};
+
+/* Read one section; what is cut short or not known leaves things as is. */
+void prof_perf_feature_read(
+    const struct prof_perf_feature_sink *sink, uint64_t feature,
+    struct prof_cursor data);
+
+/* The same for one build-id: what follows the header of its record. */
+void prof_perf_feature_read_build_id(
+    const struct prof_perf_feature_sink *sink, uint16_t misc,
+    struct prof_cursor body);
 
 #endif

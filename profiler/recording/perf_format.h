@@ -17,11 +17,13 @@
 
 #include <linux/perf_event.h>
 
-#define PERF_FILE_MAGIC      0x32454c4946524550ULL /* "PERFILE2" */
-#define PERF_PIPE_HEADER     16                    /* magic and this size */
-#define PERF_FEATURE_WORDS   4
-#define PERF_RECORD_ALIGN    8
-#define PERF_RECORD_MAX_SIZE 65528 /* 16 bits, in multiples of 8 */
+#define PERF_FILE_MAGIC         0x32454c4946524550ULL /* "PERFILE2" */
+#define PERF_FILE_MAGIC_1       0x454c494646524550ULL /* "PERFFILE", old */
+#define PERF_FILE_MAGIC_SWAPPED 0x50455246494c4532ULL
+#define PERF_PIPE_HEADER        16 /* magic and this size */
+#define PERF_FEATURE_WORDS      4
+#define PERF_RECORD_ALIGN       8
+#define PERF_RECORD_MAX_SIZE    65528 /* 16 bits, in multiples of 8 */
 
 struct perf_section {
     uint64_t offset, bytes;
@@ -36,6 +38,12 @@ struct perf_file_header {
 };
 _Static_assert(sizeof(struct perf_file_header) == 104, "on disk");
 _Static_assert(offsetof(struct perf_file_header, features) == 72, "on disk");
+
+/*
+ * Entries of a chain, context markers included, that fit one of our samples:
+ * a record of at most 64 KiB, less 48 bytes of other fields.
+ */
+#define PERF_CHAIN_MAX ((PERF_RECORD_MAX_SIZE - 48) / 8)
 
 enum perf_feature {
     PERF_FEATURE_BUILD_ID = 2,
@@ -58,6 +66,7 @@ enum perf_feature {
 /* Records that user space adds to the kernel's. */
 enum perf_user_record {
     PERF_USER_HEADER_ATTR = 64,
+    PERF_USER_HEADER_TRACING_DATA = 66, /* followed by bytes, too */
     PERF_USER_HEADER_BUILD_ID = 67,
     PERF_USER_FINISHED_ROUND = 68,
     PERF_USER_AUXTRACE = 71, /* followed by bytes outside of any record */

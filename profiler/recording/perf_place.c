@@ -180,12 +180,7 @@ static uint64_t place_on_page(
         const struct placed_page *page = table_row(&placer->page, id);
         return page->address + frame->offset % PAGE;
     }
-    /* Memory without a file stays where it is, for /tmp/perf-PID.map. */
-    bool is_anonymous = prof_profile_module(profile, frame->module)->kind ==
-                        PROF_MODULE_ANONYMOUS;
-    wanted.address = is_anonymous
-                         ? wanted.offset
-                         : PERF_PAGE_BASE + (uint64_t)placer->page.count * PAGE;
+    wanted.address = PERF_PAGE_BASE + (uint64_t)placer->page.count * PAGE;
     add_page(placer, profile, hash, &wanted, bytes);
     return wanted.address + frame->offset % PAGE;
 }
@@ -207,8 +202,10 @@ static struct prof_perf_place place_native(
     }
     struct prof_mapping wanted = {
         .process = process, .module = frame->module, .offset = frame->offset};
-    uint64_t address;
-    if (!find_mapped(placer, profile, &wanted, time_ns, &address))
+    /* Unmapped memory without a file stays unknown, where it is. */
+    uint64_t address = frame->offset;
+    if (!find_mapped(placer, profile, &wanted, time_ns, &address) &&
+        module->kind != PROF_MODULE_ANONYMOUS)
         address = place_on_page(placer, profile, process, frame, bytes);
     return (struct prof_perf_place){address, false};
 }

@@ -13,9 +13,6 @@
     (PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |                     \
      PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_PERIOD)
 
-/* Entries of a chain, context markers included, that fit one record. */
-#define PERF_CHAIN_MAX ((PERF_RECORD_MAX_SIZE - 48) / 8)
-
 /*
  * Time 0 means "before everything": perf applies such a record when it meets
  * it, and sorts all others by time first.

@@ -14,7 +14,7 @@
 /*
  * Read the file `path`, or standard input when it is "-".
  *
- *   profile  empty before; after a failure it holds what was read till then
+ *   profile  empty before; after a failure it may hold a part
  *   diag     on success too: `text` holds remarks for a person (the file is
  *            truncated, an event was left out, ...) or is empty
  *   fails    SYSTEM, NO_MEMORY; UNSUPPORTED: another format, another byte

@@ -1,4 +1,4 @@
-/* The feature sections of a recording. */
+/* The feature sections of a recording, written. */
 #include "profiler/recording/perf_feature.h"
 
 #include <string.h>
