@@ -2,12 +2,11 @@
 #include "symbolizer/debug_info.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <dwarf.h>
-#include <elfutils/libdwelf.h>
 
 #include "symbolizer/debug_file.h"
+#include "symbolizer/inflate.h"
 #include "symbolizer/spans.h"
 
 /* Ranges of all units of a file; the largest programs known have half a
@@ -16,9 +15,6 @@ enum { RANGE_LIMIT = 1 << 22 };
 
 /* Units tried for one address. */
 enum { CANDIDATE_LIMIT = 32 };
-
-/* deflate cannot shrink its input further than this. */
-enum { DEFLATE_RATIO_LIMIT = 1032 };
 
 struct unit_range {
     uint64_t start, end;
@@ -35,50 +31,11 @@ bool sym_debug_info_is_in(const struct sym_image *image)
            sym_image_section(image, ".zdebug_info", &header) != NULL;
 }
 
-/*
- * libdw inflates every section at once and believes the size a header claims.
- * Refuse what cannot be true, and name what libdw cannot read.
- */
-static enum status check_compression(
-    const struct sym_image *image, struct diag *problem)
-{
-    for (Elf_Scn *section = elf_nextscn(image->elf, NULL); section != NULL;
-         section = elf_nextscn(image->elf, section)) {
-        GElf_Shdr header;
-        GElf_Chdr compression;
-        if (gelf_getshdr(section, &header) == NULL ||
-            (header.sh_flags & SHF_COMPRESSED) == 0)
-            continue;
-        if (gelf_getchdr(section, &compression) == NULL)
-            return fail(
-                problem, STATUS_MALFORMED, "'%s': damaged compressed section",
-                image->path);
-        if (compression.ch_type != ELFCOMPRESS_ZLIB)
-            return fail(
-                problem, STATUS_UNSUPPORTED,
-                "'%s': debug sections are compressed with method %u, only "
-                "zlib is read",
-                image->path, (unsigned)compression.ch_type);
-        if (compression.ch_size / DEFLATE_RATIO_LIMIT > header.sh_size)
-            return fail(
-                problem, STATUS_MALFORMED,
-                "'%s': compressed section claims an impossible size",
-                image->path);
-    }
-    return STATUS_OK;
-}
-
 static struct sym_section_bytes section_bytes(
     const struct sym_image *image, const char *name)
 {
     GElf_Shdr header;
-    char old_name[32] = ".z"; /* ".zdebug_line", before SHF_COMPRESSED */
-    strncat(old_name, name + 1, sizeof old_name - 3);
-
-    /* libdw has inflated both kinds in place by now. */
     Elf_Scn *section = sym_image_section(image, name, &header);
-    if (section == NULL)
-        section = sym_image_section(image, old_name, &header);
     Elf_Data *data = section ? elf_rawdata(section, NULL) : NULL;
     if (data == NULL || data->d_buf == NULL)
         return (struct sym_section_bytes){0};
@@ -86,21 +43,41 @@ static struct sym_section_bytes section_bytes(
         .start = data->d_buf, .count = data->d_size};
 }
 
-static void open_supplement(
+/* Open the DWARF of `image`, through a copy of its sections if they are
+   compressed; which of the two was used goes to `*opened`. */
+static enum status open_dwarf(
+    const struct sym_image *image, struct sym_image *inflated,
+    const struct sym_image **opened, Dwarf **dwarf, struct diag *problem)
+{
+    *opened = image;
+    if (sym_inflate_is_needed(image)) {
+        enum status status = sym_inflate(image, inflated, problem);
+        if (status != STATUS_OK)
+            return status;
+        *opened = inflated;
+    }
+    *dwarf = dwarf_begin_elf((*opened)->elf, DWARF_C_READ, NULL);
+    if (*dwarf == NULL)
+        return fail(
+            problem, STATUS_MALFORMED, "'%s': no readable DWARF: %s",
+            image->path, dwarf_errmsg(-1));
+    return STATUS_OK;
+}
+
+/* A supplement that cannot be read leaves names unknown, not more. */
+static enum status open_supplement(
     struct sym_debug_info *info, char *const *dirs, struct diag *problem)
 {
+    const struct sym_image *opened;
     if (!sym_debug_find_supplement(
-            info->image, info->dwarf, dirs, &info->supplement, problem) ||
-        check_compression(&info->supplement, problem) != STATUS_OK)
-        return;
-    info->supplement_dwarf =
-        dwarf_begin_elf(info->supplement.elf, DWARF_C_READ, NULL);
-    if (info->supplement_dwarf != NULL)
+            info->image, info->dwarf, dirs, &info->supplement, problem))
+        return STATUS_OK;
+    enum status status = open_dwarf(
+        &info->supplement, &info->inflated_supplement, &opened,
+        &info->supplement_dwarf, problem);
+    if (status == STATUS_OK)
         dwarf_setalt(info->dwarf, info->supplement_dwarf);
-    else
-        (void)fail(
-            problem, STATUS_MALFORMED, "'%s': no readable DWARF: %s",
-            info->supplement.path, dwarf_errmsg(-1));
+    return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 
 /* ---- units ---- */
@@ -230,18 +207,16 @@ enum status sym_debug_info_open(
         .context.image = runtime};
     sym_die_names_init(&info->context.names, strings);
 
-    enum status status = check_compression(image, problem);
+    const struct sym_image *opened;
+    enum status status =
+        open_dwarf(image, &info->inflated, &opened, &info->dwarf, problem);
+    if (status == STATUS_OK)
+        status = open_supplement(info, dirs, problem);
     if (status != STATUS_OK)
         return status;
-    info->dwarf = dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
-    if (info->dwarf == NULL)
-        return fail(
-            problem, STATUS_MALFORMED, "'%s': no readable DWARF: %s",
-            image->path, dwarf_errmsg(-1));
-    open_supplement(info, dirs, problem);
-    info->context.line = section_bytes(image, ".debug_line");
-    info->context.line_str = section_bytes(image, ".debug_line_str");
-    info->context.str = section_bytes(image, ".debug_str");
+    info->context.line = section_bytes(opened, ".debug_line");
+    info->context.line_str = section_bytes(opened, ".debug_line_str");
+    info->context.str = section_bytes(opened, ".debug_str");
 
     status = list_units(info, problem);
     sort_ranges(info);
@@ -321,5 +296,7 @@ void sym_debug_info_close(struct sym_debug_info *info)
         dwarf_end(info->dwarf);
     if (info->supplement_dwarf != NULL)
         dwarf_end(info->supplement_dwarf);
+    sym_image_close(&info->inflated);
+    sym_image_close(&info->inflated_supplement);
     sym_image_close(&info->supplement);
 }

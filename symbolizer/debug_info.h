@@ -22,7 +22,9 @@
 
 struct sym_debug_info {
     const struct sym_image *image; /* the file with the debug sections */
+    struct sym_image inflated;     /* or a copy of them, if compressed */
     struct sym_image supplement;   /* dwz's file, if any */
+    struct sym_image inflated_supplement;
     Dwarf *dwarf, *supplement_dwarf;
     struct table units;  /* struct sym_unit */
     struct table ranges; /* by start */
