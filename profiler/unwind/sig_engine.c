@@ -31,6 +31,17 @@ static void start_window(
     prof_reader_set_window(reader, low, high, low);
 }
 
+/* The trail of the stack that ends at `top`; NULL when it is taken. */
+static struct prof_trail *take_trail(struct prof_cfi_engine *cfi, uint64_t top)
+{
+    /* Stacks are a multiple of a page apart, mostly by equal distances. */
+    uint64_t hash = (top / PAGE_BYTES) * UINT64_C(0x9e3779b97f4a7c15);
+    struct prof_trail *trail = &cfi->trails[hash >> 32 & (PROF_CFI_TRAILS - 1)];
+    uint32_t version =
+        atomic_load_explicit(&cfi->modules.version, memory_order_acquire);
+    return prof_trail_begin(trail, top, version) ? trail : NULL;
+}
+
 void prof_cfi_walk(
     const struct prof_engine *engine, const void *ucontext,
     struct prof_walk *walk)
@@ -46,7 +57,9 @@ void prof_cfi_walk(
     uint32_t capacity = walk->capacity;
     if (walk->capacity > cfi->frames_max)
         walk->capacity = cfi->frames_max;
-    prof_walk_stack(&regs, &reader, &cfi->modules, &cfi->cache, walk);
+    prof_walk_stack(
+        &regs, &reader, &cfi->modules, &cfi->cache,
+        take_trail(cfi, reader.low + reader.span), walk);
     walk->capacity = capacity;
 }
 
@@ -61,4 +74,9 @@ void prof_cfi_engine_init(struct prof_cfi_engine *cfi)
 void prof_cfi_engine_after_fork(struct prof_cfi_engine *cfi)
 {
     prof_modules_after_fork(&cfi->modules);
+    for (unsigned i = 0; i < PROF_CFI_TRAILS; i++) {
+        cfi->trails[i].old_count = 0; /* it may have been half written */
+        atomic_store_explicit(
+            &cfi->trails[i].is_taken, 0, memory_order_relaxed);
+    }
 }

@@ -36,11 +36,15 @@
 #include "profiler/unwind/sig_modules.h"
 #include "profiler/unwind/sig_row_cache.h"
 #include "profiler/unwind/sig_stacks.h"
+#include "profiler/unwind/sig_trail.h"
 #include "profiler/unwind/sig_walk.h"
 
 /* A deeper stack is PROF_WALK_CUT: a handler that takes longer than its timer's
  * period would leave the thread no time of its own. */
 #define PROF_CFI_FRAMES_DEFAULT 1024
+
+/* Threads that share a trail forget each other's steps. */
+#define PROF_CFI_TRAILS         64
 
 struct prof_cfi_engine {
     struct prof_engine engine;
@@ -48,6 +52,7 @@ struct prof_cfi_engine {
     struct prof_modules modules;
     struct prof_stacks stacks;
     struct prof_row_cache cache;
+    struct prof_trail trails[PROF_CFI_TRAILS];
 };
 
 /* `cfi` must be zeroed; it holds no pointer into itself. */

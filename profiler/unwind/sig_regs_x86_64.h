@@ -73,6 +73,7 @@ SIGNAL_SAFE static inline void prof_regs_from_ucontext(
     struct prof_regs *regs, const void *ucontext)
 {
     const ucontext_t *context = ucontext;
+#pragma GCC unroll 17
     for (unsigned i = 0; i < PROF_REG_COUNT; i++)
         regs->value[i] =
             (uint64_t)context->uc_mcontext.gregs[PROF_GREG_OF_COLUMN[i]];

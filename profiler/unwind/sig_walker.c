@@ -3,12 +3,16 @@
 
 #include "profiler/unwind/sig_row_table.h"
 #include "profiler/unwind/sig_step.h"
+#include "profiler/unwind/sig_trail.h"
 
 struct walker {
     struct prof_reader *reader;
     struct prof_modules *modules;
     struct prof_row_cache *cache;
     struct prof_walk *walk;
+    struct prof_trail *trail; /* NULL without */
+    uint32_t followed_from;   /* the old step at which we began to follow; 0
+                                 when we go our own way */
     uint32_t switches_left;
 
     /* The frame to unwind: the registers every row gives, and its key
@@ -144,12 +148,62 @@ static bool stop(struct walker *w, enum prof_walk_end end)
 }
 
 /*
+ * Note a frame in the trail, for which there is one.
+ *
+ *   returns  whether the trail can be followed from here
+ */
+static inline bool note(
+    struct walker *w, uint64_t sp, uint64_t pc, uint64_t fp, uint64_t how)
+{
+    if (__builtin_expect(w->followed_from != 0, 0)) {
+        prof_trail_leave(w->trail, w->followed_from);
+        w->followed_from = 0;
+    }
+    return prof_trail_note(w->trail, sp, pc, fp, how);
+}
+
+/*
+ * Go where the earlier walk went, as long as the words it loaded are the same.
+ * The loads are independent of each other: this runs ahead of memory.
+ */
+static void follow(struct walker *w)
+{
+    struct prof_trail *trail = w->trail;
+    struct prof_reader *reader = w->reader;
+    struct prof_walk *walk = w->walk;
+    uint32_t at = trail->old_at, count = walk->count;
+    w->followed_from = at;
+    for (; at > 0 && count < walk->capacity; at--) {
+        const struct prof_trail_step *step = &trail->steps[at - 1];
+        uint64_t sp = step->sp & PROF_TRAIL_ADDRESS;
+        uint64_t slot = step->sp >> PROF_TRAIL_SLOT_SHIFT & 0xff;
+        uint64_t pc_slot = sp - 8, fp_slot = sp - 8 * slot;
+        if ((step->sp & PROF_TRAIL_PLAIN) == 0 ||
+            !prof_reader_holds(reader, pc_slot) ||
+            prof_slot_at(pc_slot + reader->delta) != step->pc)
+            break;
+        if (slot != 0 && (!prof_reader_holds(reader, fp_slot) ||
+                          prof_slot_at(fp_slot + reader->delta) != step->fp))
+            break;
+        walk->frames[count++] = step->pc;
+        w->key = step->pc;
+        w->sp = sp;
+        w->fp = step->fp;
+    }
+    w->flags = count > walk->count ? 0 : w->flags;
+    walk->count = count;
+    trail->old_at = at;
+}
+
+/*
  * Go on in the caller at `pc`.
  *
+ *   how      for the trail: PROF_TRAIL_PLAIN and the slot, or 0
  *   returns  false when the walk is over
  */
 static bool enter_frame(
-    struct walker *w, uint64_t pc, uint64_t sp, uint64_t fp, uint64_t flags)
+    struct walker *w, uint64_t pc, uint64_t sp, uint64_t fp, uint64_t flags,
+    uint64_t how)
 {
     struct prof_walk *walk = w->walk;
     if (pc == 0)
@@ -163,57 +217,69 @@ static bool enter_frame(
     w->key = pc + (w->flags != 0);
     w->sp = sp;
     w->fp = fp;
+    if (w->trail != NULL && note(w, sp, pc | flags, fp, how))
+        follow(w);
     return true;
+}
+
+static void set_state(
+    struct walker *w, uint64_t key, uint64_t sp, uint64_t fp, uint32_t count)
+{
+    w->key = key;
+    w->sp = sp;
+    w->fp = fp;
+    w->walk->count = count;
 }
 
 /*
  * Unwind while frames have one of the two plain rows: the whole of most walks.
- * The state is in locals, for the processor's registers.
+ * What a frame's rule depends on is in locals: through memory, each frame
+ * would wait for the stores of the one before.
  *
  *   row      the row that needs more than this loop, at w->key
  *   returns  false when the walk is over
  */
 static bool walk_plain_rows(struct walker *w, uint32_t *row)
 {
-    struct prof_reader *reader = w->reader;
-    uint64_t key = w->key, sp = w->sp, fp = w->fp, pc;
-    uint64_t flags = w->flags;
+    struct prof_reader *const reader = w->reader;
+    struct prof_trail *const trail = w->trail;
+    uint64_t *const frames = w->walk->frames;
+    const uint32_t capacity = w->walk->capacity;
+    uint64_t key = w->key, sp = w->sp, fp = w->fp;
     uint32_t count = w->walk->count;
-    bool goes_on = false;
     for (;;) {
         *row = row_of(w, key);
         enum prof_row_kind kind = prof_row_kind(*row);
-        if (kind != PROF_ROW_SP && kind != PROF_ROW_FP) {
-            goes_on = true;
+        if (kind != PROF_ROW_SP && kind != PROF_ROW_FP)
             break;
-        }
-        uint64_t base = kind == PROF_ROW_SP ? sp : fp;
-        uint64_t cfa = base + prof_row_cfa_bytes(*row);
-        if (cfa <= sp || !prof_reader_load(reader, cfa - 8, &pc)) {
-            w->walk->end = PROF_WALK_INCOMPLETE;
-            break;
-        }
-        uint32_t slot = prof_row_slot(*row);
-        if (slot != 0 && !prof_reader_load(reader, cfa - 8 * slot, &fp) &&
-            cfa - 8 * slot >= sp) {
-            w->walk->end = PROF_WALK_INCOMPLETE;
-            break;
+        uint64_t cfa =
+            (kind == PROF_ROW_SP ? sp : fp) + prof_row_cfa_bytes(*row);
+        uint64_t slot = prof_row_slot(*row), pc;
+        if (cfa <= sp || !prof_reader_load(reader, cfa - 8, &pc) ||
+            (slot != 0 && !prof_reader_load(reader, cfa - 8 * slot, &fp) &&
+             cfa - 8 * slot >= sp)) {
+            w->walk->count = count;
+            return stop(w, PROF_WALK_INCOMPLETE);
         }
         sp = cfa;
-        if (!is_code_address(pc) || count == w->walk->capacity) {
+        if (!is_code_address(pc) || count == capacity) {
             w->walk->count = count;
-            return enter_frame(w, pc, sp, fp, 0);
+            return enter_frame(w, pc, sp, fp, 0, 0);
         }
-        w->walk->frames[count++] = pc;
-        key = pc;
-        flags = 0;
+        frames[count++] = key = pc;
+        w->flags = 0;
+        uint64_t how = PROF_TRAIL_PLAIN | slot << PROF_TRAIL_SLOT_SHIFT;
+        if (trail != NULL && note(w, sp, pc, fp, how)) {
+            set_state(w, key, sp, fp, count);
+            follow(w);
+            key = w->key;
+            sp = w->sp;
+            fp = w->fp;
+            count = w->walk->count;
+        }
     }
-    w->walk->count = count;
-    w->flags = flags;
-    w->key = key;
-    w->sp = sp;
-    w->fp = fp;
-    return goes_on;
+    set_state(w, key, sp, fp, count);
+    return true;
 }
 
 static bool step_realigned(struct walker *w, uint32_t row)
@@ -223,7 +289,7 @@ static bool step_realigned(struct walker *w, uint32_t row)
         cfa <= w->sp || !prof_reader_load(w->reader, cfa - 8, &pc) ||
         !prof_reader_load(w->reader, w->fp, &fp))
         return stop(w, PROF_WALK_INCOMPLETE);
-    return enter_frame(w, pc, cfa, fp, 0);
+    return enter_frame(w, pc, cfa, fp, 0, 0);
 }
 
 static bool is_executable(const struct walker *w, uint64_t pc)
@@ -371,7 +437,7 @@ static bool walk_full_row(struct walker *w)
     uint64_t fp =
         prof_regs_has(&regs, PROF_REG_FP) ? regs.value[PROF_REG_FP] : 0;
     if (!enter_frame(
-            w, regs.value[PROF_REG_PC], regs.value[PROF_REG_SP], fp, flags))
+            w, regs.value[PROF_REG_PC], regs.value[PROF_REG_SP], fp, flags, 0))
         return false;
     if (is_recovered || regs.known == PROF_REGS_ALL) {
         w->checkpoint = regs;
@@ -394,16 +460,28 @@ static bool walk_other_row(struct walker *w, uint32_t row)
     }
 }
 
+static void walk_frames(struct walker *w)
+{
+    /* A wild pc has no place in the cache's keys. */
+    if (!is_code_address(pc_of_key(w->key)) && !walk_full_row(w))
+        return;
+    uint32_t row;
+    while (walk_plain_rows(w, &row) && walk_other_row(w, row))
+        continue;
+}
+
 void prof_walk_stack(
     const struct prof_regs *regs, struct prof_reader *reader,
     struct prof_modules *modules, struct prof_row_cache *cache,
-    struct prof_walk *walk)
+    struct prof_trail *trail, struct prof_walk *walk)
 {
     struct walker w;
     w.reader = reader;
     w.modules = modules;
     w.cache = cache;
     w.walk = walk;
+    w.trail = trail;
+    w.followed_from = 0;
     w.switches_left = PROF_WALK_SWITCHES;
     w.leaf = regs;
     w.checkpoint_count = 0;
@@ -417,10 +495,7 @@ void prof_walk_stack(
         (regs->value[PROF_REG_PC] & PROF_FRAME_ADDRESS) | PROF_FRAME_EXACT;
     walk->end = PROF_WALK_INCOMPLETE;
 
-    /* A wild pc has no place in the cache's keys. */
-    if (!is_code_address(regs->value[PROF_REG_PC]) && !walk_full_row(&w))
-        return;
-    uint32_t row;
-    while (walk_plain_rows(&w, &row) && walk_other_row(&w, row))
-        continue;
+    walk_frames(&w);
+    if (trail != NULL)
+        prof_trail_finish(trail, w.followed_from);
 }

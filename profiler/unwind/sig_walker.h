@@ -23,6 +23,7 @@
 #include "profiler/unwind/sig_reader.h"
 #include "profiler/unwind/sig_regs.h"
 #include "profiler/unwind/sig_row_cache.h"
+#include "profiler/unwind/sig_trail.h"
 #include "profiler/unwind/sig_walk.h"
 
 #define PROF_WALK_SWITCHES 16
@@ -33,12 +34,14 @@
  *
  *   reader   the thread's memory; its window may move
  *   cache    shared by all walks of this process, or NULL
+ *   trail    taken for this walk by prof_trail_begin(), given back by it; or
+ *            NULL
  *   walk     in: frames and capacity, at least 1; out: count and end
  *   context  SIGNAL_SAFE when reader->refill is; 2.5 KiB of stack
  */
 SIGNAL_SAFE void prof_walk_stack(
     const struct prof_regs *regs, struct prof_reader *reader,
     struct prof_modules *modules, struct prof_row_cache *cache,
-    struct prof_walk *walk);
+    struct prof_trail *trail, struct prof_walk *walk);
 
 #endif
