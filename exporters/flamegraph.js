@@ -350,9 +350,9 @@
     pageHead(),
     html("div", { class: "tools", role: "toolbar", "aria-label": "Tools" },
       html("div", { class: "group", role: "search" }, search, regexButton,
-        previousButton, nextButton, found),
+        previousButton, nextButton),
       html("div", { class: "group" }, resetButton, flipButton, helpButton),
-      legend()),
+      found, legend()),
     pane, status, card, help);
 
   // ---- state ----
@@ -527,8 +527,7 @@
 
   function showMatches() {
     previousButton.disabled = nextButton.disabled = matches.length === 0;
-    page.querySelector(".pane").classList.toggle(
-      "searching", isNameMatch !== null);
+    pane.classList.toggle("searching", isNameMatch !== null);
     if (isNameMatch === null) {
       found.textContent = "";
       return;
@@ -549,13 +548,12 @@
   }
 
   function render() {
-    width = Math.max(graph.parentNode.clientWidth - paneMargins(), 50);
+    width = Math.max(pane.clientWidth - paneMargins(), 50);
     collectMatches();
     draw();
     graph.setAttribute("width", width);
     graph.setAttribute("height", ROW * (lowest + 1));
     pane.classList.toggle("flame", !state.isIcicle);
-    page.classList.toggle("zoomed", state.zoom > 0);
     resetButton.disabled = state.zoom === 0 && !state.query;
     regexButton.setAttribute("aria-pressed", state.isRegex);
     drawFocus();
@@ -570,10 +568,9 @@
   }
 
   function scrollTo(id) {
-    const top = graph.offsetTop === undefined ? 0 : graph.offsetTop;
-    const offset = graph.getBoundingClientRect().top -
-      pane.getBoundingClientRect().top + pane.scrollTop + top * 0;
-    const y = offset + topOf(id);
+    const graphTop = graph.getBoundingClientRect().top -
+      pane.getBoundingClientRect().top + pane.scrollTop;
+    const y = graphTop + topOf(id);
     if (y < pane.scrollTop) {
       pane.scrollTop = y - ROW;
     } else if (y + ROW > pane.scrollTop + pane.clientHeight) {
@@ -713,11 +710,11 @@
     if (matches.length === 0) {
       return;
     }
-    const at = direction > 0
-      ? matches.findIndex((id) => id > state.focus)
-      : matches.findLastIndex((id) => id < state.focus);
-    reveal(at >= 0 ? matches[at]
-      : matches[direction > 0 ? 0 : matches.length - 1]);
+    const ahead = direction > 0
+      ? matches.find((id) => id > state.focus)
+      : matches.filter((id) => id < state.focus).pop();
+    const round = matches[direction > 0 ? 0 : matches.length - 1];
+    reveal(ahead === undefined ? round : ahead);
   }
 
   // Focus a node; when it is too narrow to see, zoom until it is not.

@@ -49,7 +49,7 @@ static bool choose_cells(struct exp_page *page)
 
 /* ---- head lines ---- */
 
-const char *exp_page_command(const struct exp_page *page)
+static const char *command_line(const struct exp_page *page)
 {
     return prof_profile_text(
         page->profile, prof_profile_read_origin(page->profile)->command_line);
@@ -75,7 +75,7 @@ static void write_title(const struct exp_page *page, struct exp_writer *writer)
         return;
     }
     /* The program: the last part of the command's first word. */
-    const char *command = exp_page_command(page);
+    const char *command = command_line(page);
     size_t bytes = strcspn(command, " ");
     const char *slash = memrchr(command, '/', bytes);
     if (slash != NULL) {
@@ -105,18 +105,22 @@ static bool make_head(struct exp_page *page)
     page->is_good = exp_quality_is_good(&quality);
 
     struct exp_writer *title = exp_writer_create_memory();
+    struct exp_writer *command = exp_writer_create_memory();
     struct exp_writer *facts = exp_writer_create_memory();
     struct exp_writer *losses = exp_writer_create_memory();
     if (title != NULL)
         write_title(page, title);
+    if (command != NULL)
+        exp_write_clean(command, command_line(page));
     if (facts != NULL)
         exp_quality_write_facts(&quality, page->profile, facts);
     if (losses != NULL)
         exp_quality_write_losses(&quality, losses);
     page->title = exp_writer_take(title);
+    page->command = exp_writer_take(command);
     page->facts = exp_writer_take(facts);
     page->losses = exp_writer_take(losses);
-    return page->title && page->facts && page->losses;
+    return page->title && page->command && page->facts && page->losses;
 }
 
 /* ---- the page ---- */
@@ -146,6 +150,7 @@ void exp_page_destroy(struct exp_page *page)
     exp_tree_destroy(page->tree);
     table_fini(&page->cell);
     free(page->title);
+    free(page->command);
     free(page->facts);
     free(page->losses);
     free(page);

@@ -35,13 +35,13 @@ struct exp_cell {
 };
 
 struct exp_page {
-    const struct prof_profile *profile; /* borrowed */
-    const struct exp_options *options;  /* borrowed */
-    struct exp_tree *tree;              /* owned */
-    struct table cell;                  /* struct exp_cell */
-    uint32_t depth;                     /* of the deepest cell */
-    char *title, *facts, *losses;       /* head lines, owned; never empty */
-    bool is_good;                       /* nothing was lost */
+    const struct prof_profile *profile;     /* borrowed */
+    const struct exp_options *options;      /* borrowed */
+    struct exp_tree *tree;                  /* owned */
+    struct table cell;                      /* struct exp_cell */
+    uint32_t depth;                         /* of the deepest cell */
+    char *title, *command, *facts, *losses; /* head lines, clean; owned */
+    bool is_good;                           /* nothing was lost */
 };
 
 /*
@@ -52,9 +52,6 @@ struct exp_page {
 struct exp_page *exp_page_create(
     const struct prof_profile *profile, const struct exp_options *options);
 void exp_page_destroy(struct exp_page *page);
-
-/* The profiled command, or "". */
-const char *exp_page_command(const struct exp_page *page);
 
 /* "nanoseconds", "bytes", "samples", ... */
 const char *exp_page_unit(const struct exp_page *page);

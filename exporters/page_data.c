@@ -202,7 +202,7 @@ static void write_head(struct data *data)
     const struct exp_page *page = data->page;
     struct exp_json *json = &data->json;
     write_member(json, "title", page->title);
-    write_member(json, "command", exp_page_command(page));
+    write_member(json, "command", page->command);
     write_member(json, "facts", page->facts);
     write_member(json, "losses", page->losses);
     exp_json_key(json, "is_good");

@@ -9,11 +9,13 @@
 #include "exporters/text.h"
 #include "exporters/writer.h"
 
-/* Each of these is one sample that never arrived. */
-static const enum prof_loss sample_losses[] = {
-    PROF_LOSS_RING_FULL, PROF_LOSS_CONTENDED, PROF_LOSS_BUSY,
-    PROF_LOSS_WRITER_DIED, PROF_LOSS_MALFORMED};
-enum { SAMPLE_LOSSES = sizeof sample_losses / sizeof sample_losses[0] };
+/* Reasons that cost a whole sample; the others cost a part of one. */
+static bool is_lost_sample(enum prof_loss reason)
+{
+    return reason == PROF_LOSS_RING_FULL || reason == PROF_LOSS_CONTENDED ||
+           reason == PROF_LOSS_BUSY || reason == PROF_LOSS_WRITER_DIED ||
+           reason == PROF_LOSS_MALFORMED;
+}
 
 static bool is_first_value_cpu_time(const struct prof_profile *profile)
 {
@@ -52,10 +54,16 @@ struct exp_quality exp_quality_of(const struct prof_profile *profile)
 
     for (int reason = 0; reason < PROF_LOSS_COUNT; reason++)
         quality.loss[reason] = prof_profile_loss(profile, reason);
-    for (int i = 0; i < SAMPLE_LOSSES; i++) {
-        quality.lost_samples =
-            exp_text_add(quality.lost_samples, quality.loss[sample_losses[i]]);
+    for (int reason = 0; reason < PROF_LOSS_COUNT; reason++) {
+        if (is_lost_sample(reason))
+            quality.lost_samples =
+                exp_text_add(quality.lost_samples, quality.loss[reason]);
     }
+    /* A stack is marked, or counted, or both. */
+    uint64_t counted = exp_text_add(
+        quality.loss[PROF_LOSS_CUT], quality.loss[PROF_LOSS_INCOMPLETE]);
+    if (counted > quality.incomplete_samples)
+        quality.incomplete_samples = counted;
     return quality;
 }
 
@@ -65,7 +73,7 @@ bool exp_quality_is_good(const struct exp_quality *quality)
         if (quality->loss[reason] > 0)
             return false;
     }
-    return quality->incomplete_samples == 0;
+    return quality->samples > 0 && quality->incomplete_samples == 0;
 }
 
 const char *exp_loss_name(
@@ -130,36 +138,51 @@ void exp_quality_write_facts(
     }
 }
 
+static void write_lost(
+    const struct exp_quality *quality, struct exp_writer *writer)
+{
+    if (quality->lost_samples == 0) {
+        exp_write_text(writer, "no sample lost");
+        return;
+    }
+    exp_write_format(
+        writer, "%" PRIu64 " sample%s lost (%.2f %%)", quality->lost_samples,
+        quality->lost_samples == 1 ? "" : "s",
+        exp_text_percent(
+            quality->lost_samples,
+            exp_text_add(quality->samples, quality->lost_samples)));
+}
+
 static void write_incomplete(
     const struct exp_quality *quality, struct exp_writer *writer)
 {
     if (quality->incomplete_samples == 0) {
-        exp_write_text(writer, "all stacks complete");
+        exp_write_text(writer, ", all stacks complete");
         return;
     }
     exp_write_format(
-        writer, "%.2f %% of stacks incomplete (%" PRIu64 ")",
-        exp_text_percent(quality->incomplete_samples, quality->samples),
-        quality->incomplete_samples);
+        writer, ", %" PRIu64 " stack%s incomplete (%.2f %%)",
+        quality->incomplete_samples,
+        quality->incomplete_samples == 1 ? "" : "s",
+        exp_text_percent(quality->incomplete_samples, quality->samples));
 }
 
 void exp_quality_write_losses(
     const struct exp_quality *quality, struct exp_writer *writer)
 {
-    if (quality->lost_samples == 0)
-        exp_write_text(writer, "no sample lost, ");
-    else
-        exp_write_format(
-            writer, "%" PRIu64 " samples lost (%.2f %%), ",
-            quality->lost_samples,
-            exp_text_percent(
-                quality->lost_samples,
-                exp_text_add(quality->samples, quality->lost_samples)));
-    write_incomplete(quality, writer);
+    if (quality->samples == 0 && quality->lost_samples == 0) {
+        exp_write_text(writer, "nothing was sampled");
+    } else {
+        write_lost(quality, writer);
+        write_incomplete(quality, writer);
+    }
+    const char *before = "; ";
     for (int reason = 0; reason < PROF_LOSS_COUNT; reason++) {
-        if (quality->loss[reason] > 0)
-            exp_write_format(
-                writer, ", %s: %" PRIu64, prof_loss_text(reason),
-                quality->loss[reason]);
+        if (quality->loss[reason] == 0)
+            continue;
+        exp_write_format(
+            writer, "%s%s: %" PRIu64, before, prof_loss_text(reason),
+            quality->loss[reason]);
+        before = ", ";
     }
 }

@@ -25,7 +25,7 @@ struct exp_quality {
 
 struct exp_quality exp_quality_of(const struct prof_profile *profile);
 
-/* Nothing was lost, cut or guessed. */
+/* There are samples, and nothing was lost, cut or guessed. */
 bool exp_quality_is_good(const struct exp_quality *quality);
 
 /* Which reason it is, for a program: "ring_full". Returns `buffer`. */

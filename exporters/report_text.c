@@ -47,7 +47,7 @@ static const char *base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-/* "  [libz.so.1, deflate.c:123]", or nothing where nothing is known. */
+/* "  (libz.so.1, deflate.c:123)", or nothing where nothing is known. */
 static void make_tail(
     const struct exp_report *report, const struct exp_report_row *row,
     char tail[static TAIL_BYTES])
@@ -63,7 +63,7 @@ static void make_tail(
     tail[0] = '\0';
     if (*module || *place)
         (void)snprintf(
-            tail, TAIL_BYTES, "  [%.200s%s%s]", module,
+            tail, TAIL_BYTES, "  (%.200s%s%s)", module,
             *module && *place ? ", " : "", place);
 }
 

@@ -7,12 +7,15 @@
  *     <script>        the data block, then flamegraph.js
  *   </svg>
  *
- * The static picture has one rectangle for each drawn frame, row by row, with
- * a title where a pointer could hit it and a label where a text fits. The
- * script removes it and draws from the data, at any width and zoom.
+ * The static picture has the drawn frames row by row: a rectangle with a title
+ * for each that a pointer could hit, a label where a text fits, and one path
+ * for all the others of a kind. The script removes it and draws from the data,
+ * at any width and zoom.
  */
 #include "exporters/svg.h"
 
+#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,13 +29,14 @@ enum {
     HEAD_HEIGHT = 100,
     MARGIN = 10,
     HEAD_COLUMNS = 164, /* of 7 pixels: what fits between the margins */
+    TITLE_COLUMNS = 160,
     SHADES = 4,
 };
 
 /* A monospaced 12 pixel font: 0.6 em, and a little for wider ones. */
 static const double COLUMN_WIDTH = 7.3;
 static const double LABEL_PADDING = 6;
-static const double TITLE_WIDTH = 1; /* narrower frames cannot be hit */
+static const double WIDE = 2; /* pixels; narrower frames cannot be hit */
 
 struct picture {
     const struct exp_page *page;
@@ -107,7 +111,7 @@ static void write_title(const struct picture *picture, uint32_t node)
     char value[EXP_TEXT_VALUE_BYTES];
 
     exp_write_text(picture->writer, "<title>");
-    write_escaped(picture->writer, name, strlen(name));
+    write_clipped(picture->writer, name, TITLE_COLUMNS);
     exp_write_text(picture->writer, "\n");
     exp_write_text(picture->writer, exp_text_value(total, unit, value));
     exp_write_format(
@@ -127,28 +131,72 @@ static void write_label(const struct picture *picture, uint32_t node, double x)
     exp_write_text(picture->writer, "</text>\n");
 }
 
-static void write_cell(const struct picture *picture, uint32_t at)
+/* A frame wide enough to point at. */
+static void write_wide(const struct picture *picture, uint32_t at)
 {
     const struct exp_page *page = picture->page;
     const struct exp_cell *cell = table_row(&page->cell, at);
     const struct exp_node *node = exp_tree_node(page->tree, cell->node);
     double x = (double)cell->start * picture->scale;
-    double width = (double)node->total * picture->scale;
 
     exp_write_format(
-        picture->writer, "<rect class=\"%c%u%s\" x=\"%.1f\" width=\"%.1f\"",
+        picture->writer,
+        "<rect class=\"%c%u%s\" x=\"%.1f\" width=\"%.1f\" height=\"%d\">",
         kind_letter(node->frame.kind),
         shade_of(exp_tree_text(page->tree, cell->node)),
-        node->frame.is_inlined ? " i" : "", x, width);
-    exp_write_format(picture->writer, " height=\"%d\"", ROW_HEIGHT - 1);
-    if (width < TITLE_WIDTH) {
-        exp_write_text(picture->writer, "/>\n");
-        return;
-    }
-    exp_write_char(picture->writer, '>');
+        node->frame.is_inlined ? " i" : "", x,
+        (double)node->total * picture->scale, ROW_HEIGHT - 1);
     write_title(picture, cell->node);
     exp_write_text(picture->writer, "</rect>\n");
     write_label(picture, cell->node, x);
+}
+
+static double width_of(const struct picture *picture, uint32_t at)
+{
+    const struct exp_cell *cell = table_row(&picture->page->cell, at);
+    return (double)exp_tree_node(picture->page->tree, cell->node)->total *
+           picture->scale;
+}
+
+static bool is_narrow(
+    const struct picture *picture, uint32_t at, enum exp_kind kind)
+{
+    const struct exp_cell *cell = table_row(&picture->page->cell, at);
+    const struct exp_node *node =
+        exp_tree_node(picture->page->tree, cell->node);
+    return node->frame.kind == kind && width_of(picture, at) < WIDE;
+}
+
+/* The narrow frames of a row and a kind: one path, for the file's size. */
+static void write_narrow(
+    const struct picture *picture, uint32_t first, enum exp_kind kind)
+{
+    bool is_open = false;
+    for (uint32_t at = first; at != TABLE_NONE; at = picture->next[at]) {
+        if (!is_narrow(picture, at, kind))
+            continue;
+        if (!is_open)
+            exp_write_format(
+                picture->writer, "<path class=\"%c0\" d=\"", kind_letter(kind));
+        is_open = true;
+        const struct exp_cell *cell = table_row(&picture->page->cell, at);
+        exp_write_format(
+            picture->writer, "M%.1f 0v%dh%.1fV0z",
+            (double)cell->start * picture->scale, ROW_HEIGHT - 1,
+            fmax(width_of(picture, at), 0.1));
+    }
+    if (is_open)
+        exp_write_text(picture->writer, "\"/>\n");
+}
+
+static void write_row(const struct picture *picture, uint32_t first)
+{
+    for (int kind = 0; kind < EXP_KIND_COUNT; kind++)
+        write_narrow(picture, first, kind);
+    for (uint32_t at = first; at != TABLE_NONE; at = picture->next[at]) {
+        if (width_of(picture, at) >= WIDE)
+            write_wide(picture, at);
+    }
 }
 
 /* Link the cells of each depth, left to right. */
@@ -178,9 +226,7 @@ static void write_rows(const struct picture *picture)
         exp_write_format(
             picture->writer, "<g transform=\"translate(%d %llu)\">\n", MARGIN,
             HEAD_HEIGHT + (unsigned long long)row * ROW_HEIGHT);
-        uint32_t at = picture->rows[depth];
-        for (; at != TABLE_NONE; at = picture->next[at])
-            write_cell(picture, at);
+        write_row(picture, picture->rows[depth]);
         exp_write_text(picture->writer, "</g>\n");
     }
 }
@@ -211,7 +257,7 @@ static void write_static(const struct picture *picture)
     exp_write_text(picture->writer, "<g id=\"static\">\n");
     exp_write_text(picture->writer, HATCH);
     write_head_line(picture, "title", 28, page->title);
-    write_head_line(picture, "command", 50, exp_page_command(page));
+    write_head_line(picture, "command", 50, page->command);
     write_head_line(picture, "facts", 68, page->facts);
     write_head_line(picture, page->is_good ? "good" : "bad", 86, page->losses);
     write_rows(picture);

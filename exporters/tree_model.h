@@ -1,0 +1,26 @@
+/* The inside of the call tree: tree.c keeps it, tree_build.c fills it. */
+#ifndef EXPORTERS_TREE_MODEL_H
+#define EXPORTERS_TREE_MODEL_H
+
+#include <stdbool.h>
+
+#include "exporters/tree.h"
+#include "profiler/base/table.h"
+
+struct exp_tree {
+    const struct prof_profile *profile;
+    struct exp_frames *frames;
+    struct table node;       /* struct exp_node */
+    struct index node_index; /* by parent and name */
+    uint32_t *leaves;        /* one node per sample */
+    uint32_t depth;
+};
+
+/* The child of `parent` for a frame; EXP_NODE_NONE when out of memory. */
+uint32_t exp_tree_child(
+    struct exp_tree *tree, uint32_t parent, const struct exp_frame *frame);
+
+/* Expand every sample below the root; false when out of memory. */
+bool exp_tree_fill(struct exp_tree *tree, const struct exp_options *options);
+
+#endif
