@@ -37,13 +37,32 @@ static bool print(const char *name, struct sink *sink)
         name, DMGL_PARAMS | DMGL_ANSI | DMGL_AUTO, append, sink);
 }
 
-size_t sym_demangle(const char *name, char *text, size_t text_bytes)
+static size_t demangle(const char *name, char *text, size_t text_bytes)
 {
-    if (name[0] != '_' || text_bytes == 0)
-        return 0;
     struct sink sink = {.text = text, .room_bytes = text_bytes};
     if (setjmp(sink.too_long) != 0 || !print(name, &sink))
         return 0;
     text[sink.used_bytes] = '\0';
     return sink.used_bytes;
+}
+
+size_t sym_demangle(const char *name, char *text, size_t text_bytes)
+{
+    if (name[0] != '_' || text_bytes == 0)
+        return 0;
+    const char *suffix = strchr(name, '@');
+    if (suffix == NULL)
+        return demangle(name, text, text_bytes);
+
+    char plain[SYM_DEMANGLED_BYTES];
+    size_t plain_bytes = (size_t)(suffix - name);
+    if (plain_bytes >= sizeof plain)
+        return 0;
+    memcpy(plain, name, plain_bytes);
+    plain[plain_bytes] = '\0';
+    size_t bytes = demangle(plain, text, text_bytes);
+    if (bytes == 0 || strlen(suffix) >= text_bytes - bytes)
+        return 0;
+    memcpy(text + bytes, suffix, strlen(suffix) + 1);
+    return bytes + strlen(suffix);
 }

@@ -13,7 +13,8 @@
 
 /*
  * Demangle into `text`, NUL included. The hash at the end of Rust's older
- * names is dropped, so that two builds of one program agree.
+ * names is dropped, so that two builds of one program agree. A "@plt" at the
+ * end stays.
  *
  *   returns  the length, 0 when `name` is not mangled or the result too long
  */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "symbolizer/debug_file.h"
+#include "symbolizer/plt.h"
 
 /* All modules' symbols of a large kernel take 20 MB. */
 #define KALLSYMS_LIMIT_BYTES (UINT64_C(1) << 28)
@@ -153,7 +154,8 @@ static bool add_elf_names(struct sym_module *module)
             !sym_names_add_elf(&module->names, images[i]->elf, SHT_SYMTAB))
             return false;
     }
-    return sym_names_add_elf(&module->names, module->image.elf, SHT_DYNSYM);
+    return sym_names_add_elf(&module->names, module->image.elf, SHT_DYNSYM) &&
+           sym_names_add_plt(&module->names, &module->image);
 }
 
 static enum status read_names(struct sym_module *module)
@@ -192,6 +194,26 @@ static uint32_t unknown_name(struct sym_module *module)
         strlen(SYM_UNKNOWN_FUNCTION));
 }
 
+/* A symbol's name without its version, a stub's with "@plt". */
+static uint32_t add_symbol_name(
+    struct sym_module *module, const struct sym_symbol *symbol)
+{
+    struct sym_strings *strings = &module->shared->strings;
+    size_t bytes = sym_symbol_name_bytes(symbol);
+    if (!symbol->is_stub)
+        return sym_strings_add(strings, symbol->name, bytes);
+
+    static const char suffix[] = "@plt";
+    char *text = malloc(bytes + sizeof suffix);
+    if (text == NULL)
+        return SYM_NO_STRING;
+    memcpy(text, symbol->name, bytes);
+    memcpy(text + bytes, suffix, sizeof suffix);
+    uint32_t id = sym_strings_add(strings, text, bytes + sizeof suffix - 1);
+    free(text);
+    return id;
+}
+
 /* The symbol table's name for an address: an id, or "??". */
 static enum status symbol_name(
     struct sym_module *module, uint64_t vaddr, uint32_t *name, uint64_t *start)
@@ -202,9 +224,7 @@ static enum status symbol_name(
     if (symbol == NULL) {
         *name = unknown_name(module);
     } else {
-        *name = sym_strings_add(
-            &module->shared->strings, symbol->name,
-            sym_symbol_name_bytes(symbol));
+        *name = add_symbol_name(module, symbol);
         *start = symbol->vaddr;
     }
     return *name == SYM_NO_STRING ? STATUS_NO_MEMORY : STATUS_OK;
@@ -235,6 +255,39 @@ static const char *unit_path(
     return id == SYM_NO_STRING ? NULL : sym_strings_text(strings, id);
 }
 
+static bool is_mangled(const char *name)
+{
+    return name[0] == '_' && (name[1] == 'Z' || name[1] == 'R');
+}
+
+/*
+ * DWARF's name of a node, unless the symbol table knows a better one: where
+ * DWARF has none, and where a language that mangles is left with its plain
+ * name (clang's line tables alone), which says neither class nor arguments.
+ */
+static enum status body_name(
+    struct sym_module *module, const struct sym_unit *unit,
+    const struct sym_node *node, uint32_t *name)
+{
+    const char *text = sym_strings_text(&module->shared->strings, node->name);
+    bool is_plain = unit->has_mangled_names && !is_mangled(text);
+    if (node->parent != SYM_NO_NODE || (text[0] != '\0' && !is_plain)) {
+        if (text[0] == '\0')
+            *name = unknown_name(module);
+        return *name == SYM_NO_STRING ? STATUS_NO_MEMORY : STATUS_OK;
+    }
+    uint32_t symbol;
+    uint64_t start = node->start;
+    if (symbol_name(module, node->start, &symbol, &start) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    bool is_better =
+        start == node->start &&
+        is_mangled(sym_strings_text(&module->shared->strings, symbol));
+    if (text[0] == '\0' || is_better)
+        *name = symbol;
+    return STATUS_OK;
+}
+
 /* Add the frames from an inlined call out to the function around it. */
 static enum status add_node_frames(
     struct sym_module *module, const struct sym_place *place,
@@ -249,14 +302,8 @@ static enum status add_node_frames(
     for (;; node = sym_unit_node(place->unit, node->parent)) {
         uint32_t name = node->name;
         frame.is_inlined = node->parent != SYM_NO_NODE;
-        if (name == 0 && frame.is_inlined)
-            name = unknown_name(module);
-        else if (
-            name == 0 &&
-            symbol_name(module, node->start, &name, &frame.start_vaddr) !=
-                STATUS_OK)
-            return STATUS_NO_MEMORY;
-        if (add_frame(module, name, frame) != STATUS_OK)
+        if (body_name(module, place->unit, node, &name) != STATUS_OK ||
+            add_frame(module, name, frame) != STATUS_OK)
             return STATUS_NO_MEMORY;
         if (!frame.is_inlined)
             return STATUS_OK;

@@ -31,6 +31,7 @@ struct sym_symbol {
     uint8_t type;         /* STT_... */
     uint8_t binding;      /* STB_... */
     bool is_exact;        /* without a size, answers for one byte only */
+    bool is_stub;         /* jumps to the function of this name */
 };
 
 /* Zeroed is empty; add, then finish, then find. */

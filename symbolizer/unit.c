@@ -266,6 +266,23 @@ static void walk_tree(struct walk *walk, Dwarf_Die *root)
     }
 }
 
+/* Languages whose symbols say more than DW_AT_name does. */
+static bool mangles_names(Dwarf_Die *root)
+{
+    switch (dwarf_srclang(root)) {
+    case DW_LANG_C_plus_plus:
+    case DW_LANG_C_plus_plus_03:
+    case DW_LANG_C_plus_plus_11:
+    case DW_LANG_C_plus_plus_14:
+    case DW_LANG_Rust:
+    case DW_LANG_D:
+    case DW_LANG_Swift:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static enum status read_lines(
     struct sym_unit *unit, const struct sym_unit_context *context,
     Dwarf_Die *root, struct diag *diag)
@@ -310,6 +327,7 @@ enum status sym_unit_read(
                     dwarf_tag(&split_root) == DW_TAG_compile_unit;
     walk_tree(&walk, is_split ? &split_root : &root);
     table_fini(&walk.ranges);
+    unit->has_mangled_names = mangles_names(&root);
     if (walk.status == STATUS_NO_MEMORY || !sym_spans_flatten(&unit->spans))
         return fail(diag, STATUS_NO_MEMORY, "no memory for functions");
 

@@ -37,8 +37,9 @@ struct sym_node {
 struct sym_unit {
     Dwarf_CU *handle;
     bool is_read;
-    struct table nodes; /* struct sym_node */
-    struct table spans; /* struct sym_span, owner: a node */
+    bool has_mangled_names; /* its language mangles: C++, Rust, D, Swift */
+    struct table nodes;     /* struct sym_node */
+    struct table spans;     /* struct sym_span, owner: a node */
     struct sym_lines lines;
 };
 

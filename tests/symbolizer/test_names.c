@@ -242,6 +242,25 @@ TEST(names_of_an_address_with_aliases_are_stable)
     sym_symbolizer_destroy(symbolizer);
 }
 
+TEST(names_of_stubs_are_those_of_the_functions_they_jump_to)
+{
+    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
+    struct sym_module *module = fixture_open(symbolizer, "shapes");
+    uint64_t last = fixture_symbol("shapes", "main");
+    bool has_exit = false;
+    for (uint64_t vaddr = last - 0x200; vaddr < last; vaddr++) {
+        struct sym_frames frames = fixture_lookup(module, vaddr);
+        if (frames.count == 1 &&
+            strcmp(frames.rows[0].function, "exit@plt") == 0) {
+            has_exit = true;
+            CHECK_EQ(frames.rows[0].start_vaddr % 16, 0);
+            CHECK(vaddr - frames.rows[0].start_vaddr < 16);
+        }
+    }
+    CHECK(has_exit);
+    sym_symbolizer_destroy(symbolizer);
+}
+
 /* ---- mangled ---- */
 
 static void check_demangled(const char *mangled, const char *wanted)
@@ -259,7 +278,9 @@ TEST(demangling_knows_cpp_and_both_manglings_of_rust)
     check_demangled(
         "_ZN4core3fmt5write17h0123456789abcdefE", "core::fmt::write");
     check_demangled("_RNvCs1234_7mycrate3foo", "mycrate::foo");
+    check_demangled("_Znwm@plt", "operator new(unsigned long)@plt");
     check_demangled("main", "");
+    check_demangled("_start@plt", "");
     check_demangled("_start", "");
     check_demangled("_Znonsense", "");
 }

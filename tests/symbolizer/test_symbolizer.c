@@ -263,6 +263,23 @@ TEST(constructors_are_named_by_their_own_linkage_names)
     sym_symbolizer_destroy(symbolizer);
 }
 
+TEST(a_mangled_symbol_says_more_than_a_plain_name_in_dwarf)
+{
+    if (!fixture_exists("constructors_g1"))
+        return;
+    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
+    struct sym_module *module = fixture_open(symbolizer, "constructors_g1");
+    uint64_t twice =
+        fixture_symbol("constructors_g1", "_ZN4deep5twiceIiEET_S1_");
+    CHECK_STR(
+        fixture_lookup(module, twice).rows[0].function,
+        "int deep::twice<int>(int)");
+    uint64_t main_start = fixture_symbol("constructors_g1", "main");
+    struct sym_frames frames = fixture_lookup(module, main_start);
+    CHECK_STR(frames.rows[frames.count - 1].function, "main");
+    sym_symbolizer_destroy(symbolizer);
+}
+
 TEST(addresses_outside_of_all_code_have_no_frames)
 {
     struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
