@@ -104,7 +104,7 @@ static void add_lines(struct prof_profile *p, uint32_t frame)
     prof_profile_set_lines(p, frame, lines, 2);
 }
 
-struct prof_profile *fixture_everything(void)
+static struct prof_profile *make(bool has_samples)
 {
     struct prof_profile *p = prof_profile_create();
     prof_profile_add_value_type(p, "wall", "nanoseconds");
@@ -125,7 +125,7 @@ struct prof_profile *fixture_everything(void)
     uint32_t lib = add_module(p, PROF_MODULE_FILE, "/opt/lib/libz.so", 0);
     uint32_t vdso = add_module(p, PROF_MODULE_VDSO, "[vdso]", 0);
     uint32_t kernel = add_module(p, PROF_MODULE_KERNEL, "[kernel.kallsyms]", 0);
-    uint32_t jit = add_module(p, PROF_MODULE_ANONYMOUS, "//anon:4242", 0);
+    uint32_t jit = add_module(p, PROF_MODULE_ANONYMOUS, "anon:4242", 0);
     add_mapping(p, shop, app, 0x400000, 0x1000, 1000, 0);
     add_mapping(p, shop, lib, 0x7f0000000000, 0, 2000, 300000);
     add_mapping(p, shop, lib, 0x7f0000100000, 0, 300000, UINT64_MAX);
@@ -158,11 +158,18 @@ struct prof_profile *fixture_everything(void)
         fixture_stack(p, &startup, 1),
         PROF_NONE,
     };
-    for (uint32_t i = 0; i < 70; i++) {
+    for (uint32_t i = 0; has_samples && i < 70; i++) {
+        uint32_t stack = i % 7, thread = i % 4 == 1 ? 0 : i % 4;
+        if (i >= 40) {
+            thread = 1; /* the second image of the pid */
+            stack = stack == 3 ? 0 : stack;
+        } else if (stack == 3) {
+            thread = 0; /* whose code is in that memory */
+        }
         struct prof_sample sample = {
             .time_ns = 3000 + i * 12000 + (i % 3) * 30000,
-            .thread = i < 40 ? (i % 4 == 1 ? 0 : i % 4) : 1,
-            .stack = stacks[i % 7],
+            .thread = thread,
+            .stack = stacks[stack],
             .state = (uint8_t)(i % 3),
             .flags = i % 11 == 0 ? PROF_SAMPLE_TRUNCATED : 0,
             .values = {5 + i, 1000000 + i * 7}};
@@ -170,6 +177,16 @@ struct prof_profile *fixture_everything(void)
     }
     CHECK_OK(prof_profile_status(p));
     return p;
+}
+
+struct prof_profile *fixture_everything(void)
+{
+    return make(true);
+}
+
+struct prof_profile *fixture_without_samples(void)
+{
+    return make(false);
 }
 
 /* ---- comparing ---- */
@@ -290,26 +307,104 @@ void fixture_check_equal(
     check_origin(actual, wanted);
 }
 
+/* ---- rendering ---- */
+
+void fixture_add_line(struct fixture_lines *lines, const char *line)
+{
+    if (lines->count == lines->capacity) {
+        lines->capacity = lines->capacity ? lines->capacity * 2 : 64;
+        lines->lines =
+            realloc(lines->lines, lines->capacity * sizeof *lines->lines);
+        CHECK(lines->lines != NULL);
+    }
+    lines->lines[lines->count] = strdup(line);
+    CHECK(lines->lines[lines->count++] != NULL);
+}
+
+static int compare_lines(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+char *fixture_join_sorted(struct fixture_lines *lines)
+{
+    size_t bytes = 1;
+    if (lines->count > 0)
+        qsort(lines->lines, lines->count, sizeof *lines->lines, compare_lines);
+    for (size_t i = 0; i < lines->count; i++)
+        bytes += strlen(lines->lines[i]) + 1;
+    char *text = malloc(bytes), *at = text;
+    CHECK(text != NULL);
+    for (size_t i = 0; i < lines->count; i++) {
+        at = stpcpy(stpcpy(at, lines->lines[i]), "\n");
+        free(lines->lines[i]);
+    }
+    *at = '\0';
+    free(lines->lines);
+    *lines = (struct fixture_lines){0};
+    return text;
+}
+
+static void print_frame(
+    FILE *out, const struct prof_profile *profile, uint32_t id)
+{
+    const struct prof_frame *frame = prof_profile_frame(profile, id);
+    if (frame->kind != PROF_FRAME_NATIVE) {
+        (void)fprintf(out, " {%s}", prof_profile_text(profile, frame->name));
+        return;
+    }
+    const struct prof_module *module =
+        prof_profile_module(profile, frame->module);
+    const char *path = prof_profile_text(profile, module->path);
+    if (module->kind == PROF_MODULE_ANONYMOUS)
+        path = strcmp(path, "unknown") == 0 ? "[unknown]" : "anon";
+    (void)fprintf(out, " %s+%llx", path, (unsigned long long)frame->offset);
+}
+
+char *fixture_render(const struct prof_profile *profile, uint32_t value)
+{
+    struct fixture_lines lines = {0};
+    uint32_t count = prof_profile_sample_count(profile);
+    for (uint32_t id = 0; id < count; id++) {
+        const struct prof_sample *sample = prof_profile_sample(profile, id);
+        char *line = NULL;
+        size_t bytes;
+        FILE *out = open_memstream(&line, &bytes);
+        CHECK(out != NULL);
+        (void)fprintf(
+            out, "%llu %llu", (unsigned long long)sample->time_ns,
+            (unsigned long long)sample->values[value]);
+        for (uint32_t stack = sample->stack; stack != PROF_NONE;) {
+            const struct prof_stack *row = prof_profile_stack(profile, stack);
+            print_frame(out, profile, row->frame);
+            stack = row->parent;
+        }
+        (void)fclose(out);
+        fixture_add_line(&lines, line);
+        free(line);
+    }
+    return fixture_join_sorted(&lines);
+}
+
+void fixture_check_lines(const char *actual, const char *wanted)
+{
+    while (*actual != '\0' || *wanted != '\0') {
+        size_t a = strcspn(actual, "\n"), w = strcspn(wanted, "\n");
+        if (a != w || memcmp(actual, wanted, a) != 0) {
+            print_message(
+                "actual: %.*s\nwanted: %.*s\n", (int)a, actual, (int)w, wanted);
+            CHECK(!"lines differ");
+        }
+        actual += a + (actual[a] == '\n');
+        wanted += w + (wanted[w] == '\n');
+    }
+}
+
 /* ---- files ---- */
 
 static char folder[128];
 
-const char *fixture_path(const char *name)
-{
-    static char path[256];
-    if (folder[0] == '\0') {
-        const char *base = getenv("TMPDIR");
-        (void)snprintf(
-            folder, sizeof folder, "%s/wf-recording-XXXXXX",
-            base && strlen(base) < 90 ? base : "/tmp");
-        CHECK(mkdtemp(folder) != NULL);
-        atexit(fixture_remove_files);
-    }
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-void fixture_remove_files(void)
+static void remove_files(void)
 {
     char command[160];
     if (folder[0] == '\0')
@@ -317,6 +412,23 @@ void fixture_remove_files(void)
     (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
     folder[0] = '\0';
     (void)!system(command);
+}
+
+const char *fixture_path(const char *name)
+{
+    static char paths[8][256];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+    if (folder[0] == '\0') {
+        const char *base = getenv("TMPDIR");
+        (void)snprintf(
+            folder, sizeof folder, "%s/wf-recording-XXXXXX",
+            base && strlen(base) < 90 ? base : "/tmp");
+        CHECK(mkdtemp(folder) != NULL);
+        atexit(remove_files);
+    }
+    (void)snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
 }
 
 unsigned char *fixture_read(const char *path, size_t *bytes)

@@ -16,6 +16,9 @@
  */
 struct prof_profile *fixture_everything(void);
 
+/* The same before its first sample. */
+struct prof_profile *fixture_without_samples(void);
+
 /* Add a stack of `count` frames given leaf first; returns the leaf. */
 uint32_t fixture_stack(
     struct prof_profile *profile, const uint32_t *frames, size_t count);
@@ -29,9 +32,29 @@ void fixture_sample(
 void fixture_check_equal(
     const struct prof_profile *actual, const struct prof_profile *wanted);
 
-/* A new file for one test, below TMPDIR; gone with fixture_remove_files(). */
+/*
+ * One line a sample, sorted: "time value frame frame ...", leaf first, native
+ * frames as module+offset. The caller frees it.
+ */
+char *fixture_render(const struct prof_profile *profile, uint32_t value);
+
+/* Lines of text in a growing buffer, and the sorted whole of them. */
+struct fixture_lines {
+    char **lines;
+    size_t count, capacity;
+};
+
+void fixture_add_line(struct fixture_lines *lines, const char *line);
+char *fixture_join_sorted(struct fixture_lines *lines);
+
+/* Fail the test at the first line in which the two differ. */
+void fixture_check_lines(const char *actual, const char *wanted);
+
+/*
+ * A file for one test, below TMPDIR; gone at exit. The text is valid until
+ * the eighth call from here.
+ */
 const char *fixture_path(const char *name);
-void fixture_remove_files(void);
 
 /* All of a file; the caller frees it. */
 unsigned char *fixture_read(const char *path, size_t *bytes);
