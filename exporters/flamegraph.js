@@ -304,7 +304,7 @@
     [["Esc"], "all of the graph, then clear the search"],
     [["0"], "both at once"],
     [["Ctrl-F", "/"], "search; upper case letters match case"],
-    [["n", "N"], "next and previous match"],
+    [["n", "N"], "next and previous match, from the largest down"],
     [["I"], "flip: flames or icicles"],
     [["?"], "this help"],
   ];
@@ -361,7 +361,7 @@
     zoom: 0, focus: 0, query: "", isRegex: false, isIcicle: data.is_icicle,
   };
   let isNameMatch = null; // of each name, or null without a search
-  let matches = [];       // nodes below the zoom that match
+  let matches = [];       // all nodes that match, the largest first
   const isMatch = (id) =>
     isNameMatch !== null && isNameMatch[frameOf(id).nameId] === 1;
 
@@ -532,6 +532,13 @@
       found.textContent = "";
       return;
     }
+    found.textContent = foundText();
+  }
+
+  function foundText() {
+    if (matches.length === 0) {
+      return "no match";
+    }
     // The outermost matches: what a match calls is in its total already.
     let value = 0;
     for (let id = state.zoom; id < end[state.zoom];) {
@@ -542,14 +549,16 @@
         id++;
       }
     }
-    const frames = matches.length === 1 ? "frame" : "frames";
-    found.textContent = matches.length === 0 ? "no match" :
-      `${percentText(value, total[state.zoom])} in ${matches.length} ${frames}`;
+    const count = matches.filter((id) => contains(state.zoom, id)).length;
+    if (count === 0) {
+      return "no match in this view";
+    }
+    return `${percentText(value, total[state.zoom])} in ${count} ` +
+      (count === 1 ? "frame" : "frames");
   }
 
   function render() {
     width = Math.max(pane.clientWidth - paneMargins(), 50);
-    collectMatches();
     draw();
     graph.setAttribute("width", width);
     graph.setAttribute("height", ROW * (lowest + 1));
@@ -669,6 +678,7 @@
   // Case counts as soon as the query has an upper case letter.
   function compileSearch() {
     isNameMatch = null;
+    matches = [];
     search.setAttribute("aria-invalid", "false");
     if (!state.query) {
       return;
@@ -684,18 +694,12 @@
     }
     isNameMatch = Uint8Array.from(
       data.names, (name) => pattern.test(name) ? 1 : 0);
-  }
-
-  function collectMatches() {
-    matches = [];
-    if (isNameMatch === null) {
-      return;
-    }
-    for (let id = state.zoom; id < end[state.zoom]; id++) {
+    for (let id = 0; id < profile.count; id++) {
       if (isMatch(id)) {
         matches.push(id);
       }
     }
+    matches.sort((a, b) => total[b] - total[a] || a - b);
   }
 
   function searchFor(query) {
@@ -705,27 +709,26 @@
     render();
   }
 
-  // Go to the match after (1) or before (-1) the focus, round the ends.
+  // Go to the next (1) or the previous (-1) match, round the ends.
   function step(direction) {
     if (matches.length === 0) {
       return;
     }
-    const ahead = direction > 0
-      ? matches.find((id) => id > state.focus)
-      : matches.filter((id) => id < state.focus).pop();
-    const round = matches[direction > 0 ? 0 : matches.length - 1];
-    reveal(ahead === undefined ? round : ahead);
+    const at = matches.indexOf(state.focus);
+    const count = matches.length;
+    const next = at < 0 ? (direction > 0 ? 0 : count - 1)
+      : (at + direction + count) % count;
+    reveal(matches[next]);
   }
 
-  // Focus a node; when it is too narrow to see, zoom until it is not.
+  // Focus a node, in the widest view that shows it as more than a line.
   function reveal(id) {
-    const isSeen = (root) => total[id] / total[root] * width >= MIN_REVEALED;
+    const isSeen = (root) => contains(root, id) &&
+      total[id] / total[root] * width >= MIN_REVEALED;
     if (!isSeen(state.zoom)) {
-      let root = id;
-      while (parent[root] > state.zoom && isSeen(parent[root])) {
-        root = parent[root];
-      }
-      zoomTo(root, id);
+      const views = ancestorsOf(id).reverse();
+      const root = views.find(isSeen);
+      zoomTo(root === undefined ? id : root, id);
     }
     focusOn(id);
   }
