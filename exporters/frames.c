@@ -29,6 +29,13 @@ const char *exp_kind_text(enum exp_kind kind)
     return texts[kind];
 }
 
+bool exp_process_is_shown(const struct prof_profile *profile, uint32_t process)
+{
+    const struct prof_process *row = prof_profile_process(profile, process);
+    return row->pid != 0 || *prof_profile_text(profile, row->name) ||
+           *prof_profile_text(profile, row->path);
+}
+
 bool exp_sample_is_account(
     const struct prof_profile *profile, const struct prof_sample *sample)
 {

@@ -39,6 +39,13 @@ struct exp_frame {
     uint32_t line;   /* 0 unknown */
 };
 
+/*
+ * Whether a process has a frame of its own. One without a name, a path and a
+ * pid has none: who read the profile did not know, as with folded text, whose
+ * stacks begin with a process already if they name one.
+ */
+bool exp_process_is_shown(const struct prof_profile *profile, uint32_t process);
+
 /* Whether a sample stands for CPU time that no sample covers. */
 bool exp_sample_is_account(
     const struct prof_profile *profile, const struct prof_sample *sample);

@@ -55,14 +55,21 @@ static const char *command_line(const struct exp_page *page)
         page->profile, prof_profile_read_origin(page->profile)->command_line);
 }
 
-static const char *value_name(const struct exp_page *page)
+/* The type that is shown, or NULL: samples are counted. */
+static const struct prof_value_type *value_type(const struct exp_page *page)
 {
     uint32_t value = page->options->value;
     if (page->options->unit == EXP_UNIT_SAMPLES ||
         value >= prof_profile_value_type_count(page->profile))
-        return "samples";
-    const char *name = prof_profile_text(
-        page->profile, prof_profile_value_type(page->profile, value)->name);
+        return NULL;
+    return prof_profile_value_type(page->profile, value);
+}
+
+static const char *value_name(const struct exp_page *page)
+{
+    const struct prof_value_type *type = value_type(page);
+    const char *name =
+        type ? prof_profile_text(page->profile, type->name) : "samples";
     if (strcmp(name, "cpu") == 0)
         return "CPU time";
     return strcmp(name, "wall") == 0 ? "wall-clock time" : name;
@@ -82,21 +89,23 @@ static void write_title(const struct exp_page *page, struct exp_writer *writer)
         bytes -= (size_t)(slash + 1 - command);
         command = slash + 1;
     }
-    if (bytes > 0) {
+    if (bytes > 0)
         exp_write(writer, command, bytes);
-        exp_write_text(writer, ": ");
-    }
+    else
+        exp_write_text(writer, "Flame graph");
+    exp_write_text(writer, ": ");
     exp_write_text(writer, value_name(page));
 }
 
 const char *exp_page_unit(const struct exp_page *page)
 {
-    uint32_t value = page->options->value;
-    if (page->options->unit == EXP_UNIT_SAMPLES ||
-        value >= prof_profile_value_type_count(page->profile))
+    const struct prof_value_type *type = value_type(page);
+    if (type == NULL)
         return "samples";
-    return prof_profile_text(
-        page->profile, prof_profile_value_type(page->profile, value)->unit);
+    const char *unit = prof_profile_text(page->profile, type->unit);
+    return strcmp(unit, "count") == 0
+               ? prof_profile_text(page->profile, type->name)
+               : unit;
 }
 
 static bool make_head(struct exp_page *page)

@@ -53,7 +53,7 @@ struct exp_page *exp_page_create(
     const struct prof_profile *profile, const struct exp_options *options);
 void exp_page_destroy(struct exp_page *page);
 
-/* "nanoseconds", "bytes", "samples", ... */
+/* "nanoseconds", "bytes", or what is counted: "samples". */
 const char *exp_page_unit(const struct exp_page *page);
 
 /* The data block. */

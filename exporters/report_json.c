@@ -107,12 +107,15 @@ static void write_quality(struct rendering *rendering)
 static void write_processes(struct rendering *rendering)
 {
     const struct exp_tree *tree = rendering->report->tree;
-    uint32_t id = exp_tree_node(tree, EXP_NODE_ROOT)->first_child;
     begin_array(rendering, "processes");
-    for (; id != EXP_NODE_NONE; id = exp_tree_node(tree, id)->next_sibling) {
+    for (uint32_t id = exp_tree_node(tree, EXP_NODE_ROOT)->first_child;
+         id != EXP_NODE_NONE; id = exp_tree_node(tree, id)->next_sibling) {
+        const struct exp_node *node = exp_tree_node(tree, id);
+        if (node->frame.kind != EXP_KIND_PROCESS)
+            continue;
         exp_json_begin_object(&rendering->json);
         member_text(rendering, "name", exp_tree_text(tree, id));
-        member_u64(rendering, "total", exp_tree_node(tree, id)->total);
+        member_u64(rendering, "total", node->total);
         exp_json_end(&rendering->json);
     }
     exp_json_end(&rendering->json);

@@ -131,16 +131,19 @@ static void write_functions(
     }
 }
 
+/* A single process is the whole, and needs no table. */
 static void write_processes(const struct text *text)
 {
     const struct exp_tree *tree = text->report->tree;
-    uint32_t id = exp_tree_node(tree, EXP_NODE_ROOT)->first_child;
-    if (id == EXP_NODE_NONE ||
-        exp_tree_node(tree, id)->next_sibling == EXP_NODE_NONE)
-        return; /* one process: it is the whole */
+    if (prof_profile_process_count(text->report->profile) < 2)
+        return;
     exp_write_text(text->writer, "\nProcesses\n");
-    for (; id != EXP_NODE_NONE; id = exp_tree_node(tree, id)->next_sibling) {
-        write_figure(text, exp_tree_node(tree, id)->total);
+    for (uint32_t id = exp_tree_node(tree, EXP_NODE_ROOT)->first_child;
+         id != EXP_NODE_NONE; id = exp_tree_node(tree, id)->next_sibling) {
+        const struct exp_node *node = exp_tree_node(tree, id);
+        if (node->frame.kind != EXP_KIND_PROCESS)
+            continue;
+        write_figure(text, node->total);
         exp_write_text(text->writer, exp_tree_text(tree, id));
         exp_write_char(text->writer, '\n');
     }

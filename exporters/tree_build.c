@@ -52,8 +52,11 @@ static uint32_t process_node(struct builder *builder, uint32_t process)
 {
     uint32_t *node = &builder->process_nodes[process];
     struct exp_frame frame;
-    if (*node == EXP_NODE_NONE &&
-        exp_frames_process(builder->tree->frames, process, &frame))
+    if (*node != EXP_NODE_NONE)
+        return *node;
+    if (!exp_process_is_shown(builder->tree->profile, process))
+        *node = EXP_NODE_ROOT;
+    else if (exp_frames_process(builder->tree->frames, process, &frame))
         *node = exp_tree_child(builder->tree, EXP_NODE_ROOT, &frame);
     return *node;
 }

@@ -1,10 +1,12 @@
 /* Folded stacks. */
 #include "tests/harness.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "exporters/folded.h"
 #include "exporters/writer.h"
+#include "profiler/recording/folded_reader.h"
 #include "tests/exporters/golden.h"
 #include "tests/exporters/profiles.h"
 
@@ -72,6 +74,21 @@ TEST(folded_stands_a_stack_of_2400_frames)
     CHECK(strncmp(bytes, "deep;level_0;level_1;", 21) == 0);
     CHECK(strstr(bytes, ";level_1200 1000000\n") != NULL);
     CHECK(strstr(bytes, ";level_2399 3000000\n") != NULL);
+    exp_writer_destroy(writer);
+    prof_profile_destroy(profile);
+}
+
+TEST(folded_text_that_was_read_is_written_as_it_was)
+{
+    static const char text[] = "a;b_[k] 2\na;c d;[exit] 3\nb 18446744\n";
+    struct prof_profile *profile = prof_profile_create();
+    FILE *file = fmemopen((void *)text, strlen(text), "r");
+    CHECK_OK(prof_folded_read(file, "text", profile, NULL));
+    (void)fclose(file);
+    struct exp_writer *writer = exp_writer_create_memory();
+    exp_folded_write(profile, &(struct exp_options){0}, writer);
+    size_t count;
+    CHECK_STR(exp_writer_bytes(writer, &count), text);
     exp_writer_destroy(writer);
     prof_profile_destroy(profile);
 }
