@@ -161,7 +161,9 @@ static void push_frame(
  * The frames of a chain, leaf first. The first address behind a context marker
  * is where that context stood; the others are return addresses, unless the
  * recording is ours. Guests and hypervisors have addresses of their own, which
- * nothing here can tell: theirs are left out.
+ * nothing here can tell: theirs are left out. The kernel's chains end with
+ * user addresses; found by frame pointer, these may be any number, and one
+ * that looks like a marker tells that the rest is none either.
  */
 static void push_chain(
     struct prof_perf_builder *builder, struct prof_perf_image *image,
@@ -169,19 +171,22 @@ static void push_chain(
 {
     struct prof_cursor chain =
         prof_cursor_of(event->chain, event->chain_count * 8);
-    bool is_kernel = event->is_kernel, is_exact = true, is_foreign = false;
+    uint64_t context = event->is_kernel ? PERF_CONTEXT_KERNEL : 0;
+    bool is_own = builder->attrs->is_own, is_exact = true;
     while (prof_cursor_left(&chain) > 0) {
         uint64_t ip = prof_cursor_u64(&chain);
         if (ip >= PERF_CONTEXT_MAX) {
-            is_kernel = ip == PERF_CONTEXT_KERNEL;
-            is_foreign = !is_kernel && ip != PERF_CONTEXT_USER;
+            if (context == PERF_CONTEXT_USER && !is_own)
+                return;
+            context = ip;
             is_exact = true;
             continue;
         }
-        if (!is_exact && !builder->attrs->is_own && ip != 0)
+        if (!is_exact && !is_own && ip != 0)
             ip--;
         is_exact = false;
-        if (!is_foreign)
+        bool is_kernel = context == PERF_CONTEXT_KERNEL;
+        if (is_kernel || context == PERF_CONTEXT_USER || context == 0)
             push_frame(builder, image, ip, is_kernel);
     }
 }
