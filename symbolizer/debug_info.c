@@ -217,6 +217,12 @@ enum status sym_debug_info_open(
     info->context.line = section_bytes(opened, ".debug_line");
     info->context.line_str = section_bytes(opened, ".debug_line_str");
     info->context.str = section_bytes(opened, ".debug_str");
+    info->context.abbrev = section_bytes(opened, ".debug_abbrev");
+    info->context.addr = section_bytes(opened, ".debug_addr");
+    info->context.ranges = section_bytes(opened, ".debug_ranges");
+    info->context.rnglists = section_bytes(opened, ".debug_rnglists");
+    info->context.info_bytes = section_bytes(opened, ".debug_info").count;
+    info->context.dwarf = info->dwarf;
 
     status = list_units(info, problem);
     sort_ranges(info);

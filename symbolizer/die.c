@@ -79,14 +79,22 @@ static bool entry_equal(const void *owner, uint32_t id, const void *key)
     return entry->address == key;
 }
 
+static uint32_t known_name(
+    const struct sym_die_names *names, const void *address, uint32_t hash)
+{
+    uint32_t id = index_find(&names->index, hash, entry_equal, names, address);
+    if (id == TABLE_NONE)
+        return SYM_NO_STRING;
+    return ((struct entry *)table_row(&names->entries, id))->name;
+}
+
 /* The name of a DIE that many others refer to. */
 static uint32_t shared_name(struct sym_die_names *names, Dwarf_Die *die)
 {
     uint32_t hash = hash_u64((uintptr_t)die->addr);
-    uint32_t id =
-        index_find(&names->index, hash, entry_equal, names, die->addr);
-    if (id != TABLE_NONE)
-        return ((struct entry *)table_row(&names->entries, id))->name;
+    uint32_t name = known_name(names, die->addr, hash);
+    if (name != SYM_NO_STRING)
+        return name;
 
     const char *text = chain_name(*die);
     struct entry entry = {
@@ -94,10 +102,23 @@ static uint32_t shared_name(struct sym_die_names *names, Dwarf_Die *die)
         .name = sym_strings_add(names->strings, text, strlen(text))};
     if (entry.name == SYM_NO_STRING)
         return SYM_NO_STRING;
-    id = table_add(&names->entries, &entry);
+    uint32_t id = table_add(&names->entries, &entry);
     if (id == TABLE_NONE || !index_add(&names->index, hash, id))
         return SYM_NO_STRING;
     return entry.name;
+}
+
+uint32_t sym_die_name_at(
+    struct sym_die_names *names, Dwarf *dwarf, const void *address)
+{
+    uint32_t hash = hash_u64((uintptr_t)address);
+    uint32_t name = known_name(names, address, hash);
+    Dwarf_Die die;
+    if (name != SYM_NO_STRING)
+        return name;
+    if (dwarf_die_addr_die(dwarf, (void *)(uintptr_t)address, &die) == NULL)
+        return 0;
+    return shared_name(names, &die);
 }
 
 uint32_t sym_die_name(struct sym_die_names *names, Dwarf_Die *die)

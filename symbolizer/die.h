@@ -31,6 +31,10 @@ void sym_die_names_fini(struct sym_die_names *names);
  */
 uint32_t sym_die_name(struct sym_die_names *names, Dwarf_Die *die);
 
+/* The same for a DIE that others refer to, by its bytes in .debug_info. */
+uint32_t sym_die_name_at(
+    struct sym_die_names *names, Dwarf *dwarf, const void *address);
+
 /* An unsigned attribute, or 0. */
 uint64_t sym_die_number(Dwarf_Die *die, unsigned attribute);
 

@@ -1,186 +1,47 @@
 /* One compilation unit: the walk over its DIEs. */
 #include "symbolizer/unit.h"
 
-#include <stdlib.h>
-
 #include <dwarf.h>
 
+#include "symbolizer/scan.h"
 #include "symbolizer/spans.h"
 
 /* Real trees have been seen 60 levels deep. */
 enum { DEPTH_LIMIT = 256 };
 
-/* Ranges of one unit, far beyond what compilers write, for damaged ones can
-   share one long list among all their DIEs. */
-enum { SPAN_LIMIT = 1 << 23 };
-
-struct range {
-    uint64_t start, end;
-};
+/* ---- the walk with libdw ---- */
 
 struct walk {
-    struct sym_unit *unit;
+    struct sym_tree *tree;
     struct sym_unit_context *context;
-    struct table ranges; /* of the DIE at hand */
-    uint64_t first_start;
-    uint64_t range_count; /* of the whole unit */
-    enum status status;
-    const char *complaint;
 };
 
-/* Remember the first failure; running out of memory outweighs the others. */
-static void give_up(
-    struct walk *walk, enum status status, const char *complaint)
+static void read_ranges(struct sym_tree *tree, Dwarf_Die *die)
 {
-    if (walk->status == STATUS_OK || status == STATUS_NO_MEMORY) {
-        walk->status = status;
-        walk->complaint = complaint;
-    }
-}
-
-/* ---- address ranges ---- */
-
-static int by_start(const void *left, const void *right)
-{
-    const struct range *a = left, *b = right;
-    return (a->start > b->start) - (a->start < b->start);
-}
-
-/* Sort the ranges at hand and join those that touch. */
-static void normalize(struct table *ranges)
-{
-    if (ranges->count < 2)
-        return;
-    struct range *rows = ranges->rows;
-    qsort(rows, ranges->count, sizeof *rows, by_start);
-    uint32_t last = 0;
-    for (uint32_t i = 1; i < ranges->count; i++) {
-        if (rows[i].start > rows[last].end)
-            rows[++last] = rows[i];
-        else if (rows[i].end > rows[last].end)
-            rows[last].end = rows[i].end;
-    }
-    ranges->count = last + 1;
-}
-
-/* Fill walk->ranges. False when the DIE has none, dead ones not counted. */
-static bool read_ranges(struct walk *walk, Dwarf_Die *die)
-{
-    bool has_ranges = false;
     Dwarf_Addr base, start, end;
     ptrdiff_t offset = 0;
-    walk->ranges.count = 0;
+    sym_tree_begin(tree);
     while ((offset = dwarf_ranges(die, offset, &base, &start, &end)) > 0) {
-        has_ranges = true;
-        if (++walk->range_count > SPAN_LIMIT) {
-            give_up(walk, STATUS_LIMIT, "too many address ranges");
-            break;
-        }
-        if (start >= end || !sym_image_is_code(walk->context->image, start))
-            continue;
-        if (walk->ranges.count == 0)
-            walk->first_start = start;
-        struct range range = {.start = start, .end = end};
-        if (table_add(&walk->ranges, &range) == TABLE_NONE)
-            give_up(walk, STATUS_NO_MEMORY, "no memory for address ranges");
+        if (!sym_tree_add_range(tree, start, end))
+            return;
     }
     if (offset < 0)
-        give_up(walk, STATUS_MALFORMED, "damaged address ranges");
-    normalize(&walk->ranges);
-    return has_ranges;
-}
-
-static void add_span(
-    struct walk *walk, uint32_t node, uint64_t start, uint64_t end)
-{
-    struct table *spans = &walk->unit->spans;
-    struct sym_span span = {.start = start, .end = end, .owner = node};
-    if (spans->count >= SPAN_LIMIT)
-        give_up(walk, STATUS_LIMIT, "too many address ranges");
-    else if (table_add(spans, &span) == TABLE_NONE)
-        give_up(walk, STATUS_NO_MEMORY, "no memory for address ranges");
-}
-
-/* Of the parent's spans, the first that ends after `vaddr`. */
-static uint32_t first_after(
-    const struct table *spans, const struct sym_node *parent, uint64_t vaddr)
-{
-    uint32_t low = parent->first_span;
-    uint32_t high = parent->first_span + parent->span_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (((struct sym_span *)table_row(spans, middle))->end <= vaddr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* Give the node the part of `range` that its parent has. */
-static void add_clipped(
-    struct walk *walk, uint32_t node, const struct sym_node *parent,
-    struct range range)
-{
-    const struct table *spans = &walk->unit->spans;
-    uint32_t end = parent->first_span + parent->span_count;
-    for (uint32_t i = first_after(spans, parent, range.start); i < end; i++) {
-        struct sym_span limit = *(struct sym_span *)table_row(spans, i);
-        if (limit.start >= range.end || walk->status == STATUS_LIMIT)
-            return;
-        add_span(
-            walk, node, limit.start > range.start ? limit.start : range.start,
-            limit.end < range.end ? limit.end : range.end);
-    }
-}
-
-/* ---- nodes ---- */
-
-static void add_spans(struct walk *walk, struct sym_node *node, uint32_t id)
-{
-    node->first_span = walk->unit->spans.count;
-    struct sym_node parent = {0};
-    if (node->parent != SYM_NO_NODE)
-        parent = *sym_unit_node(walk->unit, node->parent);
-    for (uint32_t i = 0; i < walk->ranges.count; i++) {
-        struct range range = *(struct range *)table_row(&walk->ranges, i);
-        if (node->parent == SYM_NO_NODE)
-            add_span(walk, id, range.start, range.end);
-        else
-            add_clipped(walk, id, &parent, range);
-    }
-    node->span_count = walk->unit->spans.count - node->first_span;
+        sym_tree_fail(tree, STATUS_MALFORMED, "damaged address ranges");
 }
 
 /* Add a function body or an inlined call; the node for what is inside it. */
 static uint32_t add_node(struct walk *walk, Dwarf_Die *die, uint32_t parent)
 {
-    bool has_ranges = read_ranges(walk, die);
-    /* A function without code is a declaration or the origin of others. */
-    if (walk->ranges.count == 0 && (has_ranges || parent == SYM_NO_NODE))
+    read_ranges(walk->tree, die);
+    if (!sym_tree_wants(walk->tree, parent))
         return SYM_NO_NODE;
-
     struct sym_node node = {
         .name = sym_die_name(&walk->context->names, die),
         .parent = parent,
-        .start = walk->first_start,
         .call_file = sym_die_number(die, DW_AT_call_file),
         .call_line = (uint32_t)sym_die_number(die, DW_AT_call_line),
         .call_column = (uint32_t)sym_die_number(die, DW_AT_call_column)};
-    uint32_t id = walk->unit->nodes.count;
-    if (has_ranges) {
-        add_spans(walk, &node, id);
-    } else { /* what is inside it may still have code of its caller */
-        const struct sym_node *caller = sym_unit_node(walk->unit, parent);
-        node.first_span = caller->first_span;
-        node.span_count = caller->span_count;
-    }
-    if (node.name == SYM_NO_STRING ||
-        table_add(&walk->unit->nodes, &node) == TABLE_NONE) {
-        give_up(walk, STATUS_NO_MEMORY, "no memory for functions");
-        return SYM_NO_NODE;
-    }
-    return id;
+    return sym_tree_add(walk->tree, node);
 }
 
 /*
@@ -213,8 +74,6 @@ static bool visit(struct walk *walk, Dwarf_Die *die, uint32_t *scope)
     }
 }
 
-/* ---- the walk ---- */
-
 struct level {
     Dwarf_Die die;
     uint32_t scope;
@@ -228,7 +87,7 @@ static int next_level(struct walk *walk, struct level *levels, int depth)
         if (result == 0)
             return depth;
         if (result < 0)
-            give_up(walk, STATUS_MALFORMED, "damaged DIE");
+            sym_tree_fail(walk->tree, STATUS_MALFORMED, "damaged DIE");
         depth--;
     }
     return depth;
@@ -246,11 +105,11 @@ static void walk_tree(struct walk *walk, Dwarf_Die *root)
     int depth = 0;
     levels[0].scope = SYM_NO_NODE;
     Dwarf_Off last = dwarf_dieoffset(root);
-    while (depth >= 0 && walk->status != STATUS_NO_MEMORY) {
+    while (depth >= 0 && walk->tree->status != STATUS_NO_MEMORY) {
         struct level *level = &levels[depth];
         Dwarf_Off offset = dwarf_dieoffset(&level->die);
-        if (offset <= last || walk->status == STATUS_LIMIT) {
-            give_up(walk, STATUS_MALFORMED, "DIEs out of order");
+        if (offset <= last || walk->tree->status == STATUS_LIMIT) {
+            sym_tree_fail(walk->tree, STATUS_MALFORMED, "DIEs out of order");
             return;
         }
         last = offset;
@@ -306,12 +165,28 @@ static enum status read_lines(
     return sym_lines_read(&unit->lines, &input, diag);
 }
 
+/* Functions and inlined calls, by the quick way where it knows the encoding. */
+static void read_tree(
+    struct sym_unit *unit, struct sym_unit_context *context,
+    struct sym_tree *tree, Dwarf_Die *root, Dwarf_Die *split_root)
+{
+    bool is_split = split_root->addr != NULL &&
+                    dwarf_tag(split_root) == DW_TAG_compile_unit;
+    unit->is_scanned = !is_split && !context->uses_libdw_only &&
+                       sym_scan_unit(tree, context, root);
+    if (unit->is_scanned)
+        return;
+    sym_tree_fini(tree);
+    unit->nodes.count = unit->spans.count = 0;
+    sym_tree_init(tree, context->image, &unit->nodes, &unit->spans);
+    struct walk walk = {.tree = tree, .context = context};
+    walk_tree(&walk, is_split ? split_root : root);
+}
+
 enum status sym_unit_read(
     struct sym_unit *unit, struct sym_unit_context *context, struct diag *diag)
 {
     unit->is_read = true;
-    unit->nodes.row_bytes = sizeof(struct sym_node);
-    unit->spans.row_bytes = sizeof(struct sym_span);
 
     Dwarf_Die root, split_root;
     if (dwarf_cu_info(
@@ -319,23 +194,19 @@ enum status sym_unit_read(
         0)
         return fail(diag, STATUS_MALFORMED, "damaged compilation unit");
 
-    struct walk walk = {
-        .unit = unit,
-        .context = context,
-        .ranges.row_bytes = sizeof(struct range)};
-    bool is_split = split_root.addr != NULL &&
-                    dwarf_tag(&split_root) == DW_TAG_compile_unit;
-    walk_tree(&walk, is_split ? &split_root : &root);
-    table_fini(&walk.ranges);
+    struct sym_tree tree;
+    sym_tree_init(&tree, context->image, &unit->nodes, &unit->spans);
+    read_tree(unit, context, &tree, &root, &split_root);
+    sym_tree_fini(&tree);
     unit->has_mangled_names = mangles_names(&root);
-    if (walk.status == STATUS_NO_MEMORY || !sym_spans_flatten(&unit->spans))
+    if (tree.status == STATUS_NO_MEMORY || !sym_spans_flatten(&unit->spans))
         return fail(diag, STATUS_NO_MEMORY, "no memory for functions");
 
     enum status status = read_lines(unit, context, &root, diag);
-    if (status == STATUS_OK && walk.status != STATUS_OK)
+    if (status == STATUS_OK && tree.status != STATUS_OK)
         status = fail(
-            diag, walk.status, "unit at 0x%llx: %s",
-            (unsigned long long)dwarf_dieoffset(&root), walk.complaint);
+            diag, tree.status, "unit at 0x%llx: %s",
+            (unsigned long long)dwarf_dieoffset(&root), tree.complaint);
     return status;
 }
 

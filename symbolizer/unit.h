@@ -22,21 +22,12 @@
 #include "symbolizer/die.h"
 #include "symbolizer/image.h"
 #include "symbolizer/lines.h"
-
-#define SYM_NO_NODE UINT32_MAX
-
-struct sym_node {
-    uint32_t name;   /* raw; 0 when DWARF has none */
-    uint32_t parent; /* the caller it is inlined into, or SYM_NO_NODE */
-    uint64_t start;  /* where the function body, or the inlined one, begins */
-    uint64_t call_file;
-    uint32_t call_line, call_column;
-    uint32_t first_span, span_count; /* while the tree is being read */
-};
+#include "symbolizer/tree.h"
 
 struct sym_unit {
     Dwarf_CU *handle;
     bool is_read;
+    bool is_scanned; /* the quick way understood it; libdw was not needed */
     bool has_mangled_names; /* its language mangles: C++, Rust, D, Swift */
     struct table nodes;     /* struct sym_node */
     struct table spans;     /* struct sym_span, owner: a node */
@@ -48,6 +39,10 @@ struct sym_unit_context {
     const struct sym_image *image; /* the runtime file: tells dead code */
     struct sym_die_names names;
     struct sym_section_bytes line, line_str, str;
+    struct sym_section_bytes abbrev, addr, ranges, rnglists;
+    size_t info_bytes; /* of .debug_info */
+    Dwarf *dwarf;
+    bool uses_libdw_only; /* for comparison: leave out the quick way */
 };
 
 /*

@@ -1,0 +1,80 @@
+/*
+ * Abbreviation tables (DWARF 2 to 5, section 7.5.3), compiled for skipping.
+ *
+ * Most DIEs are of no interest, and most of those have attributes of constant
+ * size. Knowing the sum beforehand turns such a DIE into one addition; that is
+ * what makes a scan over all of .debug_info an order of magnitude quicker than
+ * asking libdw for every sibling.
+ */
+#ifndef SYMBOLIZER_ABBREV_H
+#define SYMBOLIZER_ABBREV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/table.h"
+#include "symbolizer/bytes.h"
+
+/* What the sizes of forms depend on. */
+struct sym_encoding {
+    uint16_t version;
+    uint8_t address_bytes, offset_bytes;
+};
+
+struct sym_attribute {
+    uint16_t name, form;
+    int64_t implicit; /* of DW_FORM_implicit_const */
+};
+
+#define SYM_VARIABLE_SIZE UINT32_MAX
+
+struct sym_abbrev {
+    uint64_t code;
+    uint16_t tag;
+    bool has_children;
+    bool has_code;        /* has DW_AT_low_pc or DW_AT_ranges */
+    uint32_t fixed_bytes; /* of all attributes, or SYM_VARIABLE_SIZE */
+    uint32_t first_attribute, attribute_count;
+};
+
+struct sym_abbrevs {
+    struct table rows, attributes;
+    bool is_dense; /* code n is row n - 1, as compilers do it */
+};
+
+enum sym_value_kind {
+    SYM_VALUE_OTHER, /* text, blocks, references into other files */
+    SYM_VALUE_NUMBER,
+    SYM_VALUE_ADDRESS,
+    SYM_VALUE_ADDRESS_INDEX, /* into .debug_addr */
+    SYM_VALUE_RANGES_INDEX,  /* into the offsets of .debug_rnglists */
+    SYM_VALUE_UNIT_REF,      /* a DIE, by its distance from the unit header */
+    SYM_VALUE_INFO_REF,      /* a DIE, by its offset in .debug_info */
+};
+
+struct sym_value {
+    enum sym_value_kind kind;
+    uint64_t number;
+};
+
+/* Read the table that `bytes` begins with; false when it is damaged, has a
+   form that is not known here, or memory is short. */
+bool sym_abbrevs_read(
+    struct sym_abbrevs *abbrevs, struct sym_bytes bytes,
+    const struct sym_encoding *encoding);
+
+/* NULL when there is no such code. */
+const struct sym_abbrev *sym_abbrevs_find(
+    const struct sym_abbrevs *abbrevs, uint64_t code);
+
+const struct sym_attribute *sym_abbrevs_attributes(
+    const struct sym_abbrevs *abbrevs, const struct sym_abbrev *abbrev);
+
+void sym_abbrevs_fini(struct sym_abbrevs *abbrevs);
+
+/* Read or pass over one attribute; what cannot be read spoils `bytes`. */
+struct sym_value sym_attribute_read(
+    struct sym_bytes *bytes, const struct sym_attribute *attribute,
+    const struct sym_encoding *encoding);
+
+#endif
