@@ -32,6 +32,11 @@ static void read_all(
     reading->node_count = 0;
     for (uint32_t i = 0; i < reading->info.units.count; i++) {
         struct sym_unit *unit = table_row(&reading->info.units, i);
+        if (unit->is_read) { /* its root had no ranges: begin again */
+            Dwarf_CU *handle = unit->handle;
+            sym_unit_fini(unit);
+            *unit = (struct sym_unit){.handle = handle};
+        }
         CHECK_OK(sym_unit_read(unit, &reading->info.context, &problem));
         reading->node_count += unit->nodes.count;
     }
