@@ -26,7 +26,7 @@ PROGRAMS = Path(os.environ["TESTS_PROGRAMS"])
 SOURCES = Path(os.environ["TESTS_SOURCE_DIR"]) / "programs"
 
 # Long for a machine that does ten other things, short for one that hangs.
-PATIENCE = 120
+PATIENCE = 60
 
 ACCOUNTS = ("[startup]", "[exit]", "[exec]", "[unsampled]")
 
@@ -140,6 +140,7 @@ def perf_samples(path, *options):
     """The samples of a recording, by stock perf. Its stderr must be empty."""
     result = run(
         tool("perf"), "script", "-i", path, "--no-inline",
+        "--max-stack", 4096,  # it would cut at 127
         "-F", "comm,pid,tid,period,ip,sym,dso", *options,
         timeout=5 * PATIENCE,
     )
@@ -181,6 +182,14 @@ def is_xml(path):
     import xml.etree.ElementTree
 
     return xml.etree.ElementTree.parse(path).getroot() is not None
+
+
+def summary_and_remarks(stderr, without=""):
+    """Our lines: the last one sums up, those before it are remarks."""
+    lines = our_lines(stderr, without)
+    assert lines, "there is no summary"
+    assert all(line.startswith("watchfire: ") for line in lines), lines
+    return lines[-1], lines[:-1]
 
 
 def need_root():

@@ -139,7 +139,9 @@ def test_a_program_too_short_for_a_sample_still_has_an_account(tmp_path):
     svg = tmp_path / "x.svg"
     result = lab.record([svg, tmp_path / "x.folded"], "true", frequency=1)
     assert result.returncode == 0
-    lab.only_sentence(result.stderr)
+    summary, remarks = lab.summary_and_remarks(result.stderr)
+    assert "0 samples" in summary
+    assert len(remarks) == 1 and "no sample" in remarks[0]
     assert lab.is_xml(svg)
     folded = lab.Folded(tmp_path / "x.folded")
     assert folded.total() == folded.account() > 0

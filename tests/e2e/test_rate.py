@@ -45,7 +45,27 @@ def test_an_unprivileged_user_gets_what_was_asked(public_folder):
         assert result.returncode == 0, result.stderr
         return delivered(data, int(result.stdout))
 
-    assert 0.98 <= best_of(3, measure) <= 1.02
+    # Kernel time is the tick timer's there, with samples of its own.
+    assert 0.98 <= best_of(3, measure) <= 1.3
+
+
+def test_an_unprivileged_user_is_told_what_is_hidden(public_folder):
+    folded = public_folder / "spin.folded"
+    result = lab.run(*lab.as_nobody(
+        public_folder / "bin" / "watchfire", "record", "-F", RATE,
+        "-o", folded, "--", public_program(public_folder, "spin"), 2))
+    assert result.returncode == 0, result.stderr
+    _, remarks = lab.summary_and_remarks(result.stderr)
+    if perf_event_paranoid() >= 2:
+        assert len(remarks) == 1
+        assert "kernel.perf_event_paranoid" in remarks[0]
+    ratio = lab.Folded(folded).total() / int(result.stdout)
+    assert ratio == pytest.approx(1, abs=0.02)
+
+
+def perf_event_paranoid():
+    with open("/proc/sys/kernel/perf_event_paranoid") as setting:
+        return int(setting.read())
 
 
 def public_program(folder, name):
@@ -72,10 +92,9 @@ def test_where_perf_is_refused_it_says_so_and_the_sum_holds(tmp_path):
         lab.program("refuse_perf"), lab.WATCHFIRE, "record", "-F", RATE,
         "-o", folded, "--", lab.program("spin"), 2)
     assert result.returncode == 0, result.stderr
-    limits = [line for line in result.stderr.splitlines()
-              if re.search(r"perf_event_open|250 Hz|tick", line)]
-    assert limits, result.stderr
-    assert len(result.stderr.splitlines()) <= 2
+    _, remarks = lab.summary_and_remarks(result.stderr)
+    assert len(remarks) == 1
+    assert re.search("perf events are refused.*seccomp", remarks[0])
     ratio = lab.Folded(folded).total() / int(result.stdout)
     assert ratio == pytest.approx(1, abs=0.02)
 

@@ -9,18 +9,16 @@ import lab
 
 
 def refused(result, path, reason):
-    """The program ran; our words name the reason; no file passes for one."""
-    assert re.search(reason, result.stderr), result.stderr
-    if path.exists():
-        assert lab.Folded(path).total() > 0  # account frames say how much
+    """One sentence names the reason; nothing was run and nothing written."""
+    assert result.returncode == 1
+    assert re.search(reason, lab.only_sentence(result.stderr))
+    assert result.stdout == ""
+    assert not path.exists()
 
 
 def test_a_static_program(tmp_path):
     path = tmp_path / "x.folded"
-    plain = lab.run(lab.program("spin_static"), 0.2)
     result = lab.record([path], lab.program("spin_static"), 0.2)
-    assert result.returncode in (plain.returncode, 1)
-    assert int(result.stdout) > 0
     refused(result, path, "static")
 
 
@@ -29,8 +27,6 @@ def test_a_32_bit_program(tmp_path):
         pytest.skip("no 32-bit program could be built")
     path = tmp_path / "x.folded"
     result = lab.record([path], lab.program("narrow"))
-    assert result.returncode == 5
-    assert result.stdout == "32 bits\n"
     refused(result, path, "32-bit")
 
 
@@ -45,9 +41,7 @@ def test_a_setuid_program(public_folder):
     result = lab.run(*lab.as_nobody(
         public_folder / "bin" / "watchfire", "record", "-o", path, "--",
         copy, 0.2))
-    assert result.returncode in (0, 1)
-    assert int(result.stdout) > 0
-    refused(result, path, "set-user-ID|setuid|privilege")
+    refused(result, path, "set-user-ID|setuid")
 
 
 def test_a_static_child_does_not_hide_its_parent(tmp_path):

@@ -53,8 +53,10 @@ WHOLE static uint64_t descend(int depth, uint64_t deadline_ns)
 {
     if (depth == 0)
         return burn_until(deadline_ns);
-    /* Work after the call keeps it from becoming a jump. */
-    return descend(depth - 1, deadline_ns) + (uint64_t)depth;
+    uint64_t seed = descend(depth - 1, deadline_ns);
+    /* What must happen after the call keeps it from becoming a loop. */
+    __asm__ volatile("" : "+r"(seed));
+    return seed;
 }
 
 WHOLE static uint64_t part_deep(uint64_t deadline_ns)
