@@ -114,7 +114,8 @@ enum status prof_perf_file_read_attrs(
     void *data;
     enum status status =
         prof_perf_file_read_section(file, section, &data, diag);
-    for (uint64_t at = 0; status == STATUS_OK && at + each <= section.bytes;
+    for (uint64_t at = 0;
+         status == STATUS_OK && data != NULL && at + each <= section.bytes;
          at += each)
         status = read_attr(
             file, attrs, (unsigned char *)data + at, (size_t)each, diag);
