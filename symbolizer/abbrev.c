@@ -6,10 +6,8 @@
 
 /* ---- forms ---- */
 
-enum { NOT_FIXED = -1 };
-
-/* Bytes of a form in the file, or NOT_FIXED. */
-static int form_bytes(uint16_t form, const struct sym_encoding *encoding)
+/* Bytes of a form in the file, or SYM_NOT_FIXED. */
+static int8_t form_bytes(uint16_t form, const struct sym_encoding *encoding)
 {
     switch (form) {
     case DW_FORM_flag_present:
@@ -43,19 +41,19 @@ static int form_bytes(uint16_t form, const struct sym_encoding *encoding)
     case DW_FORM_data16:
         return 16;
     case DW_FORM_addr:
-        return encoding->address_bytes;
+        return (int8_t)encoding->address_bytes;
     case DW_FORM_ref_addr:
-        return encoding->version == 2 ? encoding->address_bytes
-                                      : encoding->offset_bytes;
+        return (
+            int8_t)(encoding->version == 2 ? encoding->address_bytes : encoding->offset_bytes);
     case DW_FORM_strp:
     case DW_FORM_line_strp:
     case DW_FORM_strp_sup:
     case DW_FORM_sec_offset:
     case DW_FORM_GNU_ref_alt:
     case DW_FORM_GNU_strp_alt:
-        return encoding->offset_bytes;
+        return (int8_t)encoding->offset_bytes;
     default:
-        return NOT_FIXED;
+        return SYM_NOT_FIXED;
     }
 }
 
@@ -130,19 +128,18 @@ static uint64_t read_variable(struct sym_bytes *bytes, uint16_t form)
 }
 
 struct sym_value sym_attribute_read(
-    struct sym_bytes *bytes, const struct sym_attribute *attribute,
-    const struct sym_encoding *encoding)
+    struct sym_bytes *bytes, const struct sym_attribute *attribute)
 {
-    struct sym_value value = {.kind = form_kind(attribute->form)};
-    int size = form_bytes(attribute->form, encoding);
-    if (size == NOT_FIXED)
-        value.number = read_variable(bytes, attribute->form);
-    else if (attribute->form == DW_FORM_implicit_const)
-        value.number = (uint64_t)attribute->implicit;
-    else if (size > 8)
-        sym_bytes_skip(bytes, (uint64_t)size);
-    else if (size > 0)
+    struct sym_value value = {.kind = attribute->kind};
+    int size = attribute->fixed_bytes;
+    if (size > 0 && size <= 8)
         value.number = sym_bytes_fixed(bytes, (unsigned)size);
+    else if (size == SYM_NOT_FIXED)
+        value.number = read_variable(bytes, attribute->form);
+    else if (size == 0)
+        value.number = (uint64_t)attribute->implicit;
+    else
+        sym_bytes_skip(bytes, (uint64_t)size);
     return value;
 }
 
@@ -160,14 +157,17 @@ static bool add_attributes(
         if (name > UINT16_MAX || form > UINT16_MAX)
             return false;
         struct sym_attribute attribute = {
-            .name = (uint16_t)name, .form = (uint16_t)form};
+            .name = (uint16_t)name,
+            .form = (uint16_t)form,
+            .fixed_bytes = form_bytes((uint16_t)form, encoding),
+            .kind = (uint8_t)form_kind((uint16_t)form)};
         if (form == DW_FORM_implicit_const)
             attribute.implicit = sym_bytes_sleb(bytes);
-        int size = form_bytes(attribute.form, encoding);
-        if (size == NOT_FIXED || abbrev->fixed_bytes > UINT16_MAX)
+        if (attribute.fixed_bytes == SYM_NOT_FIXED ||
+            abbrev->fixed_bytes > UINT16_MAX)
             abbrev->fixed_bytes = SYM_VARIABLE_SIZE;
         else
-            abbrev->fixed_bytes += (uint32_t)size;
+            abbrev->fixed_bytes += (uint32_t)attribute.fixed_bytes;
         if (name == DW_AT_low_pc || name == DW_AT_ranges)
             abbrev->has_code = true;
         abbrev->attribute_count++;

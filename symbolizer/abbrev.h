@@ -21,9 +21,28 @@ struct sym_encoding {
     uint8_t address_bytes, offset_bytes;
 };
 
+enum sym_value_kind {
+    SYM_VALUE_OTHER, /* text, blocks, references into other files */
+    SYM_VALUE_NUMBER,
+    SYM_VALUE_ADDRESS,
+    SYM_VALUE_ADDRESS_INDEX, /* into .debug_addr */
+    SYM_VALUE_RANGES_INDEX,  /* into the offsets of .debug_rnglists */
+    SYM_VALUE_UNIT_REF,      /* a DIE, by its distance from the unit header */
+    SYM_VALUE_INFO_REF,      /* a DIE, by its offset in .debug_info */
+};
+
+struct sym_value {
+    enum sym_value_kind kind;
+    uint64_t number;
+};
+
+#define SYM_NOT_FIXED (-1)
+
 struct sym_attribute {
     uint16_t name, form;
-    int64_t implicit; /* of DW_FORM_implicit_const */
+    int8_t fixed_bytes; /* of the form, or SYM_NOT_FIXED */
+    uint8_t kind;       /* enum sym_value_kind */
+    int64_t implicit;   /* of DW_FORM_implicit_const */
 };
 
 #define SYM_VARIABLE_SIZE UINT32_MAX
@@ -40,21 +59,6 @@ struct sym_abbrev {
 struct sym_abbrevs {
     struct table rows, attributes;
     bool is_dense; /* code n is row n - 1, as compilers do it */
-};
-
-enum sym_value_kind {
-    SYM_VALUE_OTHER, /* text, blocks, references into other files */
-    SYM_VALUE_NUMBER,
-    SYM_VALUE_ADDRESS,
-    SYM_VALUE_ADDRESS_INDEX, /* into .debug_addr */
-    SYM_VALUE_RANGES_INDEX,  /* into the offsets of .debug_rnglists */
-    SYM_VALUE_UNIT_REF,      /* a DIE, by its distance from the unit header */
-    SYM_VALUE_INFO_REF,      /* a DIE, by its offset in .debug_info */
-};
-
-struct sym_value {
-    enum sym_value_kind kind;
-    uint64_t number;
 };
 
 /* Read the table that `bytes` begins with; false when it is damaged, has a
@@ -74,7 +78,6 @@ void sym_abbrevs_fini(struct sym_abbrevs *abbrevs);
 
 /* Read or pass over one attribute; what cannot be read spoils `bytes`. */
 struct sym_value sym_attribute_read(
-    struct sym_bytes *bytes, const struct sym_attribute *attribute,
-    const struct sym_encoding *encoding);
+    struct sym_bytes *bytes, const struct sym_attribute *attribute);
 
 #endif

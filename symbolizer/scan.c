@@ -87,8 +87,8 @@ static void read_facts(
     const struct sym_attribute *attributes =
         sym_abbrevs_attributes(&scan->abbrevs, abbrev);
     for (uint32_t i = 0; i < abbrev->attribute_count; i++) {
-        struct sym_value value = sym_attribute_read(
-            &scan->bytes, &attributes[i], &scan->bases.encoding);
+        struct sym_value value =
+            sym_attribute_read(&scan->bytes, &attributes[i]);
         take(facts, attributes[i].name, value);
     }
 }
