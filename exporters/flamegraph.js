@@ -202,12 +202,19 @@
       .replace(/^.* (?=\S)/, "") || name;
   }
 
+  // What follows the last "::" that is no part of an operator's parameters.
+  function lastPart(name) {
+    const operator = name.search(/\boperator\b/);
+    const at = name.lastIndexOf("::", operator < 0 ? Infinity : operator);
+    return at < 0 || at + 2 === name.length ? name : name.slice(at + 2);
+  }
+
   const shortNames = new Map();
   function shortNamesOf(name) {
     let known = shortNames.get(name);
     if (!known) {
       const bare = withoutArguments(name);
-      known = [name, bare, bare.replace(/^.*::(?=.)/, "")];
+      known = [name, bare, lastPart(bare)];
       shortNames.set(name, known);
     }
     return known;
@@ -316,7 +323,8 @@
   html("h2", {}, "Reading and moving"),
   html("p", {}, "Each box is a function; its width is the value counted in " +
     "it and in all it called. Boxes stand on their callers and are in the " +
-    "order of their names: from left to right is not time."),
+    "order of their names: from left to right is not time. After \u00b1 " +
+    "stands what chance may add or take, 19 times of 20."),
   html("table", {}, ...KEYS.map(([keys, text]) => html("tr", {},
     html("th", { scope: "row" }, ...keys.flatMap(
       (key, at) => at ? [" ", html("kbd", {}, key)] : [html("kbd", {}, key)])),
@@ -388,10 +396,10 @@
     if (address === (location.hash || "#")) {
       return;
     }
-    if (isStep) {
-      history.pushState(null, "", address);
-    } else {
-      history.replaceState(null, "", address);
+    try {
+      history[isStep ? "pushState" : "replaceState"](null, "", address);
+    } catch (error) {
+      // A sandboxed frame has no address of its own; the rest works.
     }
   }
 
@@ -497,8 +505,8 @@
   function drawFocus() {
     const box = boxOf(state.focus);
     const ring = (style) => svg("rect", {
-      class: style, x: box.x + 1, y: box.y + 1,
-      width: Math.max(box.width - 2, 1), height: ROW - 3,
+      class: style, x: box.x, y: box.y,
+      width: Math.max(box.width - 0.6, 1), height: ROW - 1,
     });
     const items = [ring("ring under"), ring("ring")];
     if (!document.getElementById(`frame-${state.focus}`)) {
@@ -633,9 +641,13 @@
     rows.push(figureRow("total", total[id], id));
     rows.push(figureRow("self", self[id], id));
     if (data.period > 0 && data.unit === "nanoseconds") {
+      // What chance may add or take, 19 times of 20: 1.96 standard deviations
+      // of a Poisson count.
       const samples = Math.round(total[id] / data.period);
+      const doubt = Math.round(1.96 * Math.sqrt(samples));
       rows.push(html("tr", {}, html("th", { scope: "row" }, "samples"),
-        html("td", {}, `\u2248 ${samples.toLocaleString("en")}`)));
+        html("td", {}, samples.toLocaleString("en")),
+        html("td", {}, `\u00b1 ${doubt.toLocaleString("en")}`)));
     }
     return rows;
   }

@@ -17,22 +17,27 @@ static bool is_lost_sample(enum prof_loss reason)
            reason == PROF_LOSS_MALFORMED;
 }
 
-static bool is_first_value_cpu_time(const struct prof_profile *profile)
+/* The column of CPU nanoseconds, or PROF_NONE. */
+static uint32_t cpu_column(const struct prof_profile *profile)
 {
-    if (prof_profile_value_type_count(profile) == 0)
-        return false;
-    const struct prof_value_type *type = prof_profile_value_type(profile, 0);
-    return strcmp(prof_profile_text(profile, type->name), "cpu") == 0 &&
-           strcmp(prof_profile_text(profile, type->unit), "nanoseconds") == 0;
+    for (uint32_t id = 0; id < prof_profile_value_type_count(profile); id++) {
+        const struct prof_value_type *type =
+            prof_profile_value_type(profile, id);
+        if (strcmp(prof_profile_text(profile, type->name), "cpu") == 0 &&
+            strcmp(prof_profile_text(profile, type->unit), "nanoseconds") == 0)
+            return id;
+    }
+    return PROF_NONE;
 }
 
 static void count_samples(
     struct exp_quality *quality, const struct prof_profile *profile)
 {
-    bool is_time = is_first_value_cpu_time(profile);
+    uint32_t cpu = cpu_column(profile);
+    quality->has_cpu = cpu != PROF_NONE;
     for (uint32_t id = 0; id < prof_profile_sample_count(profile); id++) {
         const struct prof_sample *sample = prof_profile_sample(profile, id);
-        uint64_t ns = is_time ? sample->values[0] : 0;
+        uint64_t ns = quality->has_cpu ? sample->values[cpu] : 0;
         quality->sampled_ns = exp_text_add(quality->sampled_ns, ns);
         if (exp_sample_is_account(profile, sample)) {
             quality->account_ns = exp_text_add(quality->account_ns, ns);
@@ -99,18 +104,28 @@ static void write_value(struct exp_writer *writer, uint64_t ns)
     exp_write_text(writer, exp_text_value(ns, "nanoseconds", text));
 }
 
+/* What was counted, what of it no sample covers, what the kernel says. */
 static void write_cpu(
     const struct exp_quality *quality, struct exp_writer *writer)
 {
-    exp_write_text(writer, ", CPU ");
-    write_value(writer, quality->sampled_ns);
+    if (quality->has_cpu) {
+        exp_write_text(writer, ", CPU ");
+        write_value(writer, quality->sampled_ns);
+    }
+    if (quality->account_ns > 0) {
+        exp_write_text(writer, " (");
+        write_value(writer, quality->account_ns);
+        exp_write_text(writer, " of it outside samples)");
+    }
     if (quality->kernel_ns == 0)
         return;
-    exp_write_text(writer, " of ");
+    exp_write_text(writer, quality->has_cpu ? " of " : ", CPU ");
     write_value(writer, quality->kernel_ns);
-    exp_write_format(
-        writer, " by the kernel's account (%.1f %%)",
-        exp_text_percent(quality->sampled_ns, quality->kernel_ns));
+    exp_write_text(writer, " by the kernel's account");
+    if (quality->has_cpu)
+        exp_write_format(
+            writer, " (%.1f %%)",
+            exp_text_percent(quality->sampled_ns, quality->kernel_ns));
 }
 
 void exp_quality_write_facts(
@@ -126,8 +141,7 @@ void exp_quality_write_facts(
         exp_write_text(writer, " in ");
         write_value(writer, quality->duration_ns);
     }
-    if (quality->sampled_ns > 0 || quality->kernel_ns > 0)
-        write_cpu(quality, writer);
+    write_cpu(quality, writer);
     if (*clock) {
         exp_write_text(writer, ", clock ");
         exp_write_clean(writer, clock);

@@ -15,8 +15,9 @@ struct exp_writer;
 struct exp_quality {
     uint64_t samples;            /* of functions: accounts are not counted */
     uint64_t incomplete_samples; /* their outermost part is missing */
-    uint64_t sampled_ns;         /* first value type, if nanoseconds; all */
-    uint64_t account_ns;         /* the part of it in [startup], [exit], ... */
+    bool has_cpu;                /* a value type is CPU nanoseconds */
+    uint64_t sampled_ns;         /* the sum of it, accounts included */
+    uint64_t account_ns;         /* the part in [startup], [exit], ... */
     uint64_t kernel_ns;          /* the kernel's own figure; 0 unknown */
     uint64_t duration_ns;        /* 0 unknown */
     uint64_t lost_samples;       /* the reasons that cost whole samples */
@@ -34,9 +35,10 @@ const char *exp_loss_name(
     enum prof_loss reason, char buffer[static EXP_LOSS_NAME_BYTES]);
 
 /*
- * One line each, without a line break: "perf clock, 997 Hz, 3.01 s, 2998
- * samples, CPU 3.00 s of 3.01 s (99.7 %)", and "no samples lost, all stacks
- * complete" or the losses by reason.
+ * One line each, without a line break: "2998 samples in 3.010 s, CPU 3.002 s
+ * (20.00 ms of it outside samples) of 3.010 s by the kernel's account (99.7 %),
+ * clock perf cpu-clock at 997 Hz", and "no sample lost, all stacks complete" or
+ * what is missing, with the count of each reason.
  */
 void exp_quality_write_facts(
     const struct exp_quality *quality, const struct prof_profile *profile,

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,20 +68,27 @@ enum status exp_writer_status(const struct exp_writer *writer)
     return writer->status;
 }
 
+/* Whoever gave us a descriptor that does not block shall not lose bytes. */
+static bool wait_until_writable(int fd)
+{
+    struct pollfd wanted = {.fd = fd, .events = POLLOUT};
+    return poll(&wanted, 1, -1) >= 0 || errno == EINTR;
+}
+
 /* Send `count` bytes to the descriptor; a failure sticks. */
 static void send_bytes(
     struct exp_writer *writer, const char *bytes, size_t count)
 {
     while (count > 0 && writer->status == STATUS_OK) {
         ssize_t sent = write(writer->fd, bytes, count);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0) {
+        if (sent >= 0) {
+            bytes += sent;
+            count -= (size_t)sent;
+        } else if (
+            errno != EINTR &&
+            !(errno == EAGAIN && wait_until_writable(writer->fd))) {
             exp_writer_fail(writer, STATUS_SYSTEM);
-            return;
         }
-        bytes += sent;
-        count -= (size_t)sent;
     }
 }
 

@@ -221,6 +221,24 @@ struct prof_profile *profile_ugly_names(void)
     return p;
 }
 
+struct prof_profile *profile_long_names(void)
+{
+    struct prof_profile *p = cpu_profile("names");
+    uint32_t thread = add_thread(p, add_process(p, 1, "names", "/n"), 1, "");
+    static const char *const names[] = {
+        "std::vector<int, std::allocator<int> >::push_back(int const&)",
+        "void (anonymous namespace)::Parser::parse_expression<char>(char*) "
+        "const",
+        "main.(*Server).handleConnection",
+        "std::ostream& log::operator<<(std::ostream&, log::entry const&)",
+        "<alloc::vec::Vec<T> as core::iter::traits::Extend<T>>::extend",
+        "run(task&)::{lambda(int)#1}::operator()(int) const",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        sample(p, thread, STACK(p, named(p, names[i])), PERIOD_NS, 0);
+    return p;
+}
+
 struct prof_profile *profile_empty(void)
 {
     struct prof_profile *p = cpu_profile("");

@@ -19,6 +19,9 @@ struct prof_profile *profile_two_processes(void);
 /* Names with < > & " ' ; spaces, control characters and broken UTF-8. */
 struct prof_profile *profile_ugly_names(void);
 
+/* Long names of several languages, all equally wide. */
+struct prof_profile *profile_long_names(void);
+
 /* Processes, but not one sample. */
 struct prof_profile *profile_empty(void);
 

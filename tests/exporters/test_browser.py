@@ -319,6 +319,25 @@ def names_cannot_become_markup(browser, path):
     assert page.count(".card script") == 0
 
 
+def labels_are_the_longest_form_that_fits(browser, path):
+    page = Page(browser, path)
+    wanted = {
+        "std::vector<": "std::vector::push_back",
+        "void (anon": "parse_expression",
+        "main.(*": "main.(*Server).handleConnection",
+        "std::ostream& log": "operator<<(std::ostream&, log::entry const&)",
+        "<alloc": "extend",
+        "run(": "operator()(int) const",
+    }
+    for start, form in wanted.items():
+        node = next(at for at, name in enumerate(page.names)
+                    if name.startswith(start))
+        shown = page.text(f"#frame-{node} text")
+        # Where even the shortest form is cut depends on the font.
+        is_cut = len(shown) > 15 and shown[-1] == "\u2026"
+        assert shown == form or is_cut and form.startswith(shown[:-1]), shown
+
+
 def deep_stack_scrolls_to_what_is_asked_for(browser, path):
     page = Page(browser, path)
     assert page.run("document.querySelector('.graph').clientHeight") == \
@@ -370,6 +389,7 @@ def static_picture_stands_without_scripts(browser, path):
 FILES = [
     ("story", address_restores_zoom_and_search),
     ("ugly", names_cannot_become_markup),
+    ("names", labels_are_the_longest_form_that_fits),
     ("deep:2400", deep_stack_scrolls_to_what_is_asked_for),
     ("large:3000", large_graph_answers_at_once),
     ("empty", empty_profile_shows_that_nothing_was_sampled),

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -320,6 +319,29 @@ TEST(writer_keeps_the_order_of_small_and_large_writes)
     CHECK(memcmp(all + 5 + sizeof large - 1, "L184467440737", 13) == 0);
     CHECK_EQ(all[count - 1], '.');
     remove_folder();
+}
+
+TEST(writer_waits_for_a_pipe_that_does_not_block)
+{
+    int ends[2];
+    CHECK_EQ(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct exp_writer *writer = exp_writer_create(ends[1]);
+        exp_write_fill(writer, 'x', 1 << 20); /* a pipe holds 64 KiB */
+        _exit(exp_writer_finish(writer, "pipe", NULL) != STATUS_OK);
+    }
+    (void)close(ends[1]);
+    (void)fcntl(ends[0], F_SETFL, 0);
+    static char bytes[4096];
+    size_t total = 0;
+    for (ssize_t count; (count = read(ends[0], bytes, sizeof bytes)) > 0;)
+        total += (size_t)count;
+    (void)close(ends[0]);
+    int status = 0;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(total, 1 << 20);
 }
 
 TEST(writer_in_memory_grows_and_ends_in_a_nul)

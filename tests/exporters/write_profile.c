@@ -17,7 +17,7 @@ static struct prof_profile *profile_named(const char *name)
     } simple[] = {
         {"story", profile_story},      {"two", profile_two_processes},
         {"ugly", profile_ugly_names},  {"empty", profile_empty},
-        {"huge", profile_huge_counts},
+        {"huge", profile_huge_counts}, {"names", profile_long_names},
     };
     for (size_t i = 0; i < sizeof simple / sizeof simple[0]; i++) {
         if (strcmp(name, simple[i].name) == 0)
@@ -30,7 +30,6 @@ static struct prof_profile *profile_named(const char *name)
     return NULL;
 }
 
-/* The library's test harness brings a main of its own; this one is first. */
 int main(int argc, char **argv)
 {
     struct prof_profile *profile = argc == 3 ? profile_named(argv[1]) : NULL;
