@@ -72,6 +72,18 @@ static enum prof_step load_register(
     return PROF_STEP_FAILED;
 }
 
+/*
+ * gcc ends a function that realigns its stack with `leave`, and goes on to say
+ * that the caller's frame pointer is at *rbp, which by now is the caller's
+ * itself (its DRAP epilogue). Before `leave`, rbp is within the frame.
+ */
+static bool is_left(const struct step *step, unsigned column, uint64_t address)
+{
+    uint64_t sp = step->regs->value[PROF_REG_SP];
+    return column == PROF_REG_FP && address == step->regs->value[PROF_REG_FP] &&
+           address - sp >= step->cfa - sp;
+}
+
 static enum prof_step recover(
     const struct step *step, unsigned column, uint64_t *value)
 {
@@ -93,6 +105,8 @@ static enum prof_step recover(
         end = evaluate(step, operand, &step->cfa, &address);
         if (end != PROF_STEP_DONE)
             return end;
+        if (is_left(step, column, address))
+            return copy_register(step, column, value);
         return load_register(step, column, address, value);
     case PROF_RULE_VAL_EXPRESSION:
         return evaluate(step, operand, &step->cfa, value);

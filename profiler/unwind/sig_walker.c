@@ -1,7 +1,8 @@
 /* The walk; see the header. */
 #include "profiler/unwind/sig_walker.h"
 
-#include "profiler/unwind/sig_row_table.h"
+#include "profiler/unwind/sig_lookup.h"
+#include "profiler/unwind/sig_row.h"
 #include "profiler/unwind/sig_step.h"
 #include "profiler/unwind/sig_trail.h"
 
@@ -28,23 +29,6 @@ struct walker {
     uint64_t checkpoint_flags;
 };
 
-/* What there is to unwind a frame by, besides a compact row. */
-enum found {
-    FOUND_NOTHING,
-    FOUND_RULES,
-    FOUND_SIGRETURN,
-};
-
-struct lookup {
-    const struct prof_cfi_source *source;
-    struct prof_rows rows;
-};
-
-static uint64_t pc_of_key(uint64_t key)
-{
-    return key - 1;
-}
-
 /* The pc as a register: a return address is its own key. */
 static uint64_t register_pc(uint64_t key, uint64_t flags)
 {
@@ -56,89 +40,12 @@ static bool is_code_address(uint64_t pc)
     return pc - PROF_PC_MIN < PROF_PC_MAX - PROF_PC_MIN;
 }
 
-/* A restorer is returned into, so `key` itself is its first byte; one that is
- * being executed has its pc there or at the system call. */
-static bool is_sigreturn(const struct prof_text *text, uint64_t key)
-{
-    static const uint8_t BACK[] = {0, 1, 6, 8};
-    if (text->code == NULL)
-        return false;
-    for (unsigned i = 0; i < sizeof BACK; i++) {
-        uint64_t pc = key - BACK[i];
-        if (pc >= text->start && pc < text->end &&
-            text->end - pc >= PROF_SIGRETURN_BYTES &&
-            prof_is_sigreturn(text->code + (pc - text->start)))
-            return true;
-    }
-    return false;
-}
-
-static enum found find_rules(
-    const struct prof_text *text, uint64_t key, struct lookup *lookup)
-{
-    uint64_t pc = pc_of_key(key);
-    const struct prof_cfi_source *sources[] = {
-        &text->eh_frame, &text->debug_frame};
-    for (unsigned i = 0; i < 2; i++) {
-        struct prof_fde fde;
-        lookup->source = sources[i];
-        if (prof_fde_find(sources[i], pc, &fde) &&
-            prof_rows_find(&lookup->rows, &fde, pc))
-            return FOUND_RULES;
-    }
-    return is_sigreturn(text, key) ? FOUND_SIGRETURN : FOUND_NOTHING;
-}
-
-static uint32_t row_of_text(const struct prof_text *text, uint64_t key)
-{
-    uint64_t pc = pc_of_key(key);
-    if (text->rows != NULL) {
-        uint32_t row = prof_row_table_find(text->rows, pc - text->bias);
-        if (prof_row_kind(row) != PROF_ROW_FULL &&
-            prof_row_kind(row) != PROF_ROW_NONE)
-            return prof_row_at(row, pc);
-    }
-    struct lookup lookup;
-    switch (find_rules(text, key, &lookup)) {
-    case FOUND_RULES:
-        return prof_row_at(
-            prof_row_encode(&lookup.rows.rules, lookup.source), pc);
-    case FOUND_SIGRETURN:
-        return prof_row_make(PROF_ROW_FULL, 0, 0);
-    default:
-        return prof_row_make(PROF_ROW_NONE, 0, 0);
-    }
-}
-
-/*
- * Answer a miss from the modules, and remember the answer. It is stored before
- * leaving: the writer waits for that, so that nothing stale is left behind.
- */
-__attribute__((noinline)) static uint32_t resolve(
-    const struct walker *w, uint64_t key)
-{
-    uint32_t row;
-    if (w->cache != NULL && prof_row_cache_get_second(w->cache, key, &row))
-        return row;
-
-    const struct prof_text_list *list = prof_modules_enter(w->modules);
-    if (list == NULL)
-        return prof_row_make(PROF_ROW_NONE, 0, 0);
-    const struct prof_text *text = prof_text_find(list, pc_of_key(key));
-    row = text != NULL ? row_of_text(text, key)
-                       : prof_row_make(PROF_ROW_NONE, 0, 0);
-    if (w->cache != NULL)
-        prof_row_cache_put(w->cache, key, row);
-    prof_modules_leave(w->modules, list);
-    return row;
-}
-
 static uint32_t row_of(const struct walker *w, uint64_t key)
 {
     uint32_t row;
     if (w->cache != NULL && prof_row_cache_get(w->cache, key, &row))
         return row;
-    return resolve(w, key);
+    return prof_lookup_row(w->modules, w->cache, key);
 }
 
 static bool stop(struct walker *w, enum prof_walk_end end)
@@ -313,13 +220,13 @@ static bool guess(
 {
     uint64_t sp = regs->value[PROF_REG_SP], fp = regs->value[PROF_REG_FP];
     uint64_t pc, next_fp;
-    if (is_leaf && !is_executable(w, pc_of_key(key))) {
+    if (is_leaf && !is_executable(w, prof_pc_of_key(key))) {
         if (!prof_reader_load(w->reader, sp, &pc) || !is_executable(w, pc - 1))
             return false;
         next_fp = fp;
         sp += 8;
     } else {
-        if (fp % 8 != 0 || fp < sp ||
+        if (fp % 8 != 0 || fp - sp >= PROF_GUESS_BYTES_MAX ||
             !prof_reader_load(w->reader, fp, &next_fp) ||
             !prof_reader_load(w->reader, fp + 8, &pc) ||
             (next_fp <= fp && next_fp != 0) ||
@@ -348,24 +255,24 @@ __attribute__((noinline)) static enum prof_step step_full(
     const struct prof_text_list *list = prof_modules_enter(w->modules);
     if (list == NULL)
         return PROF_STEP_FAILED;
-    const struct prof_text *text = prof_text_find(list, pc_of_key(key));
-    struct lookup lookup;
-    enum found found =
-        text != NULL ? find_rules(text, key, &lookup) : FOUND_NOTHING;
+    const struct prof_text *text = prof_text_find(list, prof_pc_of_key(key));
+    struct prof_lookup lookup;
+    enum prof_found found = text != NULL ? prof_lookup_rules(text, key, &lookup)
+                                         : PROF_FOUND_NOTHING;
     enum prof_step end = PROF_STEP_FAILED;
     bool is_signal_frame = false;
-    if (found == FOUND_RULES) {
+    if (found == PROF_FOUND_RULES) {
         end =
             prof_step_apply(&lookup.rows.rules, lookup.source, regs, w->reader);
         is_signal_frame = lookup.rows.rules.is_signal_frame;
-    } else if (found == FOUND_SIGRETURN) {
+    } else if (found == PROF_FOUND_SIGRETURN) {
         end = prof_step_sigreturn(regs, w->reader);
         is_signal_frame = true;
     }
     prof_modules_leave(w->modules, list);
 
     *flags = is_signal_frame ? PROF_FRAME_EXACT : 0;
-    if (found == FOUND_NOTHING && guess(w, regs, key, is_leaf)) {
+    if (found == PROF_FOUND_NOTHING && guess(w, regs, key, is_leaf)) {
         *flags = PROF_FRAME_GUESSED;
         end = PROF_STEP_DONE;
     }
@@ -422,7 +329,9 @@ static bool walk_full_row(struct walker *w)
         walked_registers(w, &regs);
     uint64_t flags = w->flags;
     enum prof_step end = step_full(w, &regs, &flags, is_leaf);
-    bool is_recovered = end == PROF_STEP_UNKNOWN_REGISTER;
+    bool is_recovered =
+        end == PROF_STEP_UNKNOWN_REGISTER ||
+        (end == PROF_STEP_DONE && !prof_regs_has(&regs, PROF_REG_FP));
     if (is_recovered) {
         if (!recover_registers(w, &regs))
             return stop(w, PROF_WALK_INCOMPLETE);
@@ -463,7 +372,7 @@ static bool walk_other_row(struct walker *w, uint32_t row)
 static void walk_frames(struct walker *w)
 {
     /* A wild pc has no place in the cache's keys. */
-    if (!is_code_address(pc_of_key(w->key)) && !walk_full_row(w))
+    if (!is_code_address(prof_pc_of_key(w->key)) && !walk_full_row(w))
         return;
     uint32_t row;
     while (walk_plain_rows(w, &row) && walk_other_row(w, row))

@@ -1,0 +1,95 @@
+/* Rows and rules by key; see the header. */
+#include "profiler/unwind/sig_lookup.h"
+
+#include "profiler/unwind/sig_row.h"
+#include "profiler/unwind/sig_row_table.h"
+
+/* A restorer is returned into, so `key` itself is its first byte; one that is
+ * being executed has its pc there or at the system call. */
+static bool is_sigreturn(const struct prof_text *text, uint64_t key)
+{
+    static const uint8_t BACK[] = {0, 1, 6, 8};
+    if (text->code == NULL)
+        return false;
+    for (unsigned i = 0; i < sizeof BACK; i++) {
+        uint64_t pc = key - BACK[i];
+        if (pc >= text->start && pc < text->end &&
+            text->end - pc >= PROF_SIGRETURN_BYTES &&
+            prof_is_sigreturn(text->code + (pc - text->start)))
+            return true;
+    }
+    return false;
+}
+
+static bool has_rules(
+    const struct prof_text *text, uint64_t pc, struct prof_lookup *lookup)
+{
+    const struct prof_cfi_source *sources[] = {
+        &text->eh_frame, &text->debug_frame};
+    for (unsigned i = 0; i < 2; i++) {
+        lookup->source = sources[i];
+        if (prof_fde_find(sources[i], pc, &lookup->fde) &&
+            prof_rows_find(&lookup->rows, &lookup->fde, pc))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Where nothing covers the call, a function may begin at the return address:
+ * one that nobody called, like makecontext's last one.
+ */
+enum prof_found prof_lookup_rules(
+    const struct prof_text *text, uint64_t key, struct prof_lookup *lookup)
+{
+    if (has_rules(text, prof_pc_of_key(key), lookup))
+        return PROF_FOUND_RULES;
+    if (is_sigreturn(text, key))
+        return PROF_FOUND_SIGRETURN;
+    return has_rules(text, key, lookup) && lookup->fde.start == key
+               ? PROF_FOUND_RULES
+               : PROF_FOUND_NOTHING;
+}
+
+static uint32_t row_in_text(const struct prof_text *text, uint64_t key)
+{
+    uint64_t pc = prof_pc_of_key(key);
+    if (text->rows != NULL) {
+        uint32_t row = prof_row_table_find(text->rows, pc - text->bias);
+        if (prof_row_kind(row) != PROF_ROW_FULL &&
+            prof_row_kind(row) != PROF_ROW_NONE)
+            return prof_row_at(row, pc);
+    }
+    struct prof_lookup lookup;
+    switch (prof_lookup_rules(text, key, &lookup)) {
+    case PROF_FOUND_RULES:
+        return prof_row_at(
+            prof_row_encode(&lookup.rows.rules, lookup.source), pc);
+    case PROF_FOUND_SIGRETURN:
+        return prof_row_make(PROF_ROW_FULL, 0, 0);
+    default:
+        return prof_row_make(PROF_ROW_NONE, 0, 0);
+    }
+}
+
+/*
+ * The answer is stored before leaving: the writer waits for that, so that
+ * nothing stale is left behind.
+ */
+uint32_t prof_lookup_row(
+    struct prof_modules *modules, struct prof_row_cache *cache, uint64_t key)
+{
+    uint32_t row;
+    if (cache != NULL && prof_row_cache_get_second(cache, key, &row))
+        return row;
+    const struct prof_text_list *list = prof_modules_enter(modules);
+    if (list == NULL)
+        return prof_row_make(PROF_ROW_NONE, 0, 0);
+    const struct prof_text *text = prof_text_find(list, prof_pc_of_key(key));
+    row = text != NULL ? row_in_text(text, key)
+                       : prof_row_make(PROF_ROW_NONE, 0, 0);
+    if (cache != NULL)
+        prof_row_cache_put(cache, key, row);
+    prof_modules_leave(modules, list);
+    return row;
+}
