@@ -7,7 +7,7 @@
 /* ---- forms ---- */
 
 /* Bytes of a form in the file, or SYM_NOT_FIXED. */
-static int8_t form_bytes(uint16_t form, const struct sym_encoding *encoding)
+static int16_t form_bytes(uint16_t form, const struct sym_encoding *encoding)
 {
     switch (form) {
     case DW_FORM_flag_present:
@@ -41,17 +41,17 @@ static int8_t form_bytes(uint16_t form, const struct sym_encoding *encoding)
     case DW_FORM_data16:
         return 16;
     case DW_FORM_addr:
-        return (int8_t)encoding->address_bytes;
+        return encoding->address_bytes;
     case DW_FORM_ref_addr:
-        return (
-            int8_t)(encoding->version == 2 ? encoding->address_bytes : encoding->offset_bytes);
+        return encoding->version == 2 ? encoding->address_bytes
+                                      : encoding->offset_bytes;
     case DW_FORM_strp:
     case DW_FORM_line_strp:
     case DW_FORM_strp_sup:
     case DW_FORM_sec_offset:
     case DW_FORM_GNU_ref_alt:
     case DW_FORM_GNU_strp_alt:
-        return (int8_t)encoding->offset_bytes;
+        return encoding->offset_bytes;
     default:
         return SYM_NOT_FIXED;
     }

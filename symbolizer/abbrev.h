@@ -40,9 +40,9 @@ struct sym_value {
 
 struct sym_attribute {
     uint16_t name, form;
-    int8_t fixed_bytes; /* of the form, or SYM_NOT_FIXED */
-    uint8_t kind;       /* enum sym_value_kind */
-    int64_t implicit;   /* of DW_FORM_implicit_const */
+    int16_t fixed_bytes; /* of the form, or SYM_NOT_FIXED */
+    uint8_t kind;        /* enum sym_value_kind */
+    int64_t implicit;    /* of DW_FORM_implicit_const */
 };
 
 #define SYM_VARIABLE_SIZE UINT32_MAX

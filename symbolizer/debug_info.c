@@ -177,7 +177,8 @@ static int by_start(const void *left, const void *right)
     const struct unit_range *a = left, *b = right;
     if (a->start != b->start)
         return a->start < b->start ? -1 : 1;
-    return (a->unit > b->unit) - (a->unit < b->unit);
+    /* Lookups go backwards: of equal ones the first of the file comes last. */
+    return (a->unit < b->unit) - (a->unit > b->unit);
 }
 
 static void sort_ranges(struct sym_debug_info *info)

@@ -3,8 +3,9 @@
  *
  * Only the root DIE of every unit is read to begin with. .debug_aranges is not
  * used: clang and rustc do not write it, and where it exists it is not always
- * complete. Units may overlap (templates, folded functions); then the one with
- * a function at the address has it.
+ * complete. Units may overlap: a template's one body is described by every
+ * unit that used it. Then one that has a function at the address has it, the
+ * first of the file if several have a range that starts alike.
  */
 #ifndef SYMBOLIZER_DEBUG_INFO_H
 #define SYMBOLIZER_DEBUG_INFO_H

@@ -280,6 +280,20 @@ TEST(a_mangled_symbol_says_more_than_a_plain_name_in_dwarf)
     sym_symbolizer_destroy(symbolizer);
 }
 
+TEST(code_that_several_units_describe_is_that_of_the_first)
+{
+    if (!fixture_exists("comdat"))
+        return;
+    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
+    struct sym_module *module = fixture_open(symbolizer, "comdat");
+    uint64_t shared = fixture_symbol("comdat", "_Z6sharedPVi");
+    struct sym_frames frames = fixture_lookup(module, shared);
+    CHECK_EQ(frames.count, 1);
+    CHECK_STR(frames.rows[0].function, "shared(int volatile*)");
+    CHECK_STR(frames.rows[0].file, "/first/comdat.cc");
+    sym_symbolizer_destroy(symbolizer);
+}
+
 TEST(addresses_outside_of_all_code_have_no_frames)
 {
     struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
