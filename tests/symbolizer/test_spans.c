@@ -74,6 +74,32 @@ static int owner_by_force(
     return best;
 }
 
+/* Enough of them for the other way of sorting, over the whole range. */
+TEST(spans_in_great_number_are_sorted_over_all_bits_of_an_address)
+{
+    enum { COUNT = 5000 };
+    struct table spans = {.row_bytes = sizeof(struct sym_span)};
+    unsigned seed = 3;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        uint64_t start = (uint64_t)rand_r(&seed) << 33 ^
+                         (uint64_t)rand_r(&seed) << 10 ^ (uint64_t)i << 1;
+        struct sym_span span = {.start = start, .end = start + 1, .owner = i};
+        CHECK(table_add(&spans, &span) != TABLE_NONE);
+    }
+    struct table wanted = {.row_bytes = sizeof(struct sym_span)};
+    CHECK(table_add_many(&wanted, spans.rows, COUNT) != TABLE_NONE);
+    CHECK(sym_spans_flatten(&spans));
+    const struct sym_span *rows = spans.rows;
+    for (uint32_t i = 1; i < spans.count; i++)
+        CHECK(rows[i - 1].end <= rows[i].start);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const struct sym_span *row = table_row(&wanted, i);
+        CHECK(sym_spans_find(&spans, row->start) != NULL);
+    }
+    table_fini(&wanted);
+    table_fini(&spans);
+}
+
 TEST(spans_agree_with_the_rule_on_random_ranges)
 {
     unsigned seed = 1;
