@@ -233,6 +233,10 @@ struct prof_profile *profile_long_names(void)
         "std::ostream& log::operator<<(std::ostream&, log::entry const&)",
         "<alloc::vec::Vec<T> as core::iter::traits::Extend<T>>::extend",
         "run(task&)::{lambda(int)#1}::operator()(int) const",
+        "void std::__sort<int*, f(v<int>&)::{lambda(int)#1}>(int*, int*)",
+        "bool std::operator< <char, std::allocator<char> >(char const*)",
+        "operator new[](unsigned long, std::nothrow_t const&)",
+        "a.out: not a name (",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         sample(p, thread, STACK(p, named(p, names[i])), PERIOD_NS, 0);

@@ -320,22 +320,28 @@ def names_cannot_become_markup(browser, path):
 
 
 def labels_are_the_longest_form_that_fits(browser, path):
+    browser.resize(2200, 800) # room for some 29 letters in each
     page = Page(browser, path)
     wanted = {
         "std::vector<": "std::vector::push_back",
         "void (anon": "parse_expression",
         "main.(*": "main.(*Server).handleConnection",
-        "std::ostream& log": "operator<<(std::ostream&, log::entry const&)",
+        "std::ostream& log": "log::operator<<",
         "<alloc": "extend",
-        "run(": "operator()(int) const",
+        "run(": "run::{lambda#1}::operator()",
+        "void std::__sort": "std::__sort",
+        "bool std::op": "std::operator<",
+        "operator new": "operator new[]",
+        "a.out: not": "a.out: not a name (",
     }
     for start, form in wanted.items():
         node = next(at for at, name in enumerate(page.names)
                     if name.startswith(start))
         shown = page.text(f"#frame-{node} text")
         # Where even the shortest form is cut depends on the font.
-        is_cut = len(shown) > 15 and shown[-1] == "\u2026"
+        is_cut = len(shown) > 12 and shown[-1] == "\u2026"
         assert shown == form or is_cut and form.startswith(shown[:-1]), shown
+    browser.resize(1200, 800)
 
 
 def deep_stack_scrolls_to_what_is_asked_for(browser, path):
