@@ -74,7 +74,7 @@ bool sym_image_vaddr(
  */
 bool sym_image_is_code(const struct sym_image *image, uint64_t vaddr);
 
-/* Whether the two files carry the same build-id. */
+/* Whether the file carries this build-id, and not none at all. */
 bool sym_image_has_build_id(
     const struct sym_image *image, const uint8_t *bytes, size_t count);
 

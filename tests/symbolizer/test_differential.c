@@ -35,7 +35,7 @@ struct stack {
     struct frame frames[DEPTH];
 };
 
-static void skip_all(const char *reason)
+static _Noreturn void skip_all(const char *reason)
 {
     print_message("skipped: %s\n", reason);
     exit(SKIPPED);
@@ -69,7 +69,8 @@ static void choose_addresses(const char *path, struct stack *stacks)
 {
     uint64_t start = 0, bytes = 0;
     find_text(path, &start, &bytes);
-    assert_true(bytes > 0);
+    if (bytes == 0)
+        skip_all("the library has no .text");
     unsigned seed = 20;
     for (size_t i = 0; i < ADDRESSES; i++)
         stacks[i].vaddr = start + (uint64_t)rand_r(&seed) % bytes;

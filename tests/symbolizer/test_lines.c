@@ -313,8 +313,7 @@ TEST(line_zero_is_a_row_of_unknown_line)
     struct sym_lines lines;
     finish(&program, &lines);
     const struct sym_line_row *found = sym_lines_find(&lines, 0x1000);
-    CHECK(found != NULL);
-    CHECK_EQ(found->line, 0);
+    CHECK_EQ(found != NULL ? found->line : UINT32_MAX, 0);
     sym_lines_fini(&lines);
 }
 
