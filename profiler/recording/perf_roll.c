@@ -6,8 +6,9 @@
 #include "profiler/recording/perf_record.h"
 
 struct enrolled_process {
-    uint64_t epoch_ns;
-    uint32_t name; /* as announced; 0: not yet */
+    uint64_t epoch_ns, until_ns;
+    uint32_t name;   /* as announced; 0: not yet */
+    uint32_t latest; /* in a pid's first row: its last */
 };
 
 struct enrolled_thread {
@@ -28,18 +29,29 @@ void prof_perf_roll_fini(struct prof_perf_roll *roll)
     index_fini(&roll->pid_index);
 }
 
-uint64_t prof_perf_roll_epoch_ns(
+struct prof_perf_epoch prof_perf_roll_epoch(
     const struct prof_perf_roll *roll, uint32_t process)
 {
     if (process >= roll->process.count)
-        return 0;
+        return (struct prof_perf_epoch){0, UINT64_MAX};
     const struct enrolled_process *row = table_row(&roll->process, process);
-    return row->epoch_ns;
+    return (struct prof_perf_epoch){row->epoch_ns, row->until_ns};
 }
 
 static bool pid_equal(const void *owner, uint32_t id, const void *key)
 {
     return prof_profile_process(owner, id)->pid == *(const uint32_t *)key;
+}
+
+/* Another image of a pid: that of `first` ends where `row` begins. */
+static void succeed(
+    struct prof_perf_roll *roll, uint32_t first_id, uint32_t id,
+    uint64_t start_ns)
+{
+    struct enrolled_process *first = table_row(&roll->process, first_id);
+    struct enrolled_process *before = table_row(&roll->process, first->latest);
+    before->until_ns = start_ns;
+    first->latest = id;
 }
 
 /* Add the process; fork it from its parent if the pid is new. */
@@ -48,19 +60,19 @@ static void enroll_process(
     uint32_t id, struct prof_bytes *bytes)
 {
     const struct prof_process *process = prof_profile_process(profile, id);
-    struct enrolled_process row = {0};
+    struct enrolled_process row = {.until_ns = UINT64_MAX, .latest = id};
     uint32_t hash = hash_u64(process->pid);
-    bool is_first =
-        index_find(&roll->pid_index, hash, pid_equal, profile, &process->pid) ==
-        TABLE_NONE;
-    if (is_first)
-        roll->is_failed |= !index_add(&roll->pid_index, hash, id);
-    else
+    uint32_t first =
+        index_find(&roll->pid_index, hash, pid_equal, profile, &process->pid);
+    if (first != TABLE_NONE) {
         row.epoch_ns = process->start_ns;
-    if (is_first && process->parent_pid != 0) {
-        prof_perf_put_fork(
-            bytes, (struct perf_stamp){process->pid, process->pid, 0},
-            process->parent_pid);
+        succeed(roll, first, id, process->start_ns);
+    } else {
+        roll->is_failed |= !index_add(&roll->pid_index, hash, id);
+        if (process->parent_pid != 0)
+            prof_perf_put_fork(
+                bytes, (struct perf_stamp){process->pid, process->pid, 0},
+                process->parent_pid);
     }
     roll->is_failed |= table_add(&roll->process, &row) == TABLE_NONE;
 }
@@ -94,7 +106,7 @@ static void name_thread(
         return;
     struct perf_stamp stamp = {
         process->pid, thread->tid,
-        prof_perf_roll_epoch_ns(roll, thread->process)};
+        prof_perf_roll_epoch(roll, thread->process).from_ns};
     prof_perf_put_comm(bytes, stamp, prof_profile_text(profile, name), false);
     row->name = name;
 }

@@ -26,8 +26,15 @@ void prof_perf_roll_call(
     struct prof_perf_roll *roll, const struct prof_profile *profile,
     struct prof_bytes *bytes);
 
-/* Before this moment the pid was another image; 0 for the first. */
-uint64_t prof_perf_roll_epoch_ns(
+/*
+ * When a process is what its pid means, half open. The first image of a pid
+ * begins at 0.
+ */
+struct prof_perf_epoch {
+    uint64_t from_ns, until_ns;
+};
+
+struct prof_perf_epoch prof_perf_roll_epoch(
     const struct prof_perf_roll *roll, uint32_t process);
 
 #endif

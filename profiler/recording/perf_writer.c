@@ -192,15 +192,15 @@ static const char *event_name(const struct prof_profile *profile)
  */
 static uint32_t build_chain(
     struct prof_recording *recording, const struct prof_profile *profile,
-    uint32_t process, const struct prof_sample *sample)
+    uint32_t process, uint32_t leaf, uint64_t time_ns)
 {
     uint32_t count = 0;
     uint64_t context = 0;
-    for (uint32_t stack = sample->stack;
+    for (uint32_t stack = leaf;
          stack != PROF_NONE && count + 2 <= PERF_CHAIN_MAX;) {
         const struct prof_stack *row = prof_profile_stack(profile, stack);
         struct prof_perf_place place = prof_perf_place_frame(
-            &recording->placer, profile, process, row->frame, sample->time_ns,
+            &recording->placer, profile, process, row->frame, time_ns,
             &recording->staged);
         uint64_t wanted =
             place.is_kernel ? PERF_CONTEXT_KERNEL : PERF_CONTEXT_USER;
@@ -213,19 +213,36 @@ static uint32_t build_chain(
     return count;
 }
 
+/*
+ * What an image did not live to see counted is added when its end is noticed,
+ * and the next image of the pid may have begun by then. perf knows a process
+ * by pid and time alone: the moment before still is the image's.
+ */
+static uint64_t time_of(
+    const struct prof_recording *recording, uint32_t process,
+    const struct prof_sample *sample)
+{
+    uint64_t until_ns =
+        prof_perf_roll_epoch(&recording->roll, process).until_ns;
+    return sample->time_ns < until_ns || until_ns == 0 ? sample->time_ns
+                                                       : until_ns - 1;
+}
+
 static void stage_sample(
     struct prof_recording *recording, const struct prof_profile *profile,
     uint32_t column, const struct prof_sample *sample)
 {
     const struct prof_thread *thread =
         prof_profile_thread(profile, sample->thread);
-    if (thread->process == PROF_NONE)
+    uint32_t process = thread->process;
+    if (process == PROF_NONE)
         return;
-    uint32_t count = build_chain(recording, profile, thread->process, sample);
+    uint64_t time_ns = time_of(recording, process, sample);
+    uint32_t count =
+        build_chain(recording, profile, process, sample->stack, time_ns);
     struct perf_sample record = {
         .stamp =
-            {prof_profile_process(profile, thread->process)->pid, thread->tid,
-             sample->time_ns},
+            {prof_profile_process(profile, process)->pid, thread->tid, time_ns},
         .period = sample->values[column],
         .ip = count > 0 ? recording->chain[1] : 0,
         .is_kernel = count > 0 && recording->chain[0] == PERF_CONTEXT_KERNEL,
@@ -233,10 +250,10 @@ static void stage_sample(
         .chain_count = count};
     prof_perf_put_sample(&recording->staged, &record);
 
-    if (sample->time_ns < recording->first_ns)
-        recording->first_ns = sample->time_ns;
-    if (sample->time_ns > recording->last_ns)
-        recording->last_ns = sample->time_ns;
+    if (time_ns < recording->first_ns)
+        recording->first_ns = time_ns;
+    if (time_ns > recording->last_ns)
+        recording->last_ns = time_ns;
 }
 
 static void stage_mappings(
@@ -249,7 +266,7 @@ static void stage_mappings(
         uint32_t process = prof_profile_mapping(profile, id)->process;
         prof_perf_placer_add_mapping(
             placer, profile, id,
-            prof_perf_roll_epoch_ns(&recording->roll, process),
+            prof_perf_roll_epoch(&recording->roll, process).from_ns,
             &recording->staged);
     }
 }

@@ -110,7 +110,7 @@ static struct prof_profile *make(bool has_samples)
     prof_profile_add_value_type(p, "wall", "nanoseconds");
     prof_profile_add_value_type(p, "cpu", "nanoseconds");
     uint32_t shop = add_process(p, 4242, 1, "shop", 1000);
-    uint32_t image = add_process(p, 4242, 1, "mailer", 500000);
+    uint32_t image = add_process(p, 4242, 1, "mailer", 540000);
     uint32_t child = add_process(p, 4300, 4242, "worker", 200000);
     uint32_t t[] = {shop, image, child, child};
     uint32_t tids[] = {4242, 4242, 4300, 4301};
@@ -131,7 +131,7 @@ static struct prof_profile *make(bool has_samples)
     add_mapping(p, shop, lib, 0x7f0000100000, 0, 300000, UINT64_MAX);
     add_mapping(p, shop, vdso, 0x7fff00000000, 0, 1000, 0);
     add_mapping(p, shop, jit, 0x10000000, 0x10000000, 1000, 0);
-    add_mapping(p, image, app, 0x550000, 0x1000, 500000, 0);
+    add_mapping(p, image, app, 0x550000, 0x1000, 540000, 0);
     add_mapping(p, child, app, 0x400000, 0x1000, 200000, 0);
 
     uint32_t entry = prof_profile_add_native_frame(p, app, 0x1100);
@@ -167,7 +167,7 @@ static struct prof_profile *make(bool has_samples)
             thread = 0; /* whose code is in that memory */
         }
         struct prof_sample sample = {
-            .time_ns = 3000 + i * 12000 + (i % 3) * 30000,
+            .time_ns = 3000 + i * 12000 + i % 3 * 30000 + i / 40 * 100000,
             .thread = thread,
             .stack = stacks[stack],
             .state = (uint8_t)(i % 3),

@@ -195,6 +195,38 @@ TEST(perf_script_names_frames_that_have_no_address)
     free(text);
 }
 
+TEST(perf_gives_what_is_counted_after_an_exec_to_the_image_before)
+{
+    struct prof_profile *p = prof_profile_create();
+    prof_profile_add_value_type(p, "cpu", "nanoseconds");
+    uint32_t startup =
+        prof_profile_add_named_frame(p, PROF_FRAME_ACCOUNT, "[startup]");
+    for (uint64_t image = 0; image < 2; image++) {
+        struct prof_process process = {
+            .pid = 7,
+            .name = prof_profile_string(p, image == 0 ? "shell" : "tool"),
+            .start_ns = 1000 + image * 1000};
+        struct prof_thread thread = {
+            .process = prof_profile_add_process(p, &process), .tid = 7};
+        uint32_t id = prof_profile_add_thread(p, &thread);
+        fixture_sample(p, id, fixture_stack(p, &startup, 1), 2500, 40 + image);
+    }
+    struct prof_recording *recording;
+    const char *path = fixture_path("exec.data");
+    CHECK_OK(prof_recording_create(path, &recording, NULL));
+    CHECK_OK(prof_recording_finish(recording, p, NULL));
+    prof_recording_destroy(recording);
+    char command[512];
+    (void)snprintf(
+        command, sizeof command, "perf script --ns -F comm,time,period -i '%s'",
+        path);
+    char *text = run(command);
+    CHECK(strstr(text, "shell     0.000001999:         40") != NULL);
+    CHECK(strstr(text, "tool     0.000002500:         41") != NULL);
+    free(text);
+    prof_profile_destroy(p);
+}
+
 TEST(perf_report_counts_what_we_count)
 {
     struct prof_profile *p = fixture_everything();
