@@ -2,6 +2,7 @@
 #include "tools/symbolize_profile.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,31 @@ static bool collect_places(struct work *work)
 
 /* ---- modules ---- */
 
+/*
+ * The file as a process that still runs sees it, for one in a container: a
+ * second choice beside the module's own path. Only where a build-id proves it
+ * is the file that ran, since the pid may be another process by now.
+ */
+static const char *path_in_target(
+    const struct work *work, uint32_t module, char *path, size_t path_bytes)
+{
+    const struct prof_profile *profile = work->profile;
+    const struct prof_module *row = prof_profile_module(profile, module);
+    if (row->build_id_bytes == 0)
+        return NULL;
+    for (uint32_t i = 0; i < prof_profile_mapping_count(profile); i++) {
+        const struct prof_mapping *mapping = prof_profile_mapping(profile, i);
+        if (mapping->module != module)
+            continue;
+        int length = snprintf(
+            path, path_bytes, "/proc/%u/root%s",
+            prof_profile_process(profile, mapping->process)->pid,
+            prof_profile_text(profile, row->path));
+        return length > 0 && (size_t)length < path_bytes ? path : NULL;
+    }
+    return NULL;
+}
+
 /* NULL when the module's file cannot be used. */
 static struct sym_module *open_module(const struct work *work, uint32_t id)
 {
@@ -63,11 +89,13 @@ static struct sym_module *open_module(const struct work *work, uint32_t id)
         return NULL;
     struct sym_source source = {
         .kind = kinds[row->kind],
-        .path = row->kind == PROF_MODULE_FILE
-                    ? prof_profile_text(work->profile, row->path)
-                    : NULL,
         .build_id = row->build_id,
         .build_id_bytes = row->build_id_bytes};
+    char path[PATH_MAX];
+    if (row->kind == PROF_MODULE_FILE) {
+        source.path = prof_profile_text(work->profile, row->path);
+        source.alternative = path_in_target(work, id, path, sizeof path);
+    }
     struct sym_module *module;
     if (sym_module_open(work->symbolizer, &source, &module, NULL) != STATUS_OK)
         return NULL;

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/symbolizer/fixture.h"
 #include "tools/symbolize_profile.h"
@@ -113,6 +115,62 @@ TEST(frames_of_a_file_that_cannot_be_used_keep_their_offset)
     CHECK_STR(label(&scene, wrong, 0), "[inline_gcc_moved+0x1000]");
     CHECK_STR(label(&scene, code, 0), "[7+0x7f00]");
     CHECK_EQ(prof_profile_loss(scene.profile, PROF_LOSS_NO_SYMBOL), 3);
+    destroy(&scene);
+}
+
+/* A process that sees the fixtures' folder as its root, until `gate` closes. */
+static pid_t start_in_fixtures(int gate[2])
+{
+    int ready[2];
+    char byte = 0;
+    CHECK_OK(pipe(gate));
+    CHECK_OK(pipe(ready));
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(gate[1]);
+        if (chroot(fixture_path("")) != 0)
+            _exit(1);
+        (void)!write(ready[1], &byte, 1);
+        (void)!read(gate[0], &byte, 1);
+        _exit(0);
+    }
+    close(ready[1]);
+    close(gate[0]);
+    bool is_there = read(ready[0], &byte, 1) == 1;
+    close(ready[0]);
+    if (is_there)
+        return pid;
+    close(gate[1]);
+    (void)waitpid(pid, NULL, 0);
+    return 0;
+}
+
+TEST(frames_of_a_process_with_another_root_are_found_there)
+{
+    int gate[2];
+    pid_t pid = start_in_fixtures(gate);
+    if (pid == 0)
+        skip(); /* chroot needs privilege */
+    struct scene scene = scene_of("stripped");
+    struct prof_process process = {.pid = (uint32_t)pid};
+    struct prof_module module = {
+        .kind = PROF_MODULE_FILE,
+        .path = prof_profile_string(scene.profile, "/inline_gcc_moved")};
+    struct sym_module *same =
+        fixture_open(scene.symbolizer, "inline_gcc_moved");
+    const uint8_t *build_id;
+    module.build_id_bytes = (uint8_t)sym_module_build_id(same, &build_id);
+    memcpy(module.build_id, build_id, module.build_id_bytes);
+    scene.module = prof_profile_add_module(scene.profile, &module);
+    struct prof_mapping mapping = {
+        .process = prof_profile_add_process(scene.profile, &process),
+        .module = scene.module};
+    CHECK(prof_profile_add_mapping(scene.profile, &mapping) != PROF_NONE);
+    uint32_t frame = add_symbol(&scene, "inline_gcc_moved", "at_10");
+    symbolize(&scene);
+    close(gate[1]);
+    CHECK_EQ(waitpid(pid, NULL, 0), pid);
+    CHECK_STR(label(&scene, frame, 0), "leaf");
     destroy(&scene);
 }
 
