@@ -16,6 +16,8 @@ enum {
 struct exp_frames {
     const struct prof_profile *profile;
     struct exp_names names;
+    uint32_t *first_names;   /* of each frame, a row below, or TABLE_NONE */
+    struct table line_names; /* uint32_t names, line by line of a frame */
 };
 
 const char *exp_kind_text(enum exp_kind kind)
@@ -50,8 +52,18 @@ struct exp_frames *exp_frames_create(const struct prof_profile *profile)
     struct exp_frames *frames = malloc(sizeof *frames);
     if (frames == NULL)
         return NULL;
-    *frames = (struct exp_frames){.profile = profile};
+    size_t bytes =
+        ((size_t)prof_profile_frame_count(profile) + 1) * sizeof(uint32_t);
+    *frames = (struct exp_frames){
+        .profile = profile,
+        .first_names = malloc(bytes),
+        .line_names = {.row_bytes = sizeof(uint32_t)}};
     exp_names_init(&frames->names);
+    if (frames->first_names == NULL) {
+        exp_frames_destroy(frames);
+        return NULL;
+    }
+    memset(frames->first_names, 0xff, bytes);
     return frames;
 }
 
@@ -60,6 +72,8 @@ void exp_frames_destroy(struct exp_frames *frames)
     if (frames == NULL)
         return;
     exp_names_fini(&frames->names);
+    table_fini(&frames->line_names);
+    free(frames->first_names);
     free(frames);
 }
 
@@ -179,19 +193,40 @@ static enum exp_kind frame_kind(
     return EXP_KIND_RUNTIME;
 }
 
+/* Intern the names of all lines of a frame; it stands in many stacks. */
+static bool intern_lines(struct exp_frames *frames, uint32_t frame)
+{
+    uint32_t first = frames->line_names.count;
+    uint32_t count = prof_profile_frame_depth(frames->profile, frame);
+    for (uint32_t index = 0; index < count; index++) {
+        char buffer[LABEL_BYTES];
+        uint32_t name = exp_names_add(
+            &frames->names,
+            prof_profile_frame_label(
+                frames->profile, frame, index, buffer, sizeof buffer));
+        if (name == TABLE_NONE ||
+            table_add(&frames->line_names, &name) == TABLE_NONE)
+            return false;
+    }
+    frames->first_names[frame] = first;
+    return true;
+}
+
 bool exp_frames_line(
     struct exp_frames *frames, uint32_t process, uint32_t frame, uint32_t index,
     struct exp_frame *out)
 {
     const struct prof_profile *profile = frames->profile;
     const struct prof_frame *row = prof_profile_frame(profile, frame);
-    char buffer[LABEL_BYTES];
-    const char *name =
-        prof_profile_frame_label(profile, frame, index, buffer, sizeof buffer);
-    if (!exp_frames_named(frames, frame_kind(profile, process, row), name, out))
+    if (frames->first_names[frame] == TABLE_NONE &&
+        !intern_lines(frames, frame))
         return false;
 
-    out->module = row->kind == PROF_FRAME_NATIVE ? row->module : PROF_NONE;
+    uint32_t name = frames->first_names[frame] + index;
+    *out = (struct exp_frame){
+        .name = *(uint32_t *)table_row(&frames->line_names, name),
+        .kind = frame_kind(profile, process, row),
+        .module = row->kind == PROF_FRAME_NATIVE ? row->module : PROF_NONE};
     if (index < row->line_count) {
         const struct prof_line *line =
             prof_profile_line(profile, row->first_line + index);
