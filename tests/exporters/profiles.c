@@ -227,8 +227,7 @@ struct prof_profile *profile_long_names(void)
     uint32_t thread = add_thread(p, add_process(p, 1, "names", "/n"), 1, "");
     static const char *const names[] = {
         "std::vector<int, std::allocator<int> >::push_back(int const&)",
-        "void (anonymous namespace)::Parser::parse_expression<char>(char*) "
-        "const",
+        "void (anonymous namespace)::Parser::parse_expression<char>() const",
         "main.(*Server).handleConnection",
         "std::ostream& log::operator<<(std::ostream&, log::entry const&)",
         "<alloc::vec::Vec<T> as core::iter::traits::Extend<T>>::extend",
