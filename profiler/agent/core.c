@@ -253,9 +253,10 @@ bool prof_core_is_ours(void)
            (uint32_t)sys_getpid() == prof_core.pid;
 }
 
-bool prof_core_before_exec(void)
+bool prof_core_before_exec(bool is_masked)
 {
-    if (!prof_core_is_ours() || (prof_core.actions & WIRE_DISARM_FOR_EXEC) == 0)
+    if (!prof_core_is_ours() ||
+        (!is_masked && (prof_core.actions & WIRE_DISARM_FOR_EXEC) == 0))
         return false;
     struct wire_reply reply;
     return prof_link_ask(

@@ -31,6 +31,8 @@ struct prof_kernel_sigaction {
 struct prof_core_config {
     const char *session; /* NAME.SECRET; must stay valid */
     const struct prof_engine *engine;
+    unsigned (*mask_beliefs)(void); /* bits 1 << signal of our signals that
+                                       the calling thread thinks it blocked */
     uint32_t tid_offset; /* bytes from the thread pointer to the thread's
                             kernel id; 0: ask the kernel each time */
 };
@@ -74,9 +76,10 @@ void prof_core_restart_in_child(void);
 
 /*
  * Around exec: false when another process's memory is borrowed (vfork) or
- * nothing is active, and nothing needs to be done.
+ * nothing is active, and nothing needs to be done. `is_masked`: our signals
+ * will be blocked, so one that is under way would wait for the new program.
  */
-bool prof_core_before_exec(void);
+bool prof_core_before_exec(bool is_masked);
 void prof_core_after_failed_exec(void);
 
 /*

@@ -6,13 +6,58 @@
 #ifndef PROFILER_AGENT_SHELL_H
 #define PROFILER_AGENT_SHELL_H
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 /* Makes a symbol of ours stand before libc's. */
 #define INTERPOSE __attribute__((visibility("default")))
 
-/* The next definition of the calling function's name: libc's. */
-void *shell_next(const char *name);
+/*
+ * libc's own functions behind ours. They are looked up once, before the
+ * program runs: dlsym() takes locks, and some of these are called by signal
+ * handlers and by children between fork and exec.
+ */
+#define SHELL_REAL_LIST(X)                                                     \
+    X(dlclose)                                                                 \
+    X(execve)                                                                  \
+    X(execvpe)                                                                 \
+    X(fexecve)                                                                 \
+    X(pthread_create)                                                          \
+    X(pthread_sigmask)                                                         \
+    X(sigaction)                                                               \
+    X(signal)                                                                  \
+    X(sigprocmask)
+
+int dlclose(void *handle);
+
+struct shell_real {
+#define SHELL_REAL_FIELD(name) __typeof__(&name) name;
+    SHELL_REAL_LIST(SHELL_REAL_FIELD)
+#undef SHELL_REAL_FIELD
+};
+
+const struct shell_real *shell_real(void);
+
+/*
+ * The signal mask the program believes in. Our signals are never blocked; a
+ * thread that blocks them is told that it did.
+ */
+#define SHELL_BELIEFS ((1u << SIGTRAP) | (1u << SIGPROF))
+unsigned shell_mask_beliefs(void); /* of SHELL_BELIEFS, those "blocked" */
+void shell_mask_inherit(unsigned beliefs);
+void shell_mask_begin(void);
+
+/*
+ * Let the object that holds `code` block our signals in earnest. libunwind
+ * does so around its locks, and our handler takes the same ones.
+ */
+void shell_mask_exempt(const void *code);
+
+/* Give the kernel the mask the program believes in, for an exec; and back. */
+void shell_mask_reveal(void);
+void shell_mask_hide(void);
 
 /*
  * Start a collector for this process tree.

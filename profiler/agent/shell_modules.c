@@ -135,9 +135,8 @@ void shell_retire_modules(void)
 
 INTERPOSE int dlclose(void *handle)
 {
-    int (*next)(void *) = (int (*)(void *))shell_next("dlclose");
     shell_publish_modules();
-    int result = next(handle);
+    int result = shell_real()->dlclose(handle);
     shell_retire_modules();
     return result;
 }

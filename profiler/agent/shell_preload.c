@@ -17,12 +17,20 @@
 
 static char session[128];
 
-void *shell_next(const char *name)
+static struct shell_real real;
+
+const struct shell_real *shell_real(void)
 {
+    /* Another library's constructor may come before ours. */
+    if (real.sigprocmask != NULL)
+        return &real;
     int saved_errno = errno;
-    void *found = dlsym(RTLD_NEXT, name);
+#define FIND_REAL(name)                                                        \
+    real.name = (__typeof__(real.name))dlsym(RTLD_NEXT, #name);
+    SHELL_REAL_LIST(FIND_REAL)
+#undef FIND_REAL
     errno = saved_errno;
-    return found;
+    return &real;
 }
 
 /*
@@ -79,19 +87,23 @@ static bool find_session(void)
 __attribute__((constructor)) static void shell_arrive(void)
 {
     int saved_errno = errno;
+    (void)shell_real();
     if (getenv("WATCHFIRE_DISABLE") == NULL && find_session()) {
         const char *reason = "";
         const struct prof_engine *engine = prof_reference_engine(&reason);
         struct prof_core_config config = {
             .session = session,
             .engine = engine,
+            .mask_beliefs = shell_mask_beliefs,
             .tid_offset = find_tid_offset()};
         if (engine == NULL) {
             prof_core_report_failure(session, reason);
         } else {
             char text[256];
+            shell_mask_exempt(prof_reference_code());
             if (!prof_core_start(&config, text, sizeof text) && *text)
                 complain(text);
+            shell_mask_begin();
             (void)pthread_atfork(NULL, NULL, prof_core_restart_in_child);
         }
     }

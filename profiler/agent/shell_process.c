@@ -30,30 +30,48 @@ INTERPOSE __attribute__((noreturn)) void _Exit(int status)
 
 /* ---- exec: disarm, exec, and arm again when it failed ---- */
 
-typedef int execve_function(const char *, char *const[], char *const[]);
-
-static int run_exec(
-    execve_function *next, const char *file, char *const argv[],
-    char *const envp[])
+/*
+ * What an exec must find: no event armed, and the mask the program believes
+ * in, which the new program inherits. Undone when the exec fails.
+ */
+static bool begin_exec(void)
 {
-    bool is_disarmed = prof_core_before_exec();
-    int result = next(file, argv, envp);
-    if (is_disarmed) {
-        int saved_errno = errno;
+    bool is_disarmed = prof_core_before_exec(shell_mask_beliefs() != 0);
+    shell_mask_reveal();
+    return is_disarmed;
+}
+
+static void undo_exec(bool is_disarmed)
+{
+    int saved_errno = errno;
+    shell_mask_hide();
+    if (is_disarmed)
         prof_core_after_failed_exec();
-        errno = saved_errno;
-    }
-    return result;
+    errno = saved_errno;
 }
 
 INTERPOSE int execve(const char *path, char *const argv[], char *const envp[])
 {
-    return run_exec((execve_function *)shell_next("execve"), path, argv, envp);
+    bool is_disarmed = begin_exec();
+    int result = shell_real()->execve(path, argv, envp);
+    undo_exec(is_disarmed);
+    return result;
 }
 
 INTERPOSE int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    return run_exec((execve_function *)shell_next("execvpe"), file, argv, envp);
+    bool is_disarmed = begin_exec();
+    int result = shell_real()->execvpe(file, argv, envp);
+    undo_exec(is_disarmed);
+    return result;
+}
+
+INTERPOSE int fexecve(int fd, char *const argv[], char *const envp[])
+{
+    bool is_disarmed = begin_exec();
+    int result = shell_real()->fexecve(fd, argv, envp);
+    undo_exec(is_disarmed);
+    return result;
 }
 
 INTERPOSE int execv(const char *path, char *const argv[])
@@ -64,20 +82,6 @@ INTERPOSE int execv(const char *path, char *const argv[])
 INTERPOSE int execvp(const char *file, char *const argv[])
 {
     return execvpe(file, argv, environ);
-}
-
-INTERPOSE int fexecve(int fd, char *const argv[], char *const envp[])
-{
-    int (*next)(int, char *const[], char *const[]) =
-        (int (*)(int, char *const[], char *const[]))shell_next("fexecve");
-    bool is_disarmed = prof_core_before_exec();
-    int result = next(fd, argv, envp);
-    if (is_disarmed) {
-        int saved_errno = errno;
-        prof_core_after_failed_exec();
-        errno = saved_errno;
-    }
-    return result;
 }
 
 /*

@@ -33,9 +33,8 @@ static void from_kernel(
 INTERPOSE int sigaction(
     int number, const struct sigaction *wanted, struct sigaction *old)
 {
-    typedef int function(int, const struct sigaction *, struct sigaction *);
     if (!prof_signal_is_ours(number))
-        return ((function *)shell_next("sigaction"))(number, wanted, old);
+        return shell_real()->sigaction(number, wanted, old);
 
     struct prof_kernel_sigaction new_action, old_action;
     if (wanted != NULL)
@@ -50,9 +49,8 @@ typedef void signal_handler(int);
 
 INTERPOSE signal_handler *signal(int number, signal_handler *handler)
 {
-    typedef signal_handler *function(int, signal_handler *);
     if (!prof_signal_is_ours(number))
-        return ((function *)shell_next("signal"))(number, handler);
+        return shell_real()->signal(number, handler);
     if (handler == SIG_ERR) {
         errno = EINVAL;
         return SIG_ERR;

@@ -1,6 +1,7 @@
 /*
- * Interposed: pthread_create, where every thread needs a timer of its own.
- * Perf events are inherited by new threads; then this only passes through.
+ * Interposed: pthread_create, where every thread needs a timer of its own, or
+ * inherits a signal mask that only the program believes in. Perf events are
+ * inherited by new threads; then this only passes through.
  */
 #include "profiler/agent/shell.h"
 
@@ -13,6 +14,7 @@
 struct thread_start {
     void *(*run)(void *);
     void *argument;
+    unsigned mask_beliefs;
 };
 
 static void disarm(void *timer)
@@ -27,7 +29,8 @@ static void *run_thread(void *context)
     free(context);
 
     void *result = NULL;
-    int timer = prof_timer_arm(gettid());
+    shell_mask_inherit(start.mask_beliefs);
+    int timer = prof_timers_wanted() ? prof_timer_arm(gettid()) : -1;
     pthread_cleanup_push(disarm, &timer);
     result = start.run(start.argument);
     pthread_cleanup_pop(1);
@@ -38,17 +41,16 @@ INTERPOSE int pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
     void *argument)
 {
-    typedef int function(
-        pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-    function *next = (function *)shell_next("pthread_create");
-    if (!prof_timers_wanted())
-        return next(thread, attributes, run, argument);
-
-    struct thread_start *start = malloc(sizeof *start);
+    unsigned beliefs = shell_mask_beliefs();
+    struct thread_start *start =
+        prof_timers_wanted() || beliefs != 0 ? malloc(sizeof *start) : NULL;
     if (start == NULL)
-        return next(thread, attributes, run, argument);
-    *start = (struct thread_start){.run = run, .argument = argument};
-    int result = next(thread, attributes, run_thread, start);
+        return shell_real()->pthread_create(thread, attributes, run, argument);
+
+    *start = (struct thread_start){
+        .run = run, .argument = argument, .mask_beliefs = beliefs};
+    int result =
+        shell_real()->pthread_create(thread, attributes, run_thread, start);
     if (result != 0)
         free(start);
     return result;

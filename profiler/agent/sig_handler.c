@@ -128,9 +128,28 @@ static void record_sample(
     atomic_store_explicit(&scratch->is_taken, 0, memory_order_release);
 }
 
+/*
+ * The program thinks it has blocked this signal: block it where the handler
+ * returns to, and send it again, to wait there as the program expects.
+ */
+static bool postpone(int signal, void *info, void *ucontext)
+{
+    if (prof_core.config.mask_beliefs == NULL ||
+        (prof_core.config.mask_beliefs() & 1u << signal) == 0)
+        return false;
+    sigset_t *mask = &((ucontext_t *)ucontext)->uc_sigmask;
+    ((unsigned long *)mask)[0] |= 1ul << (signal - 1);
+    (void)sys_call4(
+        __NR_rt_tgsigqueueinfo, (long)sys_getpid(), (long)sys_gettid(),
+        (long)signal, info);
+    return true;
+}
+
 /* Do what would have happened to a signal that is not ours. */
 static void pass_on(int signal, void *info, void *ucontext)
 {
+    if (postpone(signal, info, ucontext))
+        return;
     struct prof_kernel_sigaction action;
     prof_signal_exchange(signal, NULL, &action);
 

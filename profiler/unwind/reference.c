@@ -60,6 +60,11 @@ static void reference_walk(
     errno = saved_errno;
 }
 
+const void *prof_reference_code(void)
+{
+    return (const void *)(uintptr_t)reference.step;
+}
+
 #define STRING_OF(name) #name
 #define LOAD(library, field, name)                                             \
     ((reference.field = (__typeof__(reference.field))dlsym(                    \

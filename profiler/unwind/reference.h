@@ -20,4 +20,7 @@
  */
 const struct prof_engine *prof_reference_engine(const char **reason);
 
+/* An address in libunwind's code, once it is loaded. */
+const void *prof_reference_code(void);
+
 #endif

@@ -1,0 +1,159 @@
+/*
+ * Interposed: pthread_sigmask and sigprocmask. Many programs block every
+ * signal in their worker threads; ours must still arrive there, or such
+ * threads would not be seen at all. The kernel never gets to block them, and
+ * the program is told what it would see without us.
+ *
+ * The belief is thread-local, and read by the handler only for a signal that
+ * is not a sample: the library is preloaded, so its place is in the static
+ * part (initial-exec), which is always there.
+ */
+#include "profiler/agent/shell.h"
+
+#include <errno.h>
+#include <link.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/agent/core.h"
+
+static _Thread_local unsigned beliefs
+    __attribute__((tls_model("initial-exec")));
+
+/* The code that shell_mask_exempt() named. */
+static uintptr_t exempt_start, exempt_end;
+
+static const int our_signals[] = {SIGTRAP, SIGPROF};
+
+typedef int mask_function(int, const sigset_t *, sigset_t *);
+
+unsigned shell_mask_beliefs(void)
+{
+    return beliefs;
+}
+
+void shell_mask_inherit(unsigned inherited)
+{
+    beliefs = inherited;
+}
+
+static sigset_t our_set(unsigned of)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    for (int i = 0; i < 2; i++) {
+        if (of & 1u << our_signals[i])
+            (void)sigaddset(&set, our_signals[i]);
+    }
+    return set;
+}
+
+static unsigned bits_in(const sigset_t *set)
+{
+    unsigned bits = 0;
+    for (int i = 0; i < 2; i++) {
+        if (sigismember(set, our_signals[i]) == 1)
+            bits |= 1u << our_signals[i];
+    }
+    return bits;
+}
+
+static unsigned apply(int how, unsigned before, unsigned named)
+{
+    switch (how) {
+    case SIG_BLOCK:
+        return before | named;
+    case SIG_UNBLOCK:
+        return before & ~named;
+    default:
+        return named;
+    }
+}
+
+static int change_mask(
+    mask_function *real, uintptr_t caller, int how, const sigset_t *wanted,
+    sigset_t *old)
+{
+    if (!prof_signal_is_ours(SIGTRAP) ||
+        (caller >= exempt_start && caller < exempt_end))
+        return real(how, wanted, old);
+
+    unsigned before = beliefs, after = before;
+    sigset_t given;
+    if (wanted != NULL) {
+        after = apply(how, before, bits_in(wanted));
+        given = *wanted;
+        for (int i = 0; i < 2; i++)
+            (void)sigdelset(&given, our_signals[i]);
+    }
+    int result = real(how, wanted ? &given : NULL, old);
+    if (result != 0)
+        return result;
+    beliefs = after;
+    for (int i = 0; old != NULL && i < 2; i++) {
+        if (before & 1u << our_signals[i])
+            (void)sigaddset(old, our_signals[i]);
+    }
+    return 0;
+}
+
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+INTERPOSE int pthread_sigmask(int how, const sigset_t *wanted, sigset_t *old)
+{
+    return change_mask(shell_real()->pthread_sigmask, CALLER, how, wanted, old);
+}
+
+INTERPOSE int sigprocmask(int how, const sigset_t *wanted, sigset_t *old)
+{
+    return change_mask(shell_real()->sigprocmask, CALLER, how, wanted, old);
+}
+
+static int find_object(struct dl_phdr_info *info, size_t size, void *code)
+{
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+        uintptr_t end = start + segment->p_memsz;
+        if (segment->p_type == PT_LOAD && (uintptr_t)code >= start &&
+            (uintptr_t)code < end) {
+            exempt_start = start;
+            exempt_end = end;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void shell_mask_exempt(const void *code)
+{
+    (void)dl_iterate_phdr(find_object, (void *)(uintptr_t)code);
+}
+
+/* The program may have been started with our signals blocked. */
+void shell_mask_begin(void)
+{
+    sigset_t ours = our_set(SHELL_BELIEFS), old;
+    if (!prof_signal_is_ours(SIGTRAP))
+        return;
+    if (shell_real()->sigprocmask(SIG_UNBLOCK, &ours, &old) == 0)
+        beliefs = bits_in(&old);
+}
+
+void shell_mask_reveal(void)
+{
+    sigset_t ours = our_set(beliefs);
+    if (beliefs != 0)
+        (void)shell_real()->sigprocmask(SIG_BLOCK, &ours, NULL);
+}
+
+void shell_mask_hide(void)
+{
+    int saved_errno = errno;
+    sigset_t ours = our_set(beliefs);
+    if (beliefs != 0)
+        (void)shell_real()->sigprocmask(SIG_UNBLOCK, &ours, NULL);
+    errno = saved_errno;
+}
