@@ -84,7 +84,7 @@ enum prof_module_kind prof_perf_module_kind(
     const struct prof_perf_event *mapping)
 {
     static const char *const nameless[] = {
-        "//", "/dev/zero", "/anon_hugepage", "/SYSV", "/memfd:"};
+        "//", "/dev/zero", "/anon_hugepage", "/SYSV"};
     if (begins_with(mapping, "[vdso]"))
         return PROF_MODULE_VDSO;
     for (size_t i = 0; i < sizeof nameless / sizeof nameless[0]; i++) {

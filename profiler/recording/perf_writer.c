@@ -86,6 +86,7 @@ static struct perf_event_attr make_attr(const struct prof_recording *recording)
         /* Else perf report warns of a kernel whose symbols it cannot move to
            where they were; KSYMBOL and kernel addresses work all the same. */
         .exclude_kernel = 1,
+        .exclude_hv = 1,
     };
 }
 

@@ -2,7 +2,6 @@
 #include "profiler/recording/reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +38,12 @@ static enum status read_by_content(
 {
     char head[HEAD_BYTES];
     ssize_t got = pread(fileno(input), head, sizeof head, 0);
+    if (got < 0 && errno == EISDIR)
+        return fail(
+            diag, STATUS_UNSUPPORTED,
+            "'%s' is a folder, such as `perf record --threads` makes; record "
+            "without that option",
+            name);
     if (got < 0)
         return fail(diag, STATUS_SYSTEM, "read '%s'", name);
     size_t bytes = (size_t)got;
