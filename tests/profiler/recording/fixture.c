@@ -104,6 +104,28 @@ static void add_lines(struct prof_profile *p, uint32_t frame)
     prof_profile_set_lines(p, frame, lines, 2);
 }
 
+/* Two images of a pid and two threads of a child, in turn. */
+static void add_samples(struct prof_profile *p, const uint32_t stacks[7])
+{
+    for (uint32_t i = 0; i < 70; i++) {
+        uint32_t stack = i % 7, thread = i % 4 == 1 ? 0 : i % 4;
+        if (i >= 40) {
+            thread = 1; /* the second image of the pid */
+            stack = stack == 3 ? 0 : stack;
+        } else if (stack == 3) {
+            thread = 0; /* whose code is in that memory */
+        }
+        struct prof_sample sample = {
+            .time_ns = 3000 + i * 12000 + i % 3 * 30000 + i / 40 * 100000,
+            .thread = thread,
+            .stack = stacks[stack],
+            .state = (uint8_t)(i % 3),
+            .flags = i % 11 == 0 ? PROF_SAMPLE_TRUNCATED : 0,
+            .values = {5 + i, 1000000 + i * 7}};
+        prof_profile_add_sample(p, &sample);
+    }
+}
+
 static struct prof_profile *make(bool has_samples)
 {
     struct prof_profile *p = prof_profile_create();
@@ -158,23 +180,8 @@ static struct prof_profile *make(bool has_samples)
         fixture_stack(p, &startup, 1),
         PROF_NONE,
     };
-    for (uint32_t i = 0; has_samples && i < 70; i++) {
-        uint32_t stack = i % 7, thread = i % 4 == 1 ? 0 : i % 4;
-        if (i >= 40) {
-            thread = 1; /* the second image of the pid */
-            stack = stack == 3 ? 0 : stack;
-        } else if (stack == 3) {
-            thread = 0; /* whose code is in that memory */
-        }
-        struct prof_sample sample = {
-            .time_ns = 3000 + i * 12000 + i % 3 * 30000 + i / 40 * 100000,
-            .thread = thread,
-            .stack = stacks[stack],
-            .state = (uint8_t)(i % 3),
-            .flags = i % 11 == 0 ? PROF_SAMPLE_TRUNCATED : 0,
-            .values = {5 + i, 1000000 + i * 7}};
-        prof_profile_add_sample(p, &sample);
-    }
+    if (has_samples)
+        add_samples(p, stacks);
     CHECK_OK(prof_profile_status(p));
     return p;
 }

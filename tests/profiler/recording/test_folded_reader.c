@@ -78,6 +78,18 @@ TEST(folded_lines_that_are_no_stack_are_refused_by_number)
     check_line_fails("main;h 1 ");
 }
 
+TEST(folders_and_missing_files_are_told_apart)
+{
+    struct prof_profile *p = prof_profile_create();
+    struct diag diag;
+    CHECK_EQ(prof_recording_read("/", p, &diag), STATUS_UNSUPPORTED);
+    CHECK(strstr(diag.text, "'/' is a folder") != NULL);
+    CHECK_EQ(
+        prof_recording_read(fixture_path("missing"), p, &diag), STATUS_SYSTEM);
+    CHECK(strstr(diag.text, "No such file") != NULL);
+    prof_profile_destroy(p);
+}
+
 TEST(text_of_another_kind_is_not_taken_for_folded)
 {
     struct prof_profile *p;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <zstd.h>
 
@@ -212,6 +213,42 @@ TEST(a_child_inherits_mappings_until_it_execs)
     CHECK_STR(prof_profile_text(p, image->path), "/tool");
     CHECK_EQ(image->pid, 2);
     CHECK_EQ(image->parent_pid, 1);
+    prof_profile_destroy(p);
+    prof_bytes_fini(&b);
+}
+
+TEST(modules_are_told_by_the_name_of_the_mapping)
+{
+    struct prof_bytes b = begin();
+    static const char *const names[] = {
+        "/gone (deleted)", "//anon", "[heap]", "[vdso]", "/memfd:x (deleted)"};
+    for (uint64_t i = 0; i < 5; i++) {
+        put_app(&b, 1, APP + i * 0x1000, 0x1000, names[i], 0);
+        put_one(&b, 1, 5 + i, APP + i * 0x1000 + 4);
+    }
+    check_reads(
+        &b, "5 9 /gone+4\n6 9 anon+401004\n7 9 anon+402004\n8 9 [vdso]+4\n"
+            "9 9 /memfd:x+4\n");
+}
+
+TEST(recordings_are_read_from_standard_input)
+{
+    struct prof_bytes b = begin();
+    put_one(&b, 1, 5, APP);
+    fixture_write(fixture_path("stdin.data"), b.data, b.count);
+    char command[256];
+    (void)snprintf(
+        command, sizeof command, "cat '%s'", fixture_path("stdin.data"));
+    int kept = dup(STDIN_FILENO);
+    FILE *pipe = popen(command, "r");
+    CHECK(pipe != NULL);
+    CHECK(dup2(fileno(pipe), STDIN_FILENO) == STDIN_FILENO);
+    struct prof_profile *p = prof_profile_create();
+    CHECK_OK(prof_recording_read("-", p, NULL));
+    CHECK(dup2(kept, STDIN_FILENO) == STDIN_FILENO);
+    (void)close(kept);
+    CHECK_OK(pclose(pipe));
+    CHECK_EQ(prof_profile_sample_count(p), 1);
     prof_profile_destroy(p);
     prof_bytes_fini(&b);
 }
