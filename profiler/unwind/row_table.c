@@ -6,18 +6,23 @@
 
 #include "profiler/base/table.h"
 
-#define GRANULE_BYTES  (UINT64_C(1) << PROF_ROW_GRANULE_BITS)
+#define GRANULE_BYTES    (UINT64_C(1) << PROF_ROW_GRANULE_BITS)
 
-/* An FDE can claim any size; the table's own must stay in proportion. The
- * largest browser has a quarter of this. */
-#define TEXT_BYTES_MAX (UINT64_C(1) << 30)
+/*
+ * An FDE can claim any size; the table's must stay in proportion to the CFI's.
+ * Programs have 10 bytes of text to one of .eh_frame.
+ */
+#define TEXT_BYTES_MIN   (UINT64_C(1) << 16)
+#define TEXT_BYTES_MAX   (UINT64_C(1) << 30)
+#define TEXT_PER_CFI_MAX 256
 
 struct builder {
     const struct prof_cfi_source *source;
     struct table firsts, rows; /* of uint32_t */
     uint64_t start;
-    uint64_t end;  /* up to here the rows say something */
-    uint32_t last; /* the row in force there */
+    uint64_t limit; /* no row at or above */
+    uint64_t end;   /* up to here the rows say something */
+    uint32_t last;  /* the row in force there */
     bool is_out_of_memory;
 };
 
@@ -142,22 +147,31 @@ static enum status finish(
     return STATUS_OK;
 }
 
+static uint64_t text_bytes_max(const struct prof_cfi_source *source)
+{
+    uint64_t bytes = TEXT_BYTES_MIN + TEXT_PER_CFI_MAX * source->size_bytes;
+    return bytes < TEXT_BYTES_MAX ? bytes : TEXT_BYTES_MAX;
+}
+
 enum status prof_row_table_build(
     const struct prof_cfi_source *source, struct prof_row_table **table,
     struct diag *diag)
 {
-    if (source->index_count == 0 ||
-        start_of(source, source->index_count - 1) - start_of(source, 0) >
-            TEXT_BYTES_MAX - GRANULE_BYTES)
+    if (source->index_count == 0)
         return fail(
             diag, STATUS_UNSUPPORTED, "CFI without an index of functions");
-
+    uint64_t last = start_of(source, source->index_count - 1);
     uint64_t start = start_of(source, 0) & ~(GRANULE_BYTES - 1);
+    uint64_t limit = start + text_bytes_max(source);
+    if (limit < start || last >= limit)
+        return fail(
+            diag, STATUS_UNSUPPORTED, "CFI for too large a range of text");
     struct builder builder = {
         .source = source,
         .firsts.row_bytes = sizeof(uint32_t),
         .rows.row_bytes = sizeof(uint32_t),
         .start = start,
+        .limit = limit,
         .end = start,
         .last = UINT32_MAX,
     };
