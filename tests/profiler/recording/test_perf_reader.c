@@ -165,6 +165,18 @@ TEST(rounds_let_go_of_what_is_older_than_the_round_before)
     check_reads(&b, "20 9 /old+1\n30 9 /new+1\n40 9 /new+1\n");
 }
 
+TEST(a_round_keeps_what_the_next_may_still_precede)
+{
+    struct prof_bytes b = begin();
+    put_app(&b, 1, APP, 0x1000, "/old", 5);
+    put_one(&b, 1, 30, APP + 1);
+    put_header(&b, PERF_USER_FINISHED_ROUND, 0);
+    put_one(&b, 1, 50, APP + 1);
+    put_header(&b, PERF_USER_FINISHED_ROUND, 0);
+    put_app(&b, 1, APP, 0x1000, "/new", 40);
+    check_reads(&b, "30 9 /old+1\n50 9 /new+1\n");
+}
+
 TEST(a_mapping_replaces_what_it_overlaps)
 {
     struct prof_bytes b = begin();
@@ -447,6 +459,20 @@ TEST(a_compressed_record_cannot_expand_without_bound)
     check_fails(&b, STATUS_MALFORMED, "broken zstd");
 }
 
+/* Compress `bytes` from `*at` on into a record of the stream. */
+static void put_packed(
+    struct prof_bytes *b, ZSTD_CStream *zstd, const unsigned char **at,
+    size_t bytes)
+{
+    static char packed[65000];
+    ZSTD_inBuffer in = {*at, bytes, 0};
+    ZSTD_outBuffer out = {packed, sizeof packed, 0};
+    CHECK_EQ(ZSTD_compressStream2(zstd, &out, &in, ZSTD_e_flush), 0);
+    put_header(b, PERF_USER_COMPRESSED, out.pos);
+    prof_bytes_put(b, packed, out.pos);
+    *at += bytes;
+}
+
 TEST(compressed_records_may_end_in_the_middle_of_one)
 {
     struct prof_bytes plain = {0}, b = begin();
@@ -454,19 +480,37 @@ TEST(compressed_records_may_end_in_the_middle_of_one)
     put_one(&plain, 1, 5, APP + 1);
     ZSTD_CStream *zstd = ZSTD_createCStream();
     CHECK(zstd != NULL);
-    for (size_t at = 0; at < plain.count; at += 50) {
-        char packed[512];
-        size_t left = plain.count - at;
-        ZSTD_inBuffer in = {plain.data + at, left < 50 ? left : 50, 0};
-        ZSTD_outBuffer out = {packed, sizeof packed, 0};
-        CHECK(
-            !ZSTD_isError(ZSTD_compressStream2(zstd, &out, &in, ZSTD_e_flush)));
-        put_header(&b, PERF_USER_COMPRESSED, out.pos);
-        prof_bytes_put(&b, packed, out.pos);
-    }
+    const unsigned char *at = plain.data, *end = at + plain.count;
+    while (at < end)
+        put_packed(&b, zstd, &at, end - at < 50 ? (size_t)(end - at) : 50);
     (void)ZSTD_freeCStream(zstd);
     prof_bytes_fini(&plain);
     check_reads(&b, "5 9 /app+1\n");
+}
+
+/* All input is taken while output of the last block still waits for room. */
+TEST(a_compressed_record_may_fill_the_buffer_to_the_brim)
+{
+    struct prof_bytes plain = {0}, b = begin();
+    put_app(&plain, 1, APP, 0x1000, "/app", 1);
+    for (uint64_t i = 0; i < (1 << 20) / 64 - 1; i++)
+        put_one(&plain, 1, 5, APP);
+    CHECK_EQ(plain.count, (1 << 20) + 32);
+    ZSTD_CStream *zstd = ZSTD_createCStream();
+    CHECK(zstd != NULL);
+    const unsigned char *at = plain.data;
+    put_packed(&b, zstd, &at, 40);
+    put_packed(&b, zstd, &at, plain.count - 40);
+    (void)ZSTD_freeCStream(zstd);
+    prof_bytes_fini(&plain);
+
+    struct prof_profile *p;
+    struct diag diag;
+    CHECK_OK(read_bytes(&b, &p, &diag));
+    CHECK_STR(diag.text, "");
+    CHECK_EQ(prof_profile_sample_count(p), (1 << 20) / 64 - 1);
+    prof_profile_destroy(p);
+    prof_bytes_fini(&b);
 }
 
 /* ---- damage ---- */
@@ -514,6 +558,23 @@ TEST(a_recording_truncated_anywhere_gives_what_is_left_and_says_so)
         before = samples;
     }
     CHECK_EQ(before, 70);
+    free(data);
+}
+
+/* perf counts its records when it is done, and not when it is killed. */
+TEST(a_recording_that_counts_no_records_is_read_to_its_end)
+{
+    size_t bytes;
+    unsigned char *data = fixture_recording(&bytes);
+    uint64_t data_bytes;
+    memcpy(&data_bytes, data + 48, sizeof data_bytes);
+    memset(data + 48, 0, 8);
+    memset(data + 72, 0, 32); /* the bits of features */
+    struct diag diag;
+    uint32_t samples;
+    CHECK_OK(read_damaged(data, 240 + data_bytes, &samples, &diag));
+    CHECK_EQ(samples, 70);
+    CHECK(strstr(diag.text, "is truncated") != NULL);
     free(data);
 }
 
