@@ -126,7 +126,7 @@ def test_leaving_without_destructors(tmp_path):
 
 def in_a_namespace(*command):
     lab.need_root()
-    prefix = (lab.tool("unshare"), "-pf", "--mount-proc")
+    prefix = (lab.tool("unshare"), "-pf", "--kill-child", "--mount-proc")
     if lab.run(*prefix, "true").returncode != 0:
         pytest.skip("this system makes no namespaces")
     return (*prefix, *command)
