@@ -282,10 +282,10 @@ __attribute__((noinline)) static enum prof_step step_full(
 /* The registers of the frame we are at, as far as compact rows know them. */
 static void walked_registers(const struct walker *w, struct prof_regs *regs)
 {
+    regs->known = 0;
     prof_regs_set(regs, PROF_REG_SP, w->sp);
     prof_regs_set(regs, PROF_REG_FP, w->fp);
     prof_regs_set(regs, PROF_REG_PC, register_pc(w->key, w->flags));
-    regs->known = PROF_REGS_WALKED;
 }
 
 /*
