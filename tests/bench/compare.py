@@ -86,8 +86,8 @@ def is_first(path, offset, symbol=None):
 def read_perf_data(path):
     """Our recordings and perf's, through perf's eyes alone."""
     script = subprocess.run(
-        ["perf", "script", "-i", str(path), "--no-inline", "-F",
-         "comm,period,ip,sym,dso"],
+        ["perf", "script", "-i", str(path), "--no-inline", "--max-stack",
+         "4096", "-F", "comm,period,ip,sym,dso"],
         capture_output=True, text=True, check=True)
     samples = weight = complete = 0
     for block in script.stdout.split("\n\n"):
