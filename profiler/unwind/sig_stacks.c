@@ -3,10 +3,14 @@
 
 enum { ATTEMPTS = 4 };
 
-/* Every access to a list is atomic: the writer may be at work in it. */
+/*
+ * The writer may be at work in the list. Acquire, paired with the release in
+ * stacks.c: whoever reads a word of a later publication sees a later version
+ * in the end.
+ */
 static uint64_t get(const _Atomic uint64_t *word)
 {
-    return atomic_load_explicit(word, memory_order_relaxed);
+    return atomic_load_explicit(word, memory_order_acquire);
 }
 
 /* The last start at or below `address`; count > 0. */
@@ -26,7 +30,7 @@ static bool find_in(
     const struct prof_stack_list *list, uint64_t address, uint64_t *low,
     uint64_t *high)
 {
-    uint32_t count = atomic_load_explicit(&list->count, memory_order_relaxed);
+    uint32_t count = atomic_load_explicit(&list->count, memory_order_acquire);
     if (count == 0 || count > PROF_STACKS_MAX)
         return false;
     uint32_t at = search(list, count, address);
@@ -50,9 +54,6 @@ bool prof_stacks_find(
         uint64_t start = 0, end = 0;
         bool is_found =
             find_in(&stacks->lists[version & 1], address, &start, &end);
-        /* Pairs with the fence in stacks.c: had we read a word of a later
-         * publication, we would now see its version. */
-        atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(&stacks->version, memory_order_relaxed) !=
             version)
             continue;

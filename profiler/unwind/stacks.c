@@ -18,9 +18,6 @@ static struct edit begin(struct prof_stacks *stacks)
 {
     uint32_t version =
         atomic_load_explicit(&stacks->version, memory_order_relaxed);
-    /* Pairs with the fence in prof_stacks_find(): whoever reads a word written
-     * below also sees that its list is not in force. */
-    atomic_thread_fence(memory_order_release);
     return (struct edit){
         .from = &stacks->lists[version & 1],
         .to = &stacks->lists[(version + 1) & 1],
@@ -28,18 +25,23 @@ static struct edit begin(struct prof_stacks *stacks)
     };
 }
 
+/*
+ * Release, although a later store publishes the list: it pairs with the
+ * acquire in sig_stacks.c, so that a straggler in this list, who reads one of
+ * these words, also sees that the list was not in force any more.
+ */
 static void append(struct edit *edit, uint64_t start, uint64_t end)
 {
     atomic_store_explicit(
-        &edit->to->starts[edit->count], start, memory_order_relaxed);
+        &edit->to->starts[edit->count], start, memory_order_release);
     atomic_store_explicit(
-        &edit->to->ends[edit->count], end, memory_order_relaxed);
+        &edit->to->ends[edit->count], end, memory_order_release);
     edit->count++;
 }
 
 static void commit(struct prof_stacks *stacks, struct edit *edit)
 {
-    atomic_store_explicit(&edit->to->count, edit->count, memory_order_relaxed);
+    atomic_store_explicit(&edit->to->count, edit->count, memory_order_release);
     atomic_store_explicit(
         &stacks->version, edit->version + 1, memory_order_release);
 }

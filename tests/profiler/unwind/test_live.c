@@ -153,16 +153,25 @@ TEST(a_walk_crosses_from_an_alternate_stack)
     live_destroy(engine);
 }
 
+/* From more than a page below the first frame. */
+NOINLINE static void walk_below(struct result *result)
+{
+    volatile char room[8192];
+    room[0] = 1;
+    walk_here(result);
+    __asm__ volatile("" ::"r"(room[0]));
+}
+
 TEST(an_unknown_stack_is_read_no_further_than_its_page)
 {
     static struct result result;
     engine = live_create();
     live_remove_stack(engine);
-    walk_here(&result);
+    walk_below(&result);
     CHECK_EQ(result.walk.end, PROF_WALK_INCOMPLETE);
     CHECK(result.walk.count >= 1);
     live_add_stack(engine);
-    walk_here(&result);
+    walk_below(&result);
     CHECK_EQ(result.walk.end, PROF_WALK_COMPLETE);
     live_destroy(engine);
 }

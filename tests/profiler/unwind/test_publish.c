@@ -186,7 +186,7 @@ TEST(a_restorer_is_recognised_by_its_code)
         {0x10002, PROF_FOUND_SIGRETURN}, /* about to be executed */
         {0x10009, PROF_FOUND_SIGRETURN}, /* at the system call */
         {0x1000b, PROF_FOUND_SIGRETURN}, /* the short form */
-        {0x10003, PROF_FOUND_NOTHING},   {0x10013, PROF_FOUND_NOTHING},
+        {0x10003, PROF_FOUND_NOTHING},   {0x10015, PROF_FOUND_NOTHING},
         {0x1001e, PROF_FOUND_NOTHING}, /* too near to the end */
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++)
