@@ -132,8 +132,9 @@ class Redis:
 
 def test_redis_serves_and_ends_as_before(tmp_path):
     folded = tmp_path / "redis.folded"
+    data = tmp_path / "redis.data"
     redis = Redis(tmp_path, prefix=(
-        lab.WATCHFIRE, "record", "-F", "997", "-o", folded, "--"))
+        lab.WATCHFIRE, "record", "-F", "997", "-o", folded, "-o", data, "--"))
     try:
         assert lab.wait_until(redis.answers)
         load = lab.run(
@@ -155,6 +156,9 @@ def test_redis_serves_and_ends_as_before(tmp_path):
     assert "aeMain" in functions
     assert functions["main"] / lab.Folded(folded).total() > 0.8
     assert "bye bye" in (tmp_path / "log").read_text()
+    report = lab.report(data)
+    ratio = report["total"] / report["quality"]["kernel_ns"]
+    assert ratio == pytest.approx(1, abs=0.02)
 
 
 def test_redis_ends_on_a_signal_as_before(tmp_path):
