@@ -11,7 +11,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,10 +211,6 @@ int collect_main(int argc, char **argv)
     if (collect.options.session == NULL)
         return say_usage("record", "collect is not for the command line");
 
-    /* The agent blocked every signal while it started us. */
-    sigset_t none;
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
     prefer_to_be_killed();
     if (read_settings(&collect, &diag) != STATUS_OK)
         collect.options.refusal = diag.text;

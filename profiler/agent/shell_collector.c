@@ -2,21 +2,25 @@
  * Starting a collector when the program was started without one, by plain
  * LD_PRELOAD.
  *
- * The agent makes the listening socket, so that HELLO can be said at once. The
- * collector is a clone with exit signal 0, which no wait() of the program
- * sees, in its own session, with no descriptor of the program's.
+ * The agent makes the listening socket, so that HELLO can be said at once. No
+ * wait() of the program may see the collector, also when the program is PID 1
+ * or a subreaper and inherits every orphan. A clone with exit signal 0 is not
+ * seen; but exec gives a process its exit signal back (execve(2)). So there
+ * are two: a guard, cloned with exit signal 0, which does not exec and only
+ * waits, and the collector as its child. Both are in a session of their own
+ * and hold no descriptor of the program's.
  */
 #include "profiler/agent/shell.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -25,7 +29,7 @@
 #include "profiler/agent/sys.h"
 #include "profiler/wire.h"
 
-enum { NAME_DIGITS = 16, STACK_BYTES = 64 * 1024, COLLECTOR_SOCKET = 3 };
+enum { NAME_DIGITS = 16, COLLECTOR_SOCKET = 3 };
 
 extern char **environ;
 
@@ -33,7 +37,7 @@ struct launch {
     int socket;
     char command[4096];
     char **environment;
-    int error; /* out: why the exec failed; the memory is shared */
+    int error; /* out: why it could not be started */
 };
 
 /* <folder of the library>/../bin/watchfire */
@@ -100,40 +104,84 @@ static char **make_environment(char *session_entry)
     return environment;
 }
 
-/* Runs in the program's memory until it execs: only system calls. */
-static int become_collector(void *context)
+/* Only system calls from here on: libc's state is a copy of the program's. */
+static void become_collector(struct launch *launch, int error_pipe)
 {
-    struct launch *launch = context;
     char *arguments[] = {launch->command, (char *)(uintptr_t) "collect", NULL};
-    int null = open("/dev/null", O_RDWR);
-    int socket = fcntl(launch->socket, F_DUPFD, COLLECTOR_SOCKET + 1);
-    for (int fd = 0; fd < COLLECTOR_SOCKET; fd++)
-        (void)dup2(null, fd);
-    (void)dup2(socket, COLLECTOR_SOCKET);
-    (void)sys_call3(
-        __NR_close_range, (long)(COLLECTOR_SOCKET + 1), (long)~0U, 0L);
-    (void)setsid();
-    launch->error = -(int)sys_call3(
+    sigset_t none = {0};
+    (void)sys_call2(__NR_dup2, (long)launch->socket, (long)COLLECTOR_SOCKET);
+    (void)sys_call4(__NR_rt_sigprocmask, (long)SIG_SETMASK, &none, NULL, 8L);
+    int error = -(int)sys_call3(
         __NR_execve, launch->command, arguments, launch->environment);
-    (void)sys_call1(__NR_exit_group, 127L);
-    return 0;
+    (void)sys_call3(__NR_write, (long)error_pipe, &error, sizeof error);
+}
+
+/* Keep the socket and the pipe above the collector's descriptors, no others. */
+static void drop_descriptors(struct launch *launch, int *error_pipe)
+{
+    enum { KEPT = COLLECTOR_SOCKET + 1 };
+    int socket = (int)sys_call3(
+        __NR_fcntl, (long)launch->socket, (long)F_DUPFD_CLOEXEC, 10L);
+    int pipe_end = (int)sys_call3(
+        __NR_fcntl, (long)*error_pipe, (long)F_DUPFD_CLOEXEC, 10L);
+    (void)sys_call2(__NR_dup2, (long)socket, (long)KEPT);
+    (void)sys_call2(__NR_dup2, (long)pipe_end, (long)(KEPT + 1));
+    (void)sys_call3(__NR_fcntl, (long)KEPT, (long)F_SETFD, (long)FD_CLOEXEC);
+    (void)sys_call3(
+        __NR_fcntl, (long)(KEPT + 1), (long)F_SETFD, (long)FD_CLOEXEC);
+    (void)sys_call3(__NR_close_range, (long)(KEPT + 2), (long)~0U, 0L);
+    launch->socket = KEPT;
+    *error_pipe = KEPT + 1;
+
+    int null = (int)sys_call4(
+        __NR_openat, (long)AT_FDCWD, "/dev/null", (long)O_RDWR, 0L);
+    for (long fd = 0; fd < COLLECTOR_SOCKET; fd++) {
+        if (fd != null)
+            (void)sys_call2(__NR_dup2, (long)null, fd);
+    }
+}
+
+static _Noreturn void guard_collector(struct launch *launch, int error_pipe)
+{
+    (void)sys_call0(__NR_setsid);
+    drop_descriptors(launch, &error_pipe);
+    long collector = sys_call5(__NR_clone, (long)SIGCHLD, 0L, NULL, NULL, 0L);
+    if (collector == 0)
+        become_collector(launch, error_pipe);
+    else {
+        (void)sys_call3(__NR_close_range, 0L, (long)~0U, 0L);
+        (void)sys_call2(__NR_prctl, (long)PR_SET_NAME, "watchfire-guard");
+        if (collector > 0)
+            (void)sys_call4(__NR_wait4, collector, NULL, 0L, NULL);
+    }
+    for (;;)
+        (void)sys_call1(__NR_exit_group, 0L);
 }
 
 static bool launch_collector(struct launch *launch)
 {
-    char *stack = malloc(STACK_BYTES);
-    if (stack == NULL)
+    int pipe_fds[2];
+    if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
+        launch->error = errno;
         return false;
-    /* The child shares our memory: no handler of ours may run in it. */
+    }
+    /* No handler of the program's may run in the guard. */
     sigset_t all, before;
     sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
-    int pid = clone(
-        become_collector, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK, launch);
-    if (pid < 0)
-        launch->error = errno;
+    long guard = sys_call5(__NR_clone, 0L, 0L, NULL, NULL, 0L);
+    if (guard == 0)
+        guard_collector(launch, pipe_fds[1]);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
-    free(stack);
+
+    (void)close(pipe_fds[1]);
+    if (guard < 0)
+        launch->error = (int)-guard;
+    else if (
+        read(pipe_fds[0], &launch->error, sizeof launch->error) !=
+        sizeof launch->error)
+        launch->error = 0;
+    (void)close(pipe_fds[0]);
     return launch->error == 0;
 }
 

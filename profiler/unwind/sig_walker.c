@@ -343,17 +343,16 @@ static bool walk_full_row(struct walker *w)
     if (end != PROF_STEP_DONE || !is_progress(w, regs.value[PROF_REG_SP]))
         return stop(w, PROF_WALK_INCOMPLETE);
 
-    uint64_t fp =
-        prof_regs_has(&regs, PROF_REG_FP) ? regs.value[PROF_REG_FP] : 0;
-    if (!enter_frame(
-            w, regs.value[PROF_REG_PC], regs.value[PROF_REG_SP], fp, flags, 0))
-        return false;
+    /* Before entering: from there on, a trail may lead further. */
     if (is_recovered || regs.known == PROF_REGS_ALL) {
         w->checkpoint = regs;
-        w->checkpoint_count = w->walk->count;
-        w->checkpoint_flags = w->flags;
+        w->checkpoint_count = w->walk->count + 1;
+        w->checkpoint_flags = flags & PROF_FRAME_EXACT;
     }
-    return true;
+    uint64_t fp =
+        prof_regs_has(&regs, PROF_REG_FP) ? regs.value[PROF_REG_FP] : 0;
+    return enter_frame(
+        w, regs.value[PROF_REG_PC], regs.value[PROF_REG_SP], fp, flags, 0);
 }
 
 /* A row that walk_plain_rows() leaves to us; false when the walk is over. */
