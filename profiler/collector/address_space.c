@@ -165,7 +165,6 @@ static bool parse_line(char *text, struct maps_line *line)
         path_at == 0 || line->end <= line->start)
         return false;
     line->device = makedev(major, minor);
-    text[strcspn(text, "\n")] = '\0';
     line->path = text + path_at;
     return true;
 }
@@ -252,26 +251,31 @@ static void scan_line(
         space, line->start, line->end, offset_of(space, line, module), module);
 }
 
-bool prof_address_space_scan(struct prof_address_space *space, uint64_t now_ns)
+char *prof_address_space_read(const struct prof_address_space *space)
 {
-    char name[64];
+    char name[64], *text = NULL;
+    size_t room = 0;
     (void)snprintf(name, sizeof name, "/proc/%" PRIu32 "/maps", space->pid);
     FILE *maps = fopen(name, "re");
     if (maps == NULL)
-        return false;
-
-    char *text = NULL;
-    size_t room = 0;
-    bool is_any = false;
-    while (getline(&text, &room, maps) > 0) {
-        struct maps_line line;
-        if (!parse_line(text, &line) || line.permissions[2] != 'x' ||
-            strcmp(line.path, "[vsyscall]") == 0)
-            continue;
-        is_any = true;
-        scan_line(space, &line, now_ns);
+        return NULL;
+    /* No NUL occurs in it: this reads to the end. */
+    if (getdelim(&text, &room, '\0', maps) <= 0) {
+        free(text);
+        text = NULL;
     }
-    free(text);
     (void)fclose(maps);
-    return is_any;
+    return text;
+}
+
+void prof_address_space_apply(
+    struct prof_address_space *space, char *maps, uint64_t now_ns)
+{
+    char *rest = maps;
+    for (char *text; (text = strsep(&rest, "\n")) != NULL;) {
+        struct maps_line line;
+        if (parse_line(text, &line) && line.permissions[2] == 'x' &&
+            strcmp(line.path, "[vsyscall]") != 0)
+            scan_line(space, &line, now_ns);
+    }
 }

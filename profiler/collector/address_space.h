@@ -37,10 +37,17 @@ void prof_address_space_init(
 void prof_address_space_fini(struct prof_address_space *space);
 
 /*
- * Read /proc/PID/maps as of `now_ns`. False when the process is gone or may
- * not be read; what is known stays.
+ * The text of /proc/PID/maps, the caller's to free; NULL when the process is
+ * gone or may not be read.
  */
-bool prof_address_space_scan(struct prof_address_space *space, uint64_t now_ns);
+char *prof_address_space_read(const struct prof_address_space *space);
+
+/*
+ * Bring in such a text, read at `now_ns`. What is known stays; what differs
+ * replaces it from then on. The text is changed.
+ */
+void prof_address_space_apply(
+    struct prof_address_space *space, char *maps, uint64_t now_ns);
 
 /* A mapping the agent tells of; ignored when it is known already. */
 void prof_address_space_add(

@@ -3,10 +3,14 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "profiler/collector/target.h"
 #include "profiler/unwind/sig_walk.h"
+
+enum { RECORD_ROOM = WIRE_RECORD_BLOCKS * WIRE_BLOCK_BYTES };
 
 static const char own_library[] = "/libwatchfire.so";
 
@@ -25,6 +29,78 @@ static bool is_own_module(const struct prof_profile *profile, uint32_t module)
     return length >= suffix && strcmp(path + length - suffix, own_library) == 0;
 }
 
+static void apply_module(
+    struct prof_target *target, struct wire_module *module, uint32_t bytes)
+{
+    uint32_t path_room = bytes - (uint32_t)offsetof(struct wire_module, path);
+    if (bytes <= offsetof(struct wire_module, path) ||
+        memchr(module->path, '\0', path_room) == NULL ||
+        module->build_id_bytes > WIRE_BUILD_ID_BYTES ||
+        module->end <= module->start) {
+        target->malformed++;
+        return;
+    }
+    if (module->record.type == WIRE_UNMAPPED) {
+        prof_address_space_remove(
+            &target->space, module->start, module->end, module->record.time_ns);
+        return;
+    }
+    struct prof_module row = {
+        .kind = PROF_MODULE_FILE,
+        .path = prof_profile_string(target->common->profile, module->path),
+        .build_id_bytes = (uint8_t)module->build_id_bytes};
+    memcpy(row.build_id, module->build_id, module->build_id_bytes);
+    prof_address_space_add(
+        &target->space, module->start, module->end, module->offset, &row);
+}
+
+/*
+ * Copy the record at `*at` of the drain and move on; 0 at the end. Sizes were
+ * written by us; the copy is for alignment, and because the table may grow.
+ */
+static uint32_t copy_record(
+    const struct prof_target *target, uint32_t *at, unsigned char *record)
+{
+    uint32_t bytes;
+    if (*at >= target->records.count)
+        return 0;
+    memcpy(&bytes, table_row(&target->records, *at), sizeof bytes);
+    memcpy(record, table_row(&target->records, *at + sizeof bytes), bytes);
+    *at += (uint32_t)sizeof bytes + bytes;
+    return bytes;
+}
+
+static void apply_modules(struct prof_target *target, uint32_t at)
+{
+    _Alignas(8) unsigned char record[RECORD_ROOM];
+    uint32_t bytes;
+    while ((bytes = copy_record(target, &at, record)) > 0) {
+        uint16_t type = ((struct wire_record *)(void *)record)->type;
+        if (type == WIRE_MODULE || type == WIRE_UNMAPPED)
+            apply_module(target, (void *)record, bytes);
+        else if (type != WIRE_SAMPLE)
+            target->malformed++;
+    }
+}
+
+/* Read the maps, then what the ring has got meanwhile: see resolve.h. */
+static void refresh(struct prof_target *target)
+{
+    target->is_scanned = true;
+    char *maps = prof_address_space_read(&target->space);
+    if (maps == NULL)
+        return;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    uint32_t before = target->records.count;
+    (void)prof_target_take(target);
+    apply_modules(target, before);
+    prof_address_space_apply(
+        &target->space, maps,
+        (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    free(maps);
+}
+
 /* What stood at `pc`; the maps are read anew when nothing known did. */
 static const struct prof_space_mapping *find_mapping(
     struct prof_target *target, uint64_t pc, uint64_t when_ns)
@@ -33,8 +109,7 @@ static const struct prof_space_mapping *find_mapping(
         prof_address_space_find(&target->space, pc, when_ns);
     if (found != NULL || target->is_scanned)
         return found;
-    target->is_scanned = true;
-    (void)prof_address_space_scan(&target->space, when_ns);
+    refresh(target);
     return prof_address_space_find(&target->space, pc, when_ns);
 }
 
@@ -127,59 +202,15 @@ static void resolve_sample(
         (void)table_add(&target->batch, &pending);
 }
 
-static void apply_module(
-    struct prof_target *target, struct wire_module *module, uint32_t bytes)
-{
-    uint32_t path_room = bytes - (uint32_t)offsetof(struct wire_module, path);
-    if (bytes <= offsetof(struct wire_module, path) ||
-        memchr(module->path, '\0', path_room) == NULL ||
-        module->build_id_bytes > WIRE_BUILD_ID_BYTES ||
-        module->end <= module->start) {
-        target->malformed++;
-        return;
-    }
-    if (module->record.type == WIRE_UNMAPPED) {
-        prof_address_space_remove(
-            &target->space, module->start, module->end, module->record.time_ns);
-        return;
-    }
-    struct prof_module row = {
-        .kind = PROF_MODULE_FILE,
-        .path = prof_profile_string(target->common->profile, module->path),
-        .build_id_bytes = (uint8_t)module->build_id_bytes};
-    memcpy(row.build_id, module->build_id, module->build_id_bytes);
-    prof_address_space_add(
-        &target->space, module->start, module->end, module->offset, &row);
-}
-
-/* Call `visit` for every record of the drain; sizes were written by us. */
-static void for_each_record(struct prof_target *target, bool is_module_wanted)
-{
-    const unsigned char *at = target->records.rows;
-    const unsigned char *end = at + target->records.count;
-    while (at < end) {
-        uint32_t bytes;
-        memcpy(&bytes, at, sizeof bytes);
-        at += sizeof bytes;
-        /* Copied once more for alignment: a record may stand anywhere here. */
-        _Alignas(8) unsigned char record[WIRE_RECORD_BLOCKS * WIRE_BLOCK_BYTES];
-        memcpy(record, at, bytes);
-        at += bytes;
-
-        uint16_t type = ((struct wire_record *)(void *)record)->type;
-        bool is_module = type == WIRE_MODULE || type == WIRE_UNMAPPED;
-        if (is_module && is_module_wanted)
-            apply_module(target, (void *)record, bytes);
-        else if (type == WIRE_SAMPLE && !is_module_wanted)
-            resolve_sample(target, (void *)record, bytes);
-        else if (!is_module && type != WIRE_SAMPLE && is_module_wanted)
-            target->malformed++;
-    }
-}
-
 void prof_target_resolve(struct prof_target *target)
 {
+    _Alignas(8) unsigned char record[RECORD_ROOM];
+    uint32_t bytes, at = 0;
     target->is_scanned = target->is_replaced;
-    for_each_record(target, true);
-    for_each_record(target, false);
+    apply_modules(target, 0);
+    /* A refresh may add records to the end. */
+    while ((bytes = copy_record(target, &at, record)) > 0) {
+        if (((struct wire_record *)(void *)record)->type == WIRE_SAMPLE)
+            resolve_sample(target, (void *)record, bytes);
+    }
 }

@@ -18,8 +18,17 @@ struct prof_frame_entry {
 /*
  * Turn target->records into target->batch. What the agent says of modules is
  * applied first, so that samples taken before it find them.
+ *
+ * An address that nothing known explains sends us to the maps, once a drain.
+ * What stood there may have gone, and something else come, since the sample
+ * was taken: then the agent has published what went before it let it go. So
+ * the maps are read first, then the ring once more, and what the ring says is
+ * believed before the maps are.
  */
 void prof_target_resolve(struct prof_target *target);
+
+/* Append what the ring holds to target->records; the share that was full. */
+double prof_target_take(struct prof_target *target);
 
 /* The account's index of a thread, made on first sight. */
 uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid);

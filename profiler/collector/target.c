@@ -133,6 +133,15 @@ static void arm(struct prof_target *target)
         common->refusal = refusal;
 }
 
+/* The agent waits meanwhile: nothing is mapped or unmapped. */
+static void scan_at_start(struct prof_address_space *space)
+{
+    char *maps = prof_address_space_read(space);
+    if (maps != NULL)
+        prof_address_space_apply(space, maps, monotonic_ns());
+    free(maps);
+}
+
 struct prof_target *prof_target_open(
     struct prof_target_common *common, uint32_t pid, uint32_t inner_pid, int fd,
     const struct prof_target *earlier, struct diag *diag)
@@ -158,7 +167,7 @@ struct prof_target *prof_target_open(
     prof_address_space_init(
         &target->space, common->profile, &common->build_ids, target->process,
         pid);
-    (void)prof_address_space_scan(&target->space, monotonic_ns());
+    scan_at_start(&target->space);
     prof_account_init(
         &target->account, pid, PROF_CLOCK_TIMER, common->period_ns);
     note_main_thread(target, earlier);
@@ -199,12 +208,10 @@ static void add_sample(
     common->sample_count++;
 }
 
-/* Copy what is in the ring; the share of it that was full. */
-static double take_records(struct prof_target *target)
+double prof_target_take(struct prof_target *target)
 {
     unsigned char buffer[WIRE_RECORD_BLOCKS * WIRE_BLOCK_BYTES];
     uint32_t bytes, total = 0;
-    target->records.count = 0;
     /* A lap at most, so that a target cannot keep us here. */
     while (total < WIRE_DATA_BYTES &&
            (bytes = prof_ring_read(
@@ -220,7 +227,8 @@ static double take_records(struct prof_target *target)
 
 double prof_target_drain(struct prof_target *target)
 {
-    double share = take_records(target);
+    target->records.count = 0;
+    double share = prof_target_take(target);
     uint64_t exit_ns = atomic_load_explicit(
         &target->ring.ring.header->exit_time_ns, memory_order_relaxed);
     target->batch.count = 0;

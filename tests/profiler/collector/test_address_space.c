@@ -33,6 +33,16 @@ static void drop_space(struct fixture *fixture)
     free(fixture);
 }
 
+static bool scan(struct fixture *fixture, uint64_t now_ns)
+{
+    char *maps = prof_address_space_read(&fixture->space);
+    if (maps == NULL)
+        return false;
+    prof_address_space_apply(&fixture->space, maps, now_ns);
+    free(maps);
+    return true;
+}
+
 static const char *path_at(struct fixture *fixture, uint64_t pc, uint64_t when)
 {
     const struct prof_space_mapping *at =
@@ -55,7 +65,7 @@ static void add(
 TEST(space_knows_the_code_of_its_own_process)
 {
     struct fixture *fixture = make_space();
-    CHECK(prof_address_space_scan(&fixture->space, 100));
+    CHECK(scan(fixture, 100));
     const struct prof_space_mapping *at = prof_address_space_find(
         &fixture->space, (uint64_t)(uintptr_t)&make_space, 100);
     CHECK(at != NULL);
@@ -72,10 +82,10 @@ TEST(space_knows_the_code_of_its_own_process)
 TEST(space_scanned_twice_changes_nothing)
 {
     struct fixture *fixture = make_space();
-    CHECK(prof_address_space_scan(&fixture->space, 100));
+    CHECK(scan(fixture, 100));
     uint64_t generation = fixture->space.generation;
     uint32_t count = prof_profile_mapping_count(fixture->profile);
-    CHECK(prof_address_space_scan(&fixture->space, 200));
+    CHECK(scan(fixture, 200));
     CHECK_EQ(fixture->space.generation, generation);
     CHECK_EQ(prof_profile_mapping_count(fixture->profile), count);
     drop_space(fixture);
@@ -110,7 +120,7 @@ TEST(space_of_a_process_that_is_gone_keeps_what_it_knew)
     struct fixture *fixture = make_space();
     add(fixture, 0x1000, 0x2000, "/lib/a.so");
     fixture->space.pid = 0x7ffffff0;
-    CHECK(!prof_address_space_scan(&fixture->space, 100));
+    CHECK(!scan(fixture, 100));
     CHECK_STR(path_at(fixture, 0x1000, 100), "/lib/a.so");
     drop_space(fixture);
 }
