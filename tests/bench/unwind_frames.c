@@ -202,7 +202,8 @@ static link_function *const LINKS[];
 #define LINK16(n) LINK4(n##0) LINK4(n##1) LINK4(n##2) LINK4(n##3)
 LINK16(0)
 LINK16(1)
-LINK16(2) LINK16(3)
+LINK16(2)
+LINK16(3)
 #define NAME(n)   link_##n,
 #define NAME4(n)  NAME(n##0) NAME(n##1) NAME(n##2) NAME(n##3)
 #define NAME16(n) NAME4(n##0) NAME4(n##1) NAME4(n##2) NAME4(n##3)

@@ -5,11 +5,15 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace
+{
 
 struct Guard {
     uint64_t value;
-    ~Guard() { corpus_leaf(value); }
+    ~Guard()
+    {
+        corpus_leaf(value);
+    }
 };
 
 __attribute__((noinline)) void fall(int depth)

@@ -171,9 +171,10 @@ void remote_describe(
 
 struct remote *remote_open(pid_t pid)
 {
-    struct remote *remote = calloc(1, sizeof *remote);
+    struct remote *remote = aligned_alloc(64, sizeof(struct remote));
     if (remote == NULL)
         abort();
+    memset(remote, 0, sizeof *remote);
     remote->pid = pid;
     remote->modules.is_settled = remote->plain_modules.is_settled = true;
     remote_refresh(remote);
