@@ -150,7 +150,7 @@ static void arm_existing_threads(void)
         __NR_openat, (long)AT_FDCWD, "/proc/self/task",
         (long)(O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0L);
     if (fd < 0) {
-        (void)prof_timer_arm(sys_gettid());
+        (void)prof_timer_arm(sys_gettid(), false);
         return;
     }
     _Alignas(struct kernel_dirent) char buffer[1024];
@@ -161,7 +161,7 @@ static void arm_existing_threads(void)
             const struct kernel_dirent *entry = (void *)(buffer + at);
             int tid = parse_tid(entry->name);
             if (tid > 0)
-                (void)prof_timer_arm(tid);
+                (void)prof_timer_arm(tid, false);
             at += entry->bytes;
         }
     }

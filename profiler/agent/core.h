@@ -100,10 +100,16 @@ bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes);
 /*
  * Arm a CPU-clock timer for the thread `tid` of this process.
  *
- *   returns  the timer, or a negative errno; 0 <= when nothing is needed
+ * In a thread that begins, it expires at the first tick that finds the thread
+ * running: for one that ends within a period this is the only chance to be
+ * seen. What such a sample stands for is decided by the collector.
+ *
+ *   returns  the timer, or a negative errno
  */
-int prof_timer_arm(int tid);
+int prof_timer_arm(int tid, bool is_beginning);
 void prof_timer_disarm(int timer);
+
+/* Whether a thread that begins needs a timer. */
 bool prof_timers_wanted(void);
 
 /* Publish code that may soon be unmapped, or that is gone; see wire.h. */

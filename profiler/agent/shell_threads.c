@@ -1,7 +1,6 @@
 /*
- * Interposed: pthread_create, where every thread needs a timer of its own, or
- * inherits a signal mask that only the program believes in. Perf events are
- * inherited by new threads; then this only passes through.
+ * Interposed: pthread_create. A new thread gets a timer of its own, and
+ * inherits a signal mask that only the program believes in.
  */
 #include "profiler/agent/shell.h"
 
@@ -30,7 +29,7 @@ static void *run_thread(void *context)
 
     void *result = NULL;
     shell_mask_inherit(start.mask_beliefs);
-    int timer = prof_timers_wanted() ? prof_timer_arm(gettid()) : -1;
+    int timer = prof_timers_wanted() ? prof_timer_arm(gettid(), true) : -1;
     pthread_cleanup_push(disarm, &timer);
     result = start.run(start.argument);
     pthread_cleanup_pop(1);

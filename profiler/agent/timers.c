@@ -26,10 +26,7 @@ static long thread_clock(int tid)
     return (long)(int)(~(unsigned)tid << 3 | 6);
 }
 
-/*
- * The first expiry is random within a period, so that threads shorter than one
- * are represented in proportion to the time they use.
- */
+/* Threads that stand already do not expire together. */
 static uint64_t random_phase_ns(uint64_t period_ns)
 {
     uint64_t value = __builtin_ia32_rdtsc();
@@ -42,10 +39,17 @@ static uint64_t random_phase_ns(uint64_t period_ns)
 bool prof_timers_wanted(void)
 {
     return atomic_load_explicit(&prof_core.is_active, memory_order_acquire) &&
-           (prof_core.actions & WIRE_ARM_TIMERS) != 0;
+           (prof_core.actions & (WIRE_ARM_TIMERS | WIRE_ARM_BRIEF)) != 0;
 }
 
-int prof_timer_arm(int tid)
+static struct timespec to_timespec(uint64_t ns)
+{
+    return (struct timespec){
+        .tv_sec = (time_t)(ns / 1000000000u),
+        .tv_nsec = (long)(ns % 1000000000u)};
+}
+
+int prof_timer_arm(int tid, bool is_beginning)
 {
     struct kernel_sigevent event = {
         .value = WIRE_COOKIE,
@@ -58,14 +62,11 @@ int prof_timer_arm(int tid)
     if (result < 0)
         return (int)result;
 
-    uint64_t first_ns = random_phase_ns(prof_core.period_ns);
+    bool is_repeated = (prof_core.actions & WIRE_ARM_TIMERS) != 0;
     struct itimerspec times = {
-        .it_value =
-            {.tv_sec = (time_t)(first_ns / 1000000000u),
-             .tv_nsec = (long)(first_ns % 1000000000u)},
-        .it_interval = {
-            .tv_sec = (time_t)(prof_core.period_ns / 1000000000u),
-            .tv_nsec = (long)(prof_core.period_ns % 1000000000u)}};
+        .it_value = to_timespec(
+            is_beginning ? 1 : random_phase_ns(prof_core.period_ns)),
+        .it_interval = to_timespec(is_repeated ? prof_core.period_ns : 0)};
     (void)sys_call4(__NR_timer_settime, (long)timer, 0L, &times, (void *)NULL);
     return timer;
 }

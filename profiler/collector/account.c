@@ -11,9 +11,12 @@ void prof_account_init(
     struct prof_account *account, uint32_t pid, enum prof_clock_mode mode,
     uint64_t period_ns)
 {
+    struct timespec tick = {.tv_nsec = 4000000};
+    (void)clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
     *account = (struct prof_account){
         .mode = mode,
         .period_ns = period_ns,
+        .tick_ns = (uint64_t)tick.tv_nsec,
         .pid = pid,
         .threads = {.row_bytes = sizeof(struct prof_account_thread)}};
 }
@@ -28,7 +31,7 @@ uint32_t prof_account_add_thread(
     uint64_t before_ns)
 {
     struct prof_account_thread row = {
-        .tid = tid, .thread = thread, .before_ns = before_ns};
+        .tid = tid, .thread = thread, .is_new = true, .before_ns = before_ns};
     return table_add(&account->threads, &row);
 }
 
@@ -75,20 +78,27 @@ static uint64_t gap_ns(
     return periods > 1 ? (periods - 1) * account->period_ns : 0;
 }
 
-/* Give a sample its base weight; the return value is its room for more. */
-static uint64_t weigh_base(
-    const struct prof_account *account,
-    const struct prof_account_thread *thread, struct prof_pending *sample)
+/* Give a sample its base weight, and its room for more. */
+static void weigh_base(
+    const struct prof_account *account, struct prof_account_thread *thread,
+    struct prof_pending *sample)
 {
     uint64_t expiries_ns = sample->expiries * account->period_ns;
-    bool is_room_only =
-        account->mode == PROF_CLOCK_PERF_USER && sample->is_tick;
+    bool is_room_only = sample->is_tick && account->mode != PROF_CLOCK_TIMER;
+    sample->is_first = sample->is_tick && thread->is_new;
     sample->weight_ns = is_room_only ? 0 : expiries_ns;
-    if (is_room_only)
-        return expiries_ns;
-    if (account->mode == PROF_CLOCK_PERF)
-        return gap_ns(account, thread, sample);
-    return 0;
+    sample->room_ns = 0;
+    if (sample->is_first && account->tick_ns > sample->weight_ns)
+        sample->room_ns = account->tick_ns - sample->weight_ns;
+    else if (is_room_only && account->mode == PROF_CLOCK_PERF_USER)
+        sample->room_ns = expiries_ns;
+    else if (!is_room_only && account->mode == PROF_CLOCK_PERF)
+        sample->room_ns = gap_ns(account, thread, sample);
+
+    thread->is_new = false;
+    thread->given_ns += sample->weight_ns;
+    if (!is_room_only)
+        thread->last_ns = sample->time_ns;
 }
 
 /*
@@ -118,38 +128,68 @@ static void fill_room(
     }
 }
 
-void prof_account_weigh(
-    struct prof_account *account, struct prof_pending *batch, size_t count)
+static int class_of(const struct prof_pending *sample)
 {
-    for (uint32_t i = 0; i < account->threads.count; i++) {
-        struct prof_account_thread *thread = table_row(&account->threads, i);
+    return sample->is_syscall ? AT_SYSCALL : ELSEWHERE;
+}
+
+static void grant(
+    struct prof_account *account, struct prof_pending *sample, double fill)
+{
+    uint64_t more_ns = (uint64_t)(fill * (double)sample->room_ns);
+    sample->weight_ns += more_ns;
+    thread_of(account, sample)->given_ns += more_ns;
+    account->given_ns += more_ns;
+}
+
+/*
+ * Fill the room of new threads' first ticks with what the process has used and
+ * nobody accounts for, less a period that may be under way.
+ */
+static void fill_first_ticks(
+    struct prof_account *account, struct prof_pending *batch, size_t count,
+    uint64_t total_ns)
+{
+    uint64_t room_ns = 0;
+    uint64_t known_ns =
+        account->startup_ns + account->given_ns + account->period_ns;
+    for (size_t i = 0; i < count; i++)
+        room_ns += batch[i].is_first ? batch[i].room_ns : 0;
+    if (room_ns == 0 || total_ns <= known_ns)
+        return;
+    uint64_t left_ns = total_ns - known_ns;
+    double fill = left_ns < room_ns ? (double)left_ns / (double)room_ns : 1;
+    for (size_t i = 0; i < count; i++) {
+        if (batch[i].is_first)
+            grant(account, &batch[i], fill);
+    }
+}
+
+void prof_account_weigh(
+    struct prof_account *account, struct prof_pending *batch, size_t count,
+    uint64_t total_ns)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct prof_account_thread *thread = thread_of(account, &batch[i]);
         thread->room_ns[AT_SYSCALL] = thread->room_ns[ELSEWHERE] = 0;
+        thread->is_filled = false;
     }
-
     for (size_t i = 0; i < count; i++) {
-        struct prof_pending *sample = &batch[i];
-        struct prof_account_thread *thread = thread_of(account, sample);
-        sample->room_ns = weigh_base(account, thread, sample);
-        thread->room_ns[sample->is_syscall ? AT_SYSCALL : ELSEWHERE] +=
-            sample->room_ns;
-        thread->given_ns += sample->weight_ns;
-        account->given_ns += sample->weight_ns;
-        if (!sample->is_tick || account->mode == PROF_CLOCK_TIMER)
-            thread->last_ns = sample->time_ns;
+        struct prof_account_thread *thread = thread_of(account, &batch[i]);
+        weigh_base(account, thread, &batch[i]);
+        account->given_ns += batch[i].weight_ns;
+        if (!batch[i].is_first)
+            thread->room_ns[class_of(&batch[i])] += batch[i].room_ns;
     }
-
-    for (uint32_t i = 0; i < account->threads.count; i++)
-        fill_room(account, table_row(&account->threads, i));
-
     for (size_t i = 0; i < count; i++) {
-        struct prof_pending *sample = &batch[i];
-        struct prof_account_thread *thread = thread_of(account, sample);
-        double fill = thread->fill[sample->is_syscall ? AT_SYSCALL : ELSEWHERE];
-        uint64_t more_ns = (uint64_t)(fill * (double)sample->room_ns);
-        sample->weight_ns += more_ns;
-        thread->given_ns += more_ns;
-        account->given_ns += more_ns;
+        struct prof_account_thread *thread = thread_of(account, &batch[i]);
+        if (!thread->is_filled)
+            fill_room(account, thread);
+        thread->is_filled = true;
+        if (!batch[i].is_first)
+            grant(account, &batch[i], thread->fill[class_of(&batch[i])]);
     }
+    fill_first_ticks(account, batch, count, total_ns);
 }
 
 static uint64_t take(uint64_t *from, uint64_t wanted)

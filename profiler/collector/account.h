@@ -17,6 +17,11 @@
  *
  * In both a sample has a base weight and room for more; the thread's CPU time
  * fills the room, in proportion, never beyond it.
+ *
+ * A thread that ends within a period may never expire. A timer shows the first
+ * tick that finds a new thread running; such a sample has room for a whole
+ * tick, which the CPU time of the process fills: one of forty threads of 0.1 ms
+ * is met by a tick of 4 ms and stands for all of them.
  */
 #ifndef PROFILER_COLLECTOR_ACCOUNT_H
 #define PROFILER_COLLECTOR_ACCOUNT_H
@@ -35,6 +40,7 @@ struct prof_pending {
     uint32_t stack;  /* in the profile */
     uint32_t expiries;
     bool is_tick, is_syscall, is_truncated;
+    bool is_first;      /* the account's own: of a new thread, at a tick */
     uint64_t room_ns;   /* the account's own */
     uint64_t weight_ns; /* out */
 };
@@ -43,15 +49,17 @@ struct prof_account_thread {
     uint32_t tid;        /* as the collector sees it; 0 unknown */
     uint32_t thread;     /* in the profile */
     uint64_t last_ns;    /* time of its latest sample; 0: none yet */
+    bool is_new;         /* no sample of it was weighed yet */
     uint64_t before_ns;  /* its CPU time when it was armed */
     uint64_t given_ns;   /* weights of its samples so far */
     uint64_t room_ns[2]; /* of the present batch: syscalls, others */
+    bool is_filled;      /* `fill` is of the present batch */
     double fill[2];      /* shares of the room that are filled */
 };
 
 struct prof_account {
     enum prof_clock_mode mode;
-    uint64_t period_ns;
+    uint64_t period_ns, tick_ns;
     uint32_t pid;
     struct table threads; /* struct prof_account_thread */
     uint64_t given_ns;    /* weights of all samples */
@@ -69,9 +77,13 @@ uint32_t prof_account_add_thread(
     struct prof_account *account, uint32_t tid, uint32_t thread,
     uint64_t before_ns);
 
-/* Weigh a batch, in order of time. */
+/*
+ * Weigh a batch, in order of time. `total_ns` is the CPU time of the process
+ * so far; 0: unknown.
+ */
 void prof_account_weigh(
-    struct prof_account *account, struct prof_pending *batch, size_t count);
+    struct prof_account *account, struct prof_pending *batch, size_t count,
+    uint64_t total_ns);
 
 /* How the rest of a process's CPU time is called. */
 struct prof_account_rest {

@@ -176,7 +176,7 @@ static void answer_hello(
         if (target->mode != PROF_CLOCK_PERF)
             reply.actions |= WIRE_ARM_TIMERS;
         if (target->mode == PROF_CLOCK_PERF)
-            reply.actions |= WIRE_DISARM_FOR_EXEC;
+            reply.actions |= WIRE_DISARM_FOR_EXEC | WIRE_ARM_BRIEF;
         target->next = collector->targets;
         collector->targets = target;
         collector->stats.processes++;

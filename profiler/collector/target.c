@@ -235,7 +235,8 @@ double prof_target_drain(struct prof_target *target)
     prof_target_resolve(target);
 
     struct prof_pending *batch = target->batch.rows;
-    prof_account_weigh(&target->account, batch, target->batch.count);
+    uint64_t total_ns = target->batch.count ? prof_target_cpu_ns(target) : 0;
+    prof_account_weigh(&target->account, batch, target->batch.count, total_ns);
     for (uint32_t i = 0; i < target->batch.count; i++) {
         /* A tick whose thread was in user mode: perf has that time already. */
         if (batch[i].weight_ns > 0)

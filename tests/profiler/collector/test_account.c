@@ -8,12 +8,20 @@
 
 enum { PERIOD_NS = 1000000 };
 
+/* A thread that has had a sample before. */
+static void make_known(struct prof_account *account)
+{
+    struct prof_account_thread *thread = table_row(&account->threads, 0);
+    thread->is_new = false;
+}
+
 static struct prof_account make_account(enum prof_clock_mode mode)
 {
     struct prof_account account;
     prof_account_init(&account, (uint32_t)getpid(), mode, PERIOD_NS);
     /* tid 0: the thread's CPU time cannot be read, nothing is filled up. */
     (void)prof_account_add_thread(&account, 0, 0, 0);
+    make_known(&account);
     return account;
 }
 
@@ -24,6 +32,7 @@ static struct prof_account make_live_account(enum prof_clock_mode mode)
     uint32_t pid = (uint32_t)getpid();
     prof_account_init(&account, pid, mode, PERIOD_NS);
     (void)prof_account_add_thread(&account, pid, 0, 0);
+    make_known(&account);
     return account;
 }
 
@@ -41,7 +50,7 @@ TEST(account_weighs_expiries_times_period)
     struct prof_pending batch[] = {
         {.time_ns = 10, .expiries = 1, .is_tick = true},
         {.time_ns = 20, .expiries = 4, .is_tick = true}};
-    prof_account_weigh(&account, batch, 2);
+    prof_account_weigh(&account, batch, 2, 0);
     CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
     CHECK_EQ(batch[1].weight_ns, 4 * PERIOD_NS);
     CHECK_EQ(account.given_ns, 5 * PERIOD_NS);
@@ -55,7 +64,7 @@ TEST(account_gives_a_long_call_the_periods_its_thread_used)
     struct prof_pending batch[] = {
         {.time_ns = 1 * PERIOD_NS, .expiries = 1},
         {.time_ns = 21 * PERIOD_NS, .expiries = 1, .is_syscall = true}};
-    prof_account_weigh(&account, batch, 2);
+    prof_account_weigh(&account, batch, 2, 0);
     CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
     CHECK_EQ(batch[1].weight_ns, 20 * PERIOD_NS);
     prof_account_fini(&account);
@@ -71,7 +80,7 @@ TEST(account_gives_a_sleeper_no_time_it_did_not_use)
     thread->last_ns = 1;
     struct prof_pending batch[] = {
         {.time_ns = 5000000000, .expiries = 1, .is_syscall = true}};
-    prof_account_weigh(&account, batch, 1);
+    prof_account_weigh(&account, batch, 1, 0);
     /* What this test burns meanwhile is less than one tick and a period. */
     CHECK(batch[0].weight_ns < 8 * PERIOD_NS);
     prof_account_fini(&account);
@@ -88,12 +97,33 @@ TEST(account_fills_system_calls_before_other_ticks_in_user_mode)
         {.time_ns = 1, .expiries = 1},
         {.time_ns = 2, .expiries = 4, .is_tick = true, .is_syscall = true},
         {.time_ns = 3, .expiries = 400, .is_tick = true}};
-    prof_account_weigh(&account, batch, 3);
+    prof_account_weigh(&account, batch, 3, 0);
     CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
     CHECK_EQ(batch[1].weight_ns, 4 * PERIOD_NS);
     /* 6 - 1 - 4 periods are left, and what was used since. */
     CHECK(batch[2].weight_ns >= PERIOD_NS);
     CHECK(batch[2].weight_ns < 400 * PERIOD_NS);
+    prof_account_fini(&account);
+}
+
+TEST(account_lets_a_brief_thread_stand_for_those_no_tick_met)
+{
+    struct prof_account account = make_account(PROF_CLOCK_PERF);
+    account.tick_ns = 4 * PERIOD_NS;
+    for (uint32_t i = 1; i < 3; i++)
+        (void)prof_account_add_thread(&account, 0, i, 0);
+    struct prof_pending batch[] = {
+        {.time_ns = 1, .thread = 1, .expiries = 1, .is_tick = true},
+        {.time_ns = 2, .thread = 2, .expiries = 1, .is_tick = true}};
+    /* 6 periods were used, and one of them may still be under way. */
+    prof_account_weigh(&account, batch, 2, 6 * PERIOD_NS);
+    CHECK_EQ(batch[0].weight_ns + batch[1].weight_ns, 5 * PERIOD_NS);
+
+    /* A second tick of the same thread stands for nothing: perf sees it. */
+    struct prof_pending again = {
+        .time_ns = 3, .thread = 1, .expiries = 1, .is_tick = true};
+    prof_account_weigh(&account, &again, 1, 100 * PERIOD_NS);
+    CHECK_EQ(again.weight_ns, 0);
     prof_account_fini(&account);
 }
 
