@@ -14,11 +14,18 @@ enum { RECORD_ROOM = WIRE_RECORD_BLOCKS * WIRE_BLOCK_BYTES };
 
 static const char own_library[] = "/libwatchfire.so";
 
+/* A word at a time: libraries come and go at one address. */
+struct word_at {
+    uint64_t word, when_ns;
+};
+
 static bool same_word(const void *owner, uint32_t id, const void *key)
 {
     const struct prof_target *target = owner;
     const struct prof_frame_entry *entry = table_row(&target->frames, id);
-    return entry->word == *(const uint64_t *)key;
+    const struct word_at *wanted = key;
+    return entry->word == wanted->word && wanted->when_ns >= entry->from_ns &&
+           wanted->when_ns < entry->to_ns;
 }
 
 static bool is_own_module(const struct prof_profile *profile, uint32_t module)
@@ -113,29 +120,40 @@ static const struct prof_space_mapping *find_mapping(
     return prof_address_space_find(&target->space, pc, when_ns);
 }
 
-static uint32_t make_frame(
-    struct prof_target *target, uint64_t word, uint64_t when_ns)
+/* What an address in no known module is shown as. */
+static uint32_t unknown_frame(struct prof_profile *profile, uint64_t pc)
+{
+    struct prof_module unknown = {
+        .kind = PROF_MODULE_ANONYMOUS,
+        .path = prof_profile_string(profile, "unknown")};
+    prof_profile_add_loss(profile, PROF_LOSS_UNMAPPED, 1);
+    return prof_profile_add_native_frame(
+        profile, prof_profile_add_module(profile, &unknown), pc);
+}
+
+static struct prof_frame_entry make_frame(
+    struct prof_target *target, struct word_at place)
 {
     struct prof_profile *profile = target->common->profile;
+    struct prof_frame_entry entry = {.word = place.word, .frame = PROF_NONE};
     /* The one place where a return address becomes a pc. */
-    uint64_t pc = word & PROF_FRAME_ADDRESS;
-    if ((word & PROF_FRAME_EXACT) == 0)
+    uint64_t pc = place.word & PROF_FRAME_ADDRESS;
+    if ((place.word & PROF_FRAME_EXACT) == 0)
         pc--;
 
-    const struct prof_space_mapping *at = find_mapping(target, pc, when_ns);
+    const struct prof_space_mapping *at =
+        find_mapping(target, pc, place.when_ns);
     if (at == NULL) {
-        struct prof_module unknown = {
-            .kind = PROF_MODULE_ANONYMOUS,
-            .path = prof_profile_string(profile, "unknown")};
-        prof_profile_add_loss(profile, PROF_LOSS_UNMAPPED, 1);
-        return prof_profile_add_native_frame(
-            profile, prof_profile_add_module(profile, &unknown), pc);
+        entry.frame = unknown_frame(profile, pc);
+        return entry;
     }
+    entry.from_ns = at->from_ns;
+    entry.to_ns = at->to_ns;
     /* The wrapper around a thread's start is not the program's. */
-    if (is_own_module(profile, at->module))
-        return PROF_NONE;
-    return prof_profile_add_native_frame(
-        profile, at->module, pc - at->start + at->offset);
+    if (!is_own_module(profile, at->module))
+        entry.frame = prof_profile_add_native_frame(
+            profile, at->module, pc - at->start + at->offset);
+    return entry;
 }
 
 static uint32_t find_frame(
@@ -146,15 +164,15 @@ static uint32_t find_frame(
         index_fini(&target->frames_by_word);
         target->frames_generation = target->space.generation;
     }
+    struct word_at place = {.word = word, .when_ns = when_ns};
     uint32_t hash = hash_u64(word);
     uint32_t id =
-        index_find(&target->frames_by_word, hash, same_word, target, &word);
+        index_find(&target->frames_by_word, hash, same_word, target, &place);
     if (id != TABLE_NONE)
         return ((struct prof_frame_entry *)table_row(&target->frames, id))
             ->frame;
 
-    struct prof_frame_entry entry = {
-        .word = word, .frame = make_frame(target, word, when_ns)};
+    struct prof_frame_entry entry = make_frame(target, place);
     /* Reading the maps may have made the cache stale: then keep nothing. */
     if (target->frames_generation == target->space.generation) {
         id = table_add(&target->frames, &entry);

@@ -12,7 +12,8 @@ struct prof_target;
 /* A frame that was resolved before; the word is as in profiler/wire.h. */
 struct prof_frame_entry {
     uint64_t word;
-    uint32_t frame; /* in the profile; PROF_NONE: not to be shown */
+    uint64_t from_ns, to_ns; /* while this is what the word means */
+    uint32_t frame;          /* in the profile; PROF_NONE: not to be shown */
 };
 
 /*
