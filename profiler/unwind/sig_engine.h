@@ -4,9 +4,12 @@
  *
  * Setting up, in normal context:
  *
- *   1. mmap sizeof(struct prof_cfi_engine) bytes, zeroed, shared with the
- *      collector or private. 2 MiB of addresses; pages that are not used cost
- *      nothing: 0.5 MiB for a full row cache, 5 KiB for a hundred modules.
+ *   1. mmap PROF_CFI_ENGINE_BYTES, zeroed, shared with the collector or
+ *      private. In ordinary pages it costs what is touched: 0.5 MiB for a full
+ *      row cache, 6 KiB for each of the first 64 threads, 20 KiB for a hundred
+ *      modules. Aligned to its size and with MADV_HUGEPAGE it is one page; that
+ *      halves a walk with cold caches, which else waits for address
+ *      translation.
  *   2. prof_cfi_engine_init().
  *   3. Publish the executable ranges (modules.h) and the stack of every
  *      thread that will be sampled (stacks.h).
@@ -54,6 +57,12 @@ struct prof_cfi_engine {
     struct prof_row_cache cache;
     struct prof_trail trails[PROF_CFI_TRAILS];
 };
+
+#define PROF_CFI_ENGINE_BYTES (UINT64_C(2) << 20)
+
+_Static_assert(
+    sizeof(struct prof_cfi_engine) <= PROF_CFI_ENGINE_BYTES,
+    "one huge page holds all that a walk touches");
 
 /* `cfi` must be zeroed; it holds no pointer into itself. */
 void prof_cfi_engine_init(struct prof_cfi_engine *cfi);

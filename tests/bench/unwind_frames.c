@@ -184,14 +184,15 @@ static void recurse(int depth, size_t evict_bytes)
     __asm__ volatile("");
 }
 
-/* 64 distinct functions, each in a page of its own, as in a large program. */
+/* 64 distinct functions, a page or so apart, as in a large program. */
 typedef void link_function(int left, size_t evict_bytes);
 static link_function *const LINKS[];
 
 #define LINK(n)                                                                \
-    __attribute__((noinline, aligned(4096))) static void link_##n(             \
+    __attribute__((noinline)) static void link_##n(                            \
         int left, size_t evict_bytes)                                          \
     {                                                                          \
+        __asm__ volatile("jmp 1f; .skip 3 * 1" #n "; 1:");                     \
         if (left == 0)                                                         \
             at_leaf(evict_bytes);                                              \
         else                                                                   \
@@ -207,8 +208,7 @@ LINK16(3)
 #define NAME(n)   link_##n,
 #define NAME4(n)  NAME(n##0) NAME(n##1) NAME(n##2) NAME(n##3)
 #define NAME16(n) NAME4(n##0) NAME4(n##1) NAME4(n##2) NAME4(n##3)
-    static link_function *const LINKS[] = {NAME16(0) NAME16(1) NAME16(2)
-                                               NAME16(3)};
+static link_function *const LINKS[] = {NAME16(0) NAME16(1) NAME16(2) NAME16(3)};
 
 int main(void)
 {
