@@ -1,15 +1,12 @@
 /* Looking an address up in one module. */
 #include "symbolizer/module.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "symbolizer/debug_file.h"
+#include "symbolizer/kallsyms.h"
 #include "symbolizer/plt.h"
-
-/* All modules' symbols of a large kernel take 20 MB. */
-#define KALLSYMS_LIMIT_BYTES (UINT64_C(1) << 28)
 
 struct sym_module *sym_module_create(
     struct sym_shared *shared, enum sym_kind kind, const char *path)
@@ -43,53 +40,6 @@ void sym_module_destroy(struct sym_module *module)
     free(module->kallsyms);
     free(module->path);
     free(module);
-}
-
-/* ---- the kernel ---- */
-
-/* The text of a file that does not know its own size, as all in /proc. */
-static char *read_text(const char *path, struct diag *problem)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        (void)fail(problem, STATUS_SYSTEM, "open '%s'", path);
-        return NULL;
-    }
-    size_t capacity = 1 << 16, used = 0;
-    char *text = malloc(capacity);
-    while (text != NULL && capacity < KALLSYMS_LIMIT_BYTES) {
-        used += fread(text + used, 1, capacity - 1 - used, file);
-        if (used < capacity - 1)
-            break;
-        char *larger = realloc(text, capacity *= 2);
-        if (larger == NULL)
-            free(text);
-        text = larger;
-    }
-    (void)fclose(file);
-    if (text == NULL)
-        (void)fail(problem, STATUS_NO_MEMORY, "no memory for '%s'", path);
-    else
-        text[used] = '\0';
-    return text;
-}
-
-static enum status read_kernel_names(struct sym_module *module)
-{
-    module->kallsyms = read_text(module->path, &module->problem);
-    if (module->kallsyms == NULL)
-        return module->problem.status == STATUS_NO_MEMORY ? STATUS_NO_MEMORY
-                                                          : STATUS_OK;
-    bool is_hidden;
-    if (!sym_names_add_kallsyms(&module->names, module->kallsyms, &is_hidden))
-        return STATUS_NO_MEMORY;
-    if (is_hidden)
-        (void)fail(
-            &module->problem, STATUS_NOT_PERMITTED,
-            "'%s' shows no addresses: kernel.kptr_restrict forbids it; as "
-            "root: sysctl kernel.kptr_restrict=0",
-            module->path);
-    return STATUS_OK;
 }
 
 /* ---- the two tiers ---- */
@@ -165,7 +115,8 @@ static enum status read_names(struct sym_module *module)
     module->has_names = true;
     enum status status = STATUS_OK;
     if (module->kind == SYM_KERNEL)
-        status = read_kernel_names(module);
+        status = sym_kallsyms_read(
+            &module->names, module->path, &module->kallsyms, &module->problem);
     else if (!add_elf_names(module))
         status = STATUS_NO_MEMORY;
     if (status == STATUS_OK && !sym_names_finish(&module->names))
