@@ -7,6 +7,7 @@
 #include <gelf.h>
 
 #include "profiler/unwind/fde_index.h"
+#include "profiler/unwind/module_phdr.h"
 #include "profiler/unwind/row_table.h"
 
 /* More segments than any linker writes; the rest are ignored. */
@@ -83,12 +84,36 @@ static enum status make_index(
     return STATUS_OK;
 }
 
+/* A file without section headers is as a loaded image: the program headers
+ * lead to .eh_frame. */
+static void load_by_headers(struct prof_image *image)
+{
+    struct prof_loaded_image loaded = {
+        .headers = image->headers,
+        .header_count = (uint32_t)image->header_count,
+    };
+    struct prof_frames_range range;
+    struct prof_text text;
+    if (!prof_loaded_frames(&loaded, &range) ||
+        range.size_bytes > PROF_CFI_SECTION_BYTES_MAX)
+        return;
+    const Elf_Data *data = elf_getdata_rawchunk(
+        image->elf, (int64_t)range.offset, range.size_bytes, ELF_T_BYTE);
+    if (data == NULL || data->d_size != range.size_bytes)
+        return;
+    loaded.frames = data->d_buf;
+    if (prof_loaded_texts(&loaded, &text, 1) == 1)
+        image->eh_frame = text.eh_frame;
+}
+
 static enum status load_eh_frame(struct prof_image *image, struct diag *diag)
 {
     uint64_t address, header_address;
     const Elf_Data *data = find_section(image->elf, ".eh_frame", &address);
-    if (data == NULL)
+    if (data == NULL) {
+        load_by_headers(image);
         return STATUS_OK;
+    }
     image->eh_frame = as_source(data, address);
     data = find_section(image->elf, ".eh_frame_hdr", &header_address);
     if (data != NULL) {

@@ -308,7 +308,18 @@ static int64_t index_word(const struct prof_cfi_source *source, uint64_t word)
     return value;
 }
 
-/* Branchless: which half to take is as good as random. */
+/* Where a search may look after next, so that its loads overlap. */
+static void prefetch_quarters(
+    const struct prof_cfi_source *source, uint64_t first, uint64_t count)
+{
+    for (unsigned i = 1; i < 8; i += 2)
+        __builtin_prefetch(source->index + 8 * (first + count * i / 8));
+}
+
+/*
+ * Branchless: which half to take is as good as random. With cold caches every
+ * step is a miss; fetching ahead brings a sample of cc1plus from 7.6 us to 6.7.
+ */
 static bool find_in_index(
     const struct prof_cfi_source *source, uint64_t pc, uint64_t *offset)
 {
@@ -316,6 +327,8 @@ static bool find_in_index(
     uint64_t first = 0;
     for (uint64_t count = source->index_count; count > 1;) {
         uint64_t half = count / 2;
+        if (count > 32)
+            prefetch_quarters(source, first, count);
         first += index_word(source, 2 * (first + half)) <= wanted ? half : 0;
         count -= half;
     }

@@ -52,6 +52,8 @@ void prof_cfi_walk(
     struct prof_regs regs;
     prof_regs_from_ucontext(&regs, ucontext);
 
+    prof_row_cache_prefetch(&cfi->cache, regs.value[PROF_REG_PC] + 1);
+
     struct prof_reader reader = {.refill = switch_stack, .owner = &cfi->stacks};
     start_window(&reader, &cfi->stacks, regs.value[PROF_REG_SP]);
     uint32_t capacity = walk->capacity;

@@ -42,6 +42,13 @@ SIGNAL_SAFE static inline uint32_t prof_row_cache_tag(uint64_t key)
     return (uint32_t)(key >> 15);
 }
 
+SIGNAL_SAFE static inline void prof_row_cache_prefetch(
+    const struct prof_row_cache *cache, uint64_t key)
+{
+    __builtin_prefetch(
+        (const void *)&cache->entries[prof_row_cache_index(key)]);
+}
+
 /* False when the first of the two neighbours does not hold `key`. */
 SIGNAL_SAFE static inline bool prof_row_cache_get(
     const struct prof_row_cache *cache, uint64_t key, uint32_t *row)

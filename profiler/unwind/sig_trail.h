@@ -75,6 +75,11 @@ SIGNAL_SAFE static inline bool prof_trail_begin(
         trail->version = version;
         trail->old_count = 0;
     }
+    /* Where the walk will join it, as a rule: the inner steps. */
+    if (trail->old_count > 0)
+        __builtin_prefetch(&trail->steps[trail->old_count - 1]);
+    if (trail->old_count > 4)
+        __builtin_prefetch(&trail->steps[trail->old_count - 5]);
     trail->old_at = trail->old_count;
     trail->new_first = PROF_TRAIL_STEPS;
     return true;
