@@ -1,6 +1,7 @@
 /* ELF files as sources of CFI. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,12 +72,13 @@ TEST(what_is_no_elf_file_is_refused)
 static int check_bias(struct dl_phdr_info *info, size_t size, void *owner)
 {
     (void)size;
-    const char *name =
-        info->dlpi_name[0] != 0 ? info->dlpi_name : "/proc/self/exe";
+    char name[PATH_MAX]; /* maps has no symbolic links */
+    if (realpath(
+            info->dlpi_name[0] != 0 ? info->dlpi_name : "/proc/self/exe",
+            name) == NULL)
+        return 0; /* the vDSO */
     char line[1024], flags[5], path[512];
     unsigned *checked = owner;
-    if (name[0] != '/')
-        return 0; /* the vDSO */
     struct prof_image *image = open_image(name);
     FILE *maps = fopen("/proc/self/maps", "re");
     CHECK(maps != NULL);
