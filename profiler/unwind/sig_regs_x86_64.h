@@ -43,6 +43,11 @@ enum {
 #define PROF_PC_MIN         UINT64_C(0x10000)
 #define PROF_PC_MAX         UINT64_C(0x7ffffffff000)
 
+SIGNAL_SAFE static inline bool prof_is_code_address(uint64_t pc)
+{
+    return pc - PROF_PC_MIN < PROF_PC_MAX - PROF_PC_MIN;
+}
+
 struct prof_regs {
     uint64_t value[PROF_REG_COUNT];
     uint32_t known; /* bit per column */

@@ -1,6 +1,7 @@
 /* The walk; see the header. */
 #include "profiler/unwind/sig_walker.h"
 
+#include "profiler/unwind/sig_guess.h"
 #include "profiler/unwind/sig_lookup.h"
 #include "profiler/unwind/sig_row.h"
 #include "profiler/unwind/sig_step.h"
@@ -33,11 +34,6 @@ struct walker {
 static uint64_t register_pc(uint64_t key, uint64_t flags)
 {
     return flags & PROF_FRAME_EXACT ? key - 1 : key;
-}
-
-static bool is_code_address(uint64_t pc)
-{
-    return pc - PROF_PC_MIN < PROF_PC_MAX - PROF_PC_MIN;
 }
 
 static uint32_t row_of(const struct walker *w, uint64_t key)
@@ -115,7 +111,7 @@ static bool enter_frame(
     struct prof_walk *walk = w->walk;
     if (pc == 0)
         return stop(w, PROF_WALK_COMPLETE); /* by convention (psABI 3.4.1) */
-    if (!is_code_address(pc))
+    if (!prof_is_code_address(pc))
         return stop(w, PROF_WALK_INCOMPLETE);
     if (walk->count == walk->capacity)
         return stop(w, PROF_WALK_CUT);
@@ -169,7 +165,7 @@ static bool walk_plain_rows(struct walker *w, uint32_t *row)
             return stop(w, PROF_WALK_INCOMPLETE);
         }
         sp = cfa;
-        if (!is_code_address(pc) || count == capacity) {
+        if (!prof_is_code_address(pc) || count == capacity) {
             w->walk->count = count;
             return enter_frame(w, pc, sp, fp, 0, 0);
         }
@@ -197,48 +193,6 @@ static bool step_realigned(struct walker *w, uint32_t row)
         !prof_reader_load(w->reader, w->fp, &fp))
         return stop(w, PROF_WALK_INCOMPLETE);
     return enter_frame(w, pc, cfa, fp, 0, 0);
-}
-
-static bool is_executable(const struct walker *w, uint64_t pc)
-{
-    const struct prof_text_list *list = prof_modules_enter(w->modules);
-    if (list == NULL)
-        return false;
-    bool is_inside = prof_text_find(list, pc) != NULL;
-    prof_modules_leave(w->modules, list);
-    return is_inside;
-}
-
-/*
- * The caller by the frame pointer chain, or, where the pc is not even code (a
- * call through a wild pointer), by the word the call has pushed.
- *
- *   regs     replaced when true; only the walked registers are known then
- */
-static bool guess(
-    const struct walker *w, struct prof_regs *regs, uint64_t key, bool is_leaf)
-{
-    uint64_t sp = regs->value[PROF_REG_SP], fp = regs->value[PROF_REG_FP];
-    uint64_t pc, next_fp;
-    if (is_leaf && !is_executable(w, prof_pc_of_key(key))) {
-        if (!prof_reader_load(w->reader, sp, &pc) || !is_executable(w, pc - 1))
-            return false;
-        next_fp = fp;
-        sp += 8;
-    } else {
-        if (fp % 8 != 0 || fp - sp >= PROF_GUESS_BYTES_MAX ||
-            !prof_reader_load(w->reader, fp, &next_fp) ||
-            !prof_reader_load(w->reader, fp + 8, &pc) ||
-            (next_fp <= fp && next_fp != 0) ||
-            (pc != 0 && !is_executable(w, pc - 1)))
-            return false;
-        sp = fp + 16;
-    }
-    regs->value[PROF_REG_PC] = pc;
-    regs->value[PROF_REG_SP] = sp;
-    regs->value[PROF_REG_FP] = next_fp;
-    regs->known = PROF_REGS_WALKED;
-    return true;
 }
 
 /*
@@ -272,7 +226,8 @@ __attribute__((noinline)) static enum prof_step step_full(
     prof_modules_leave(w->modules, list);
 
     *flags = is_signal_frame ? PROF_FRAME_EXACT : 0;
-    if (found == PROF_FOUND_NOTHING && guess(w, regs, key, is_leaf)) {
+    if (found == PROF_FOUND_NOTHING &&
+        prof_guess(regs, key, is_leaf, w->modules, w->reader)) {
         *flags = PROF_FRAME_GUESSED;
         end = PROF_STEP_DONE;
     }
@@ -371,7 +326,7 @@ static bool walk_other_row(struct walker *w, uint32_t row)
 static void walk_frames(struct walker *w)
 {
     /* A wild pc has no place in the cache's keys. */
-    if (!is_code_address(prof_pc_of_key(w->key)) && !walk_full_row(w))
+    if (!prof_is_code_address(prof_pc_of_key(w->key)) && !walk_full_row(w))
         return;
     uint32_t row;
     while (walk_plain_rows(w, &row) && walk_other_row(w, row))

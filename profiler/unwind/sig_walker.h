@@ -26,10 +26,7 @@
 #include "profiler/unwind/sig_trail.h"
 #include "profiler/unwind/sig_walk.h"
 
-#define PROF_WALK_SWITCHES   16
-
-/* A frame pointer that is further up is of another stack, or none. */
-#define PROF_GUESS_BYTES_MAX (UINT64_C(1) << 20)
+#define PROF_WALK_SWITCHES 16
 
 /*
  * Unwind from `regs`: stack pointer and pc must be known, and what else is
