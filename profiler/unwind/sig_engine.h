@@ -73,7 +73,7 @@ void prof_cfi_engine_after_fork(struct prof_cfi_engine *cfi);
  * engine.walk: see sig_walk.h. Reads the published stacks and modules alone;
  * `engine` is the first member of a struct prof_cfi_engine.
  *
- *   context  SIGNAL_SAFE, re-entrant; 3 KiB of stack
+ *   context  SIGNAL_SAFE, re-entrant; 3.3 KiB of stack
  */
 SIGNAL_SAFE void prof_cfi_walk(
     const struct prof_engine *engine, const void *ucontext,

@@ -37,7 +37,7 @@
  *   trail    taken for this walk by prof_trail_begin(), given back by it; or
  *            NULL
  *   walk     in: frames and capacity, at least 1; out: count and end
- *   context  SIGNAL_SAFE when reader->refill is; 2.5 KiB of stack
+ *   context  SIGNAL_SAFE when reader->refill is; 3 KiB of stack
  */
 SIGNAL_SAFE void prof_walk_stack(
     const struct prof_regs *regs, struct prof_reader *reader,
