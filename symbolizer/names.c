@@ -71,6 +71,8 @@ static int by_vaddr(const void *left, const void *right)
         order = (a->size != 0) - (b->size != 0);
     if (order == 0)
         order = -compare_names(a->name, b->name);
+    if (order == 0)
+        order = !a->is_exact - !b->is_exact;
     return order;
 }
 
@@ -232,21 +234,20 @@ bool sym_names_add_kallsyms(struct sym_names *names, char *text, bool *hidden)
 
 /* ---- flattening ---- */
 
-/* Rows [first, last] share an address. One span for all of them. */
+/* Rows [first, last] share an address. One span for all of them; the best one
+   speaks for the greatest size that any of them has. */
 static bool add_span(
     struct sym_names *names, uint32_t first, uint32_t last, uint64_t *sized_end)
 {
-    const struct sym_symbol *rows = names->symbols.rows;
-    const struct sym_symbol *best = &rows[last];
-    uint64_t size = 0;
-    for (uint32_t i = first; i <= last; i++) {
-        if (rows[i].size > size)
-            size = rows[i].size;
+    struct sym_symbol *rows = names->symbols.rows, *best = &rows[last];
+    for (uint32_t i = first; i < last; i++) {
+        if (rows[i].size > best->size)
+            best->size = rows[i].size;
     }
     uint64_t end = best->limit;
-    if (size != 0) {
-        if (size < end - best->vaddr)
-            end = best->vaddr + size;
+    if (best->size != 0) {
+        if (best->size < end - best->vaddr)
+            end = best->vaddr + best->size;
         if (end > *sized_end)
             *sized_end = end;
     } else if (best->vaddr < *sized_end) {

@@ -119,6 +119,18 @@ TEST(names_without_size_reach_the_next_symbol_or_the_end_of_the_section)
     sym_names_fini(&names);
 }
 
+TEST(names_of_an_alias_with_a_size_have_that_size)
+{
+    const struct sym_symbol rows[] = {
+        FUNCTION(0x100, 0, "best", STB_GLOBAL),
+        FUNCTION(0x100, 0x10, "alias", STB_LOCAL)};
+    struct sym_names names = names_of(rows, 2);
+    CHECK_STR(name_at(&names, 0x10f), "best");
+    CHECK_EQ(sym_names_find(&names, 0x10f)->size, 0x10);
+    CHECK_STR(name_at(&names, 0x110), "");
+    sym_names_fini(&names);
+}
+
 TEST(names_without_size_from_a_dynamic_table_are_exact)
 {
     struct sym_symbol rows[] = {FUNCTION(0x100, 0, "stub", STB_GLOBAL)};
@@ -126,6 +138,17 @@ TEST(names_without_size_from_a_dynamic_table_are_exact)
     struct sym_names names = names_of(rows, 1);
     CHECK_STR(name_at(&names, 0x100), "stub");
     CHECK_STR(name_at(&names, 0x101), "");
+    sym_names_fini(&names);
+}
+
+TEST(names_without_size_in_both_tables_are_not_exact)
+{
+    struct sym_symbol rows[] = {
+        FUNCTION(0x100, 0, "both", STB_GLOBAL),
+        FUNCTION(0x100, 0, "both", STB_GLOBAL)};
+    rows[1].is_exact = true;
+    struct sym_names names = names_of(rows, 2);
+    CHECK_STR(name_at(&names, 0x101), "both");
     sym_names_fini(&names);
 }
 
@@ -238,7 +261,7 @@ TEST(names_of_an_address_with_aliases_are_stable)
     CHECK_EQ(frames.count, 1);
     CHECK_STR(frames.rows[0].function, "aliased");
     CHECK_STR(frames.rows[0].file, "");
-    CHECK_EQ(frames.rows[0].start_vaddr, vaddr);
+    CHECK_EQ(frames.start_vaddr, vaddr);
     sym_symbolizer_destroy(symbolizer);
 }
 
@@ -253,8 +276,8 @@ TEST(names_of_stubs_are_those_of_the_functions_they_jump_to)
         if (frames.count == 1 &&
             strcmp(frames.rows[0].function, "exit@plt") == 0) {
             has_exit = true;
-            CHECK_EQ(frames.rows[0].start_vaddr % 16, 0);
-            CHECK(vaddr - frames.rows[0].start_vaddr < 16);
+            CHECK_EQ(frames.start_vaddr % 16, 0);
+            CHECK(vaddr - frames.start_vaddr < 16);
         }
     }
     CHECK(has_exit);
