@@ -32,6 +32,7 @@ void sym_module_destroy(struct sym_module *module)
     if (module->info != NULL)
         sym_debug_info_close(module->info);
     free(module->info);
+    sym_fde_starts_fini(&module->fde_starts);
     sym_names_fini(&module->names);
     table_fini(&module->frames);
     sym_image_close(&module->embedded);
@@ -165,19 +166,58 @@ static uint32_t add_symbol_name(
     return id;
 }
 
+static enum status read_fde_starts(struct sym_module *module)
+{
+    if (module->has_fde_starts)
+        return STATUS_OK;
+    module->has_fde_starts = true;
+    return sym_fde_starts_read(&module->fde_starts, &module->image)
+               ? STATUS_OK
+               : STATUS_NO_MEMORY;
+}
+
+/*
+ * The symbol that speaks for `vaddr`, or NULL, and the start of the function.
+ * A symbol without a size may have been stretched over functions whose own
+ * symbols are gone, or have shrunk to its first byte. FDEs know better: it
+ * stands for all of the one it begins in, and for nothing of another.
+ */
+static enum status find_symbol(
+    struct sym_module *module, uint64_t vaddr, const struct sym_symbol **symbol,
+    uint64_t *start)
+{
+    if (read_names(module) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    const struct sym_symbol *found = sym_names_find(&module->names, vaddr);
+    if (found == NULL || found->size == 0) {
+        if (read_fde_starts(module) != STATUS_OK)
+            return STATUS_NO_MEMORY;
+        const struct sym_fde_starts *starts = &module->fde_starts;
+        const struct sym_fde_range *here = sym_fde_starts_find(starts, vaddr);
+        if (here != NULL)
+            *start = here->start;
+        if (here != NULL && found == NULL)
+            found = sym_names_find(&module->names, here->start);
+        if (found != NULL &&
+            (found->size > 0 ||
+             sym_fde_starts_find(starts, found->vaddr) != here))
+            found = NULL;
+    }
+    if (found != NULL)
+        *start = found->vaddr;
+    *symbol = found;
+    return STATUS_OK;
+}
+
 /* The symbol table's name for an address: an id, or "??". */
 static enum status symbol_name(
     struct sym_module *module, uint64_t vaddr, uint32_t *name, uint64_t *start)
 {
-    if (read_names(module) != STATUS_OK)
+    const struct sym_symbol *symbol;
+    if (find_symbol(module, vaddr, &symbol, start) != STATUS_OK)
         return STATUS_NO_MEMORY;
-    const struct sym_symbol *symbol = sym_names_find(&module->names, vaddr);
-    if (symbol == NULL) {
-        *name = unknown_name(module);
-    } else {
-        *name = add_symbol_name(module, symbol);
-        *start = symbol->vaddr;
-    }
+    *name =
+        symbol == NULL ? unknown_name(module) : add_symbol_name(module, symbol);
     return *name == SYM_NO_STRING ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
@@ -185,8 +225,8 @@ static enum status add_symbol_frame(
     struct sym_module *module, uint64_t vaddr, struct sym_frame frame)
 {
     uint32_t name;
-    frame.start_vaddr = vaddr;
-    enum status status = symbol_name(module, vaddr, &name, &frame.start_vaddr);
+    enum status status =
+        symbol_name(module, vaddr, &name, &module->start_vaddr);
     if (status != STATUS_OK)
         return status;
     bool is_unknown = strcmp(
@@ -248,7 +288,7 @@ static enum status add_node_frames(
     const struct sym_node *body = node;
     while (body->parent != SYM_NO_NODE)
         body = sym_unit_node(place->unit, body->parent);
-    frame.start_vaddr = body->start;
+    module->start_vaddr = body->start;
 
     for (;; node = sym_unit_node(place->unit, node->parent)) {
         uint32_t name = node->name;
@@ -300,12 +340,15 @@ enum status sym_module_lookup(
     struct diag *diag)
 {
     module->frames.count = 0;
+    module->start_vaddr = vaddr;
     if (answer(module, vaddr) != STATUS_OK)
         return fail(
             diag, STATUS_NO_MEMORY, "no memory to symbolize '%s'",
             module->path);
     *frames = (struct sym_frames){
-        .rows = module->frames.rows, .count = module->frames.count};
+        .rows = module->frames.rows,
+        .count = module->frames.count,
+        .start_vaddr = module->start_vaddr};
     return STATUS_OK;
 }
 

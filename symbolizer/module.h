@@ -3,6 +3,7 @@
 #define SYMBOLIZER_MODULE_H
 
 #include "symbolizer/debug_info.h"
+#include "symbolizer/fde_starts.h"
 #include "symbolizer/image.h"
 #include "symbolizer/names.h"
 #include "symbolizer/strings.h"
@@ -29,7 +30,14 @@ struct sym_module {
     struct sym_names names;
     struct sym_debug_info *info; /* NULL: no DWARF */
 
-    struct table frames; /* struct sym_frame: the last answer */
+    /* Filled in by the first address without a sized symbol. */
+    bool has_fde_starts;
+    struct sym_fde_starts fde_starts;
+
+    /* The last answer. */
+    struct table frames; /* struct sym_frame */
+    uint64_t start_vaddr;
+
     struct diag problem;
 };
 

@@ -74,14 +74,17 @@ struct sym_frame {
     uint32_t line;        /* 0 unknown */
     uint32_t column;      /* 0 unknown */
     bool is_inlined;      /* into the next frame */
-    uint64_t start_vaddr; /* of the function whose code this is, the same
-                             for all frames of one address */
 };
 
 /* Innermost first. Valid until the next lookup in the same symbolizer. */
 struct sym_frames {
     const struct sym_frame *rows;
-    size_t count; /* 0: nothing is known about this address */
+    size_t count; /* 0: no name and no line is known for this address */
+
+    /* Of the function whose code this is, or of its piece that has an FDE of
+       its own. Known even for stripped code, which has no name; the address
+       itself where nothing tells. */
+    uint64_t start_vaddr;
 };
 
 /* `options` may be NULL. NULL when out of memory. */

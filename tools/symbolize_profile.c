@@ -142,8 +142,8 @@ static enum status symbolize_place(
     struct work *work, struct sym_module *module, const struct place *place,
     struct diag *diag)
 {
-    struct sym_frames frames = {0};
-    uint64_t address = place->offset;
+    struct sym_frames frames = {.start_vaddr = place->offset};
+    uint64_t address;
     if (module != NULL && sym_module_vaddr(module, place->offset, &address)) {
         enum status status = sym_module_lookup(module, address, &frames, diag);
         if (status != STATUS_OK)
@@ -151,12 +151,14 @@ static enum status symbolize_place(
     }
     static const struct sym_frame unknown = {
         .function = SYM_UNKNOWN_FUNCTION, .file = ""};
-    if (frames.count == 0)
-        frames = (struct sym_frames){.rows = &unknown, .count = 1};
+    if (frames.count == 0) {
+        frames.rows = &unknown;
+        frames.count = 1;
+    }
 
     work->lines.count = 0;
     for (size_t i = 0; i < frames.count; i++) {
-        if (!add_line(work, place, address, &frames.rows[i]))
+        if (!add_line(work, place, frames.start_vaddr, &frames.rows[i]))
             return fail(diag, STATUS_NO_MEMORY, "no memory for source lines");
     }
     prof_profile_set_lines(

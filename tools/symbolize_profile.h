@@ -11,8 +11,10 @@
  * the frames added since.
  *
  * No frame stays empty. Where no symbol is known the one line is named
- * "[module+0xADDRESS]": the base name of the module's path and its ELF address,
- * or the file offset when the file could not be used. Such a frame counts in
+ * "[module+0xSTART]": the base name of the module's path and the ELF address
+ * at which the function begins, so that all code of a function has one name,
+ * stripped or not. Where not even that is known it is the address itself, or
+ * the file offset when the file could not be used. Such a frame counts in
  * PROF_LOSS_NO_SYMBOL once for every sample whose stack holds it, and at least
  * once; call this after the samples are in.
  *

@@ -85,7 +85,7 @@ static void check_stacks(struct sym_module *module, const char *fixture)
             fixture_symbol(fixture, wanted->frames[depth - 1].function);
         for (size_t f = 0; f < depth; f++) {
             check_frame(&frames.rows[f], &wanted->frames[f], f + 1 < depth);
-            CHECK_EQ(frames.rows[f].start_vaddr, start);
+            CHECK_EQ(frames.start_vaddr, start);
         }
     }
 }

@@ -47,7 +47,8 @@ char *__wrap_strdup(const char *text)
     return is_refused() ? NULL : __real_strdup(text);
 }
 
-/* Open a fixture and look at some addresses; the frames found, or -1. */
+/* Open a fixture and look at some addresses; the frames and the starts of
+   functions found, or -1. */
 static int try_once(const char *path, uint64_t first, uint64_t last)
 {
     struct sym_symbolizer *symbolizer = sym_symbolizer_create(NULL);
@@ -56,17 +57,17 @@ static int try_once(const char *path, uint64_t first, uint64_t last)
     struct sym_source source = {.path = path};
     struct sym_module *module;
     struct diag diag = {0};
-    int frame_count = 0;
+    int found_count = 0;
     enum status status = sym_module_open(symbolizer, &source, &module, &diag);
     for (uint64_t v = first; status == STATUS_OK && v < last; v += 7) {
         struct sym_frames frames;
         status = sym_module_lookup(module, v, &frames, &diag);
         if (status == STATUS_OK)
-            frame_count += (int)frames.count;
+            found_count += (int)frames.count + (frames.start_vaddr < v);
     }
     sym_symbolizer_destroy(symbolizer);
     if (status == STATUS_OK)
-        return frame_count;
+        return found_count;
     CHECK_EQ(status, STATUS_NO_MEMORY);
     CHECK_EQ(diag.status, STATUS_NO_MEMORY);
     return -1;
@@ -118,4 +119,9 @@ TEST(every_failed_allocation_with_an_embedded_table_is_survived)
 {
     if (fixture_exists("embedded"))
         sweep("embedded", "outer", "other");
+}
+
+TEST(every_failed_allocation_without_symbols_is_survived)
+{
+    sweep("stripped", "outer", "other");
 }

@@ -76,17 +76,40 @@ TEST(frames_get_their_inlined_lines)
     destroy(&scene);
 }
 
-TEST(frames_without_a_symbol_keep_their_address_and_are_counted)
+/* All code of a stripped function has one name, and counts as unknown. */
+TEST(frames_without_a_symbol_are_named_by_the_start_of_their_function)
 {
     struct scene scene = scene_of("stripped");
-    uint64_t vaddr = fixture_symbol("inline_gcc_dwarf5", "outer");
+    uint64_t start = fixture_symbol("inline_gcc_dwarf5", "outer");
+    uint64_t size = fixture_symbol_size("inline_gcc_dwarf5", "outer");
+    uint64_t offset = fixture_offset("inline_gcc_dwarf5", start);
+    CHECK(size > 1);
+    for (uint64_t i = 0; i < size; i++)
+        CHECK(
+            prof_profile_add_native_frame(
+                scene.profile, scene.module, offset + i) == i);
+    symbolize(&scene);
+    char wanted[64];
+    (void)snprintf(wanted, sizeof wanted, "[stripped+0x%" PRIx64 "]", start);
+    for (uint32_t frame = 0; frame < size; frame++) {
+        CHECK_EQ(prof_profile_frame(scene.profile, frame)->line_count, 1);
+        CHECK_STR(label(&scene, frame, 0), wanted);
+    }
+    CHECK_EQ(prof_profile_loss(scene.profile, PROF_LOSS_NO_SYMBOL), size);
+    destroy(&scene);
+}
+
+/* The code of .init has no FDE. */
+TEST(frames_outside_of_any_function_keep_their_address)
+{
+    struct scene scene = scene_of("stripped");
+    uint64_t vaddr = fixture_symbol("inline_gcc_dwarf5", "_init") + 1;
     uint32_t frame = prof_profile_add_native_frame(
         scene.profile, scene.module,
         fixture_offset("inline_gcc_dwarf5", vaddr));
     symbolize(&scene);
     char wanted[64];
     (void)snprintf(wanted, sizeof wanted, "[stripped+0x%" PRIx64 "]", vaddr);
-    CHECK_EQ(prof_profile_frame(scene.profile, frame)->line_count, 1);
     CHECK_STR(label(&scene, frame, 0), wanted);
     CHECK_EQ(prof_profile_loss(scene.profile, PROF_LOSS_NO_SYMBOL), 1);
     destroy(&scene);

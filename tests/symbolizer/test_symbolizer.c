@@ -192,7 +192,7 @@ TEST(the_kernel_is_read_from_its_list_of_symbols)
     struct sym_frames frames = fixture_lookup(module, vaddr);
     CHECK_EQ(frames.count, 1);
     CHECK_STR(frames.rows[0].function, "do_syscall_64");
-    CHECK_EQ(frames.rows[0].start_vaddr, 0xffffffff81000000);
+    CHECK_EQ(frames.start_vaddr, 0xffffffff81000000);
     CHECK_EQ(fixture_lookup(module, 0x1000).count, 0);
     sym_symbolizer_destroy(symbolizer);
     unlink(path);
@@ -237,7 +237,7 @@ TEST(the_cold_part_of_a_function_is_the_function)
     CHECK_EQ(frames.count, 1);
     CHECK_STR(frames.rows[0].function, "hot_and_cold");
     CHECK_EQ(frames.rows[0].line, fixture_line("shapes.c", "cold"));
-    CHECK_EQ(frames.rows[0].start_vaddr, start);
+    CHECK_EQ(frames.start_vaddr, start);
     sym_symbolizer_destroy(symbolizer);
 }
 
