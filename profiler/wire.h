@@ -208,10 +208,11 @@ struct wire_message {
 };
 
 /* What the agent is to do; the reply to HELLO. */
-#define WIRE_ARM_TIMERS      1u /* CPU-clock timers for every thread */
-#define WIRE_DISARM_FOR_EXEC 2u /* ask before every exec */
-#define WIRE_ARM_BRIEF       8u /* a timer for a new thread's first tick */
-#define WIRE_WAIT_AT_EXIT    4u /* say BYE and wait for outputs */
+#define WIRE_ARM_TIMERS       1u  /* CPU-clock timers for every thread */
+#define WIRE_DISARM_FOR_EXEC  2u  /* ask before every exec */
+#define WIRE_ARM_BRIEF        8u  /* a timer for a new thread's first tick */
+#define WIRE_WAIT_AT_EXIT     4u  /* say BYE and wait for outputs */
+#define WIRE_REFERENCE_ENGINE 16u /* unwind with libunwind */
 
 struct wire_reply {
     uint32_t magic, version;

@@ -5,7 +5,8 @@
  *
  * Settings come from the environment: WATCHFIRE_OUTPUT, a comma separated
  * list in which %p, %e and %t stand for pid, program and time;
- * WATCHFIRE_FREQUENCY, WATCHFIRE_EVENT, WATCHFIRE_DURATION.
+ * WATCHFIRE_FREQUENCY, WATCHFIRE_EVENT, WATCHFIRE_DURATION,
+ * WATCHFIRE_UNWINDER.
  */
 #include "tools/tool.h"
 
@@ -35,6 +36,7 @@ struct collect {
     struct prof_collector_options options;
     uint64_t duration_ns;
     char paths[OUTPUTS_MAX][TOOL_TEXT_BYTES]; /* expanded */
+    struct diag refusal;                      /* settings that are wrong */
     struct diag failure;                      /* the first one */
 };
 
@@ -75,6 +77,12 @@ static enum status read_settings(struct collect *collect, struct diag *diag)
             diag, STATUS_USAGE,
             "WATCHFIRE_DURATION=%s is not a time such as 10, 10s or 5m",
             duration);
+    const char *unwinder = getenv("WATCHFIRE_UNWINDER");
+    if (unwinder &&
+        !parse_unwinder(unwinder, &collect->options.is_reference_wanted))
+        return fail(
+            diag, STATUS_USAGE,
+            "WATCHFIRE_UNWINDER=%s is neither cfi nor libunwind", unwinder);
     return STATUS_OK;
 }
 
@@ -212,8 +220,8 @@ int collect_main(int argc, char **argv)
         return say_usage("record", "collect is not for the command line");
 
     prefer_to_be_killed();
-    if (read_settings(&collect, &diag) != STATUS_OK)
-        collect.options.refusal = diag.text;
+    if (read_settings(&collect, &collect.refusal) != STATUS_OK)
+        collect.options.refusal = collect.refusal.text;
     if (session_begin(&collect.session, &collect.options, &diag) != STATUS_OK)
         return say_failure(&diag);
     if (!wait_for_first_process(&collect)) {

@@ -108,16 +108,18 @@ static enum verdict check_sockets(void)
     return pidfd >= 0 ? GOOD : MISSING;
 }
 
-static enum verdict check_engine(void)
+/* Only --unwinder=libunwind needs it. */
+static enum verdict check_reference(void)
 {
     void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
     tell(
-        library ? GOOD : MISSING, "unwinder",
-        library ? "libunwind.so.8"
-                : "libunwind.so.8 cannot be loaded; apt-get install "
-                  "libunwind8 would bring it");
+        library ? GOOD : LIMITED, "reference",
+        library ? "libunwind.so.8, for --unwinder=libunwind"
+                : "libunwind.so.8 cannot be loaded, so there is no "
+                  "--unwinder=libunwind; apt-get install libunwind8 would "
+                  "bring it");
     if (library == NULL)
-        return MISSING;
+        return LIMITED;
     (void)dlclose(library);
     return GOOD;
 }
@@ -147,8 +149,8 @@ int doctor_main(int argc, char **argv)
         return EXIT_DONE;
     }
     static enum verdict (*const checks[])(void) = {
-        check_kernel,  check_perf,   check_timer,  check_memory,
-        check_sockets, check_engine, check_symbols};
+        check_kernel,  check_perf,      check_timer,  check_memory,
+        check_sockets, check_reference, check_symbols};
     enum verdict worst = GOOD;
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         enum verdict verdict = checks[i]();

@@ -57,7 +57,7 @@ static const char help[] =
     "  --threads      show threads apart\n"
     "  --unit UNIT    what folded counts are: ns or samples\n"
     "  --clock CLOCK  perf, user or timer instead of the best permitted one\n"
-    "  --unwinder E   libunwind\n"
+    "  --unwinder E   cfi (ours) or libunwind (the reference)\n"
     "  -h, --help     this text\n";
 
 enum { OPTION_THREADS = 256, OPTION_UNIT, OPTION_CLOCK, OPTION_UNWINDER };
@@ -135,10 +135,9 @@ static int take_option(struct run *run, int option)
                 "record", "--clock %s is none of perf, user, timer", optarg);
         return EXIT_DONE;
     case OPTION_UNWINDER:
-        if (strcmp(optarg, "libunwind") != 0)
+        if (!parse_unwinder(optarg, &run->collector.is_reference_wanted))
             return say_usage(
-                "record", "--unwinder %s is not known; there is libunwind",
-                optarg);
+                "record", "--unwinder %s is neither cfi nor libunwind", optarg);
         return EXIT_DONE;
     default:
         return say_usage("record", "the command line is wrong");
@@ -303,8 +302,7 @@ static void say_summary(const struct run *run)
         say("no process could be sampled: the agent was not loaded into '%s'",
             run->command[0]);
     else if (stats.samples == 0)
-        say("no sample was taken: the program used less CPU time than one "
-            "period of %.3f ms",
+        say("no sample was taken: no thread used a whole period of %.3f ms",
             (double)run->session.period_ns / 1e6);
     session_summarize(&run->session, line, sizeof line);
     say("%s", line);

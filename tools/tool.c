@@ -90,3 +90,9 @@ bool parse_unit(const char *text, enum exp_unit *unit)
         return false;
     return true;
 }
+
+bool parse_unwinder(const char *text, bool *is_reference)
+{
+    *is_reference = strcmp(text, "libunwind") == 0;
+    return *is_reference || strcmp(text, "cfi") == 0;
+}

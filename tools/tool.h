@@ -41,6 +41,9 @@ bool parse_frequency(const char *text, uint64_t *period_ns);
 /* "10", "1.5s", "200ms", "5m", "1h" -> ns, more than 0. */
 bool parse_duration(const char *text, uint64_t *duration_ns);
 
+/* "cfi" or "libunwind", the reference. */
+bool parse_unwinder(const char *text, bool *is_reference);
+
 /*
  * Read any profile and symbolize what is not yet. Remarks are said; the
  * profile is the caller's.

@@ -194,6 +194,19 @@ static void copy_text(char *to, uint32_t bytes, const char *from)
         to[i] = '\0';
 }
 
+/* The collector is told why when there is none. */
+static bool choose_engine(void)
+{
+    const struct prof_core_config *config = &prof_core.config;
+    const char *reason = "no memory for the unwinder";
+    prof_core.engine = prof_core.actions & WIRE_REFERENCE_ENGINE
+                           ? config->load_reference(&reason)
+                           : config->engine;
+    if (prof_core.engine == NULL)
+        prof_core_report_failure(config->session, reason);
+    return prof_core.engine != NULL;
+}
+
 bool prof_core_start(
     const struct prof_core_config *config, char *text, uint32_t text_bytes)
 {
@@ -225,6 +238,10 @@ bool prof_core_start(
     }
     prof_core.period_ns = reply.period_ns;
     prof_core.actions = reply.actions;
+    if (!choose_engine()) {
+        release_ring();
+        return false;
+    }
     /* Pairs with the acquire in prof_handle_signal(): all of the above. */
     atomic_store_explicit(&prof_core.is_active, 1, memory_order_release);
     if (prof_core.actions & WIRE_ARM_TIMERS)
@@ -247,9 +264,15 @@ void prof_core_restart_in_child(void)
     (void)prof_core_start(&config, NULL, 0);
 }
 
+void prof_core_fall_silent(void)
+{
+    atomic_store_explicit(&prof_core.is_silent, 1, memory_order_relaxed);
+}
+
 bool prof_core_is_ours(void)
 {
     return atomic_load_explicit(&prof_core.is_active, memory_order_relaxed) &&
+           !atomic_load_explicit(&prof_core.is_silent, memory_order_relaxed) &&
            (uint32_t)sys_getpid() == prof_core.pid;
 }
 

@@ -29,8 +29,9 @@ struct prof_kernel_sigaction {
 
 /* What the core cannot find out by itself. */
 struct prof_core_config {
-    const char *session; /* NAME.SECRET; must stay valid */
-    const struct prof_engine *engine;
+    const char *session;              /* NAME.SECRET; must stay valid */
+    const struct prof_engine *engine; /* NULL: there was no memory for it */
+    const struct prof_engine *(*load_reference)(const char **reason);
     unsigned (*mask_beliefs)(void); /* bits 1 << signal of our signals that
                                        the calling thread thinks it blocked */
     uint32_t tid_offset; /* bytes from the thread pointer to the thread's
@@ -46,11 +47,13 @@ struct prof_scratch {
 
 struct prof_core {
     _Atomic uint32_t is_active; /* the handler records samples */
+    _Atomic uint32_t is_silent; /* no system call is to be made any more */
     uint32_t pid;               /* whose ring this is; tells fork children */
     struct prof_core_config config;
     struct wire_ring ring;
     uint32_t actions; /* WIRE_ARM_TIMERS ..., from the collector */
     uint64_t period_ns;
+    const struct prof_engine *engine;                 /* the one in use */
     long (*clock_gettime)(int clock, void *timespec); /* the vDSO's */
     struct prof_scratch *scratch;                     /* PROF_SCRATCH_COUNT */
 };
@@ -83,10 +86,16 @@ bool prof_core_before_exec(bool is_masked);
 void prof_core_after_failed_exec(void);
 
 /*
- * Whether sampling is on and this is the process it is on for. A vfork child
- * runs in its parent's memory and gets false.
+ * Whether sampling is on, this is the process it is on for, and system calls
+ * are safe. A vfork child runs in its parent's memory and gets false.
  */
 bool prof_core_is_ours(void);
+
+/*
+ * The program has installed a seccomp filter, which may kill it for a system
+ * call that is not its own: from now on the core makes none.
+ */
+void prof_core_fall_silent(void);
 
 /* The process begins to exit: note its CPU time. */
 void prof_core_note_exit(void);

@@ -24,13 +24,16 @@
     X(execve)                                                                  \
     X(execvpe)                                                                 \
     X(fexecve)                                                                 \
+    X(prctl)                                                                   \
     X(pthread_create)                                                          \
     X(pthread_sigmask)                                                         \
     X(sigaction)                                                               \
+    X(sigaltstack)                                                             \
     X(signal)                                                                  \
     X(sigprocmask)
 
 int dlclose(void *handle);
+int prctl(int option, ...);
 
 struct shell_real {
 #define SHELL_REAL_FIELD(name) __typeof__(&name) name;
@@ -39,6 +42,10 @@ struct shell_real {
 };
 
 const struct shell_real *shell_real(void);
+
+/* dlsym itself: NULL when libc hides it. */
+typedef void *shell_dlsym_function(void *handle, const char *name);
+shell_dlsym_function *shell_real_dlsym(void);
 
 /*
  * The signal mask the program believes in. Our signals are never blocked; a

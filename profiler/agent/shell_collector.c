@@ -3,12 +3,13 @@
  * LD_PRELOAD.
  *
  * The agent makes the listening socket, so that HELLO can be said at once. No
- * wait() of the program may see the collector, also when the program is PID 1
- * or a subreaper and inherits every orphan. A clone with exit signal 0 is not
- * seen; but exec gives a process its exit signal back (execve(2)). So there
- * are two: a guard, cloned with exit signal 0, which does not exec and only
- * waits, and the collector as its child. Both are in a session of their own
- * and hold no descriptor of the program's.
+ * wait() of the program may see the collector. A clone with exit signal 0 is
+ * seen only by __WALL and __WCLONE; but exec gives a process its exit signal
+ * back (execve(2)). So there are two: a guard, cloned with exit signal 0,
+ * which does not exec, and the collector as its child. The guard ends at once
+ * and is reaped by us, unless the program is PID 1 or a subreaper and would
+ * inherit the orphan: then the guard stays as long as its child. Both are in a
+ * session of their own and hold no descriptor of the program's.
  */
 #include "profiler/agent/shell.h"
 
@@ -24,6 +25,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "profiler/agent/sys.h"
@@ -37,7 +39,8 @@ struct launch {
     int socket;
     char command[4096];
     char **environment;
-    int error; /* out: why it could not be started */
+    bool is_adoptive; /* the program inherits orphans */
+    int error;        /* out: why it could not be started */
 };
 
 /* <folder of the library>/../bin/watchfire */
@@ -151,7 +154,7 @@ static _Noreturn void guard_collector(struct launch *launch, int error_pipe)
     else {
         (void)sys_call3(__NR_close_range, 0L, (long)~0U, 0L);
         (void)sys_call2(__NR_prctl, (long)PR_SET_NAME, "watchfire-guard");
-        if (collector > 0)
+        if (collector > 0 && launch->is_adoptive)
             (void)sys_call4(__NR_wait4, collector, NULL, 0L, NULL);
     }
     for (;;)
@@ -167,6 +170,9 @@ static bool launch_collector(struct launch *launch)
     }
     /* No handler of the program's may run in the guard. */
     sigset_t all, before;
+    int is_subreaper = 0;
+    (void)prctl(PR_GET_CHILD_SUBREAPER, &is_subreaper);
+    launch->is_adoptive = getpid() == 1 || is_subreaper != 0;
     sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
     long guard = sys_call5(__NR_clone, 0L, 0L, NULL, NULL, 0L);
@@ -182,6 +188,8 @@ static bool launch_collector(struct launch *launch)
         sizeof launch->error)
         launch->error = 0;
     (void)close(pipe_fds[0]);
+    if (guard > 0 && !launch->is_adoptive)
+        (void)waitpid((pid_t)guard, NULL, __WCLONE);
     return launch->error == 0;
 }
 

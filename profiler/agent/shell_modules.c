@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/shell_engine.h"
 
 enum { PUBLISHED_MAX = 1024 };
 
@@ -137,6 +138,7 @@ INTERPOSE int dlclose(void *handle)
 {
     shell_publish_modules();
     int result = shell_real()->dlclose(handle);
+    shell_engine_update();
     shell_retire_modules();
     return result;
 }

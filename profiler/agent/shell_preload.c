@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/shell_engine.h"
 #include "profiler/unwind/reference.h"
 
 static char session[128];
@@ -25,8 +26,9 @@ const struct shell_real *shell_real(void)
     if (real.sigprocmask != NULL)
         return &real;
     int saved_errno = errno;
+    shell_dlsym_function *find = shell_real_dlsym();
 #define FIND_REAL(name)                                                        \
-    real.name = (__typeof__(real.name))dlsym(RTLD_NEXT, #name);
+    real.name = (__typeof__(real.name))find(RTLD_NEXT, #name);
     SHELL_REAL_LIST(FIND_REAL)
 #undef FIND_REAL
     errno = saved_errno;
@@ -84,28 +86,37 @@ static bool find_session(void)
     return setenv("WATCHFIRE_SESSION", session, 1) == 0;
 }
 
+/* --unwinder=libunwind: loaded only when it is asked for. */
+static const struct prof_engine *load_reference(const char **reason)
+{
+    const struct prof_engine *engine = prof_reference_engine(reason);
+    if (engine != NULL)
+        shell_mask_exempt(prof_reference_code());
+    return engine;
+}
+
+static void restart_in_child(void)
+{
+    shell_engine_after_fork();
+    prof_core_restart_in_child();
+}
+
 __attribute__((constructor)) static void shell_arrive(void)
 {
     int saved_errno = errno;
     (void)shell_real();
     if (getenv("WATCHFIRE_DISABLE") == NULL && find_session()) {
-        const char *reason = "";
-        const struct prof_engine *engine = prof_reference_engine(&reason);
+        char text[256];
         struct prof_core_config config = {
             .session = session,
-            .engine = engine,
+            .engine = shell_engine_open(),
+            .load_reference = load_reference,
             .mask_beliefs = shell_mask_beliefs,
             .tid_offset = find_tid_offset()};
-        if (engine == NULL) {
-            prof_core_report_failure(session, reason);
-        } else {
-            char text[256];
-            shell_mask_exempt(prof_reference_code());
-            if (!prof_core_start(&config, text, sizeof text) && *text)
-                complain(text);
-            shell_mask_begin();
-            (void)pthread_atfork(NULL, NULL, prof_core_restart_in_child);
-        }
+        if (!prof_core_start(&config, text, sizeof text) && *text)
+            complain(text);
+        shell_mask_begin();
+        (void)pthread_atfork(NULL, NULL, restart_in_child);
     }
     errno = saved_errno;
 }

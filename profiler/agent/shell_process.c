@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
@@ -26,6 +27,27 @@ INTERPOSE __attribute__((noreturn)) void _exit(int status)
 INTERPOSE __attribute__((noreturn)) void _Exit(int status)
 {
     _exit(status);
+}
+
+/* ---- seccomp ---- */
+
+/*
+ * A filter installed by a raw system call is not noticed; what the agent does
+ * afterwards outside the handler is then as the filter sees it. (seccomp(2))
+ */
+INTERPOSE int prctl(int option, ...)
+{
+    unsigned long arguments[4];
+    va_list list;
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        arguments[i] = va_arg(list, unsigned long);
+    va_end(list);
+    int result = shell_real()->prctl(
+        option, arguments[0], arguments[1], arguments[2], arguments[3]);
+    if (option == PR_SET_SECCOMP && result == 0)
+        prof_core_fall_silent();
+    return result;
 }
 
 /* ---- exec: disarm, exec, and arm again when it failed ---- */

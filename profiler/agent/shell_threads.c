@@ -1,14 +1,17 @@
 /*
- * Interposed: pthread_create. A new thread gets a timer of its own, and
- * inherits a signal mask that only the program believes in.
+ * Interposed: pthread_create. A new thread's stack is published to the
+ * unwinder, it gets a timer of its own, and it inherits a signal mask that
+ * only the program believes in.
  */
 #include "profiler/agent/shell.h"
 
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/shell_engine.h"
 
 struct thread_start {
     void *(*run)(void *);
@@ -16,9 +19,16 @@ struct thread_start {
     unsigned mask_beliefs;
 };
 
-static void disarm(void *timer)
+struct thread_end {
+    int timer;
+    uint64_t stack;
+};
+
+static void end_thread(void *context)
 {
-    prof_timer_disarm(*(int *)timer);
+    struct thread_end *end = context;
+    prof_timer_disarm(end->timer);
+    shell_engine_drop_stack(end->stack);
 }
 
 /* By whichever way the thread ends: return, pthread_exit, cancellation. */
@@ -29,8 +39,9 @@ static void *run_thread(void *context)
 
     void *result = NULL;
     shell_mask_inherit(start.mask_beliefs);
-    int timer = prof_timers_wanted() ? prof_timer_arm(gettid(), true) : -1;
-    pthread_cleanup_push(disarm, &timer);
+    struct thread_end end = {.stack = shell_engine_add_stack()};
+    end.timer = prof_timers_wanted() ? prof_timer_arm(gettid(), true) : -1;
+    pthread_cleanup_push(end_thread, &end);
     result = start.run(start.argument);
     pthread_cleanup_pop(1);
     return result;
@@ -47,7 +58,7 @@ INTERPOSE int pthread_create(
         return shell_real()->pthread_create(thread, attributes, run, argument);
 
     *start = (struct thread_start){
-        .run = run, .argument = argument, .mask_beliefs = beliefs};
+        .run = run, .argument = argument, .mask_beliefs = shell_mask_beliefs()};
     int result =
         shell_real()->pthread_create(thread, attributes, run_thread, start);
     if (result != 0)

@@ -111,7 +111,7 @@ static void record_sample(
         .expiries = expiries};
     struct prof_walk walk = {
         .frames = scratch->frames, .capacity = WIRE_FRAMES_MAX};
-    prof_core.config.engine->walk(prof_core.config.engine, context, &walk);
+    prof_core.engine->walk(prof_core.engine, context, &walk);
 
     head.frame_count = walk.count;
     if (signal != SIGTRAP)

@@ -38,7 +38,7 @@ static uint64_t random_phase_ns(uint64_t period_ns)
 
 bool prof_timers_wanted(void)
 {
-    return atomic_load_explicit(&prof_core.is_active, memory_order_acquire) &&
+    return prof_core_is_ours() &&
            (prof_core.actions & (WIRE_ARM_TIMERS | WIRE_ARM_BRIEF)) != 0;
 }
 

@@ -23,7 +23,7 @@ struct prof_collector {
     struct prof_target *targets;
     int epoll;
     int wait_ms;
-    bool is_waited_for;
+    bool is_waited_for, is_reference_wanted;
     const char *refusal;      /* borrowed */
     int leaving[LEAVING_MAX]; /* connections to answer when all is written */
     unsigned leaving_count;
@@ -54,6 +54,7 @@ enum status prof_collector_create(
     prof_build_ids_init(&made->common.build_ids);
     made->wait_ms = WAIT_MAX_MS;
     made->is_waited_for = options->is_waited_for;
+    made->is_reference_wanted = options->is_reference_wanted;
     made->refusal = options->refusal;
     made->listener.socket = -1;
 
@@ -175,6 +176,8 @@ static void answer_hello(
     } else {
         if (target->mode != PROF_CLOCK_PERF)
             reply.actions |= WIRE_ARM_TIMERS;
+        if (collector->is_reference_wanted)
+            reply.actions |= WIRE_REFERENCE_ENGINE;
         if (target->mode == PROF_CLOCK_PERF)
             reply.actions |= WIRE_DISARM_FOR_EXEC | WIRE_ARM_BRIEF;
         target->next = collector->targets;

@@ -21,6 +21,7 @@ struct prof_collector;
 
 struct prof_collector_options {
     uint64_t period_ns;
+    bool is_reference_wanted;       /* unwind with libunwind */
     enum prof_clock_mode best_mode; /* PROF_CLOCK_PERF: the best there is */
     bool is_waited_for; /* agents wait at exit until outputs are written */
 

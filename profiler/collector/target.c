@@ -105,7 +105,7 @@ uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid)
 
 /* Threads that are there already have used CPU time that is not sampled. */
 static void note_main_thread(
-    struct prof_target *target, const struct prof_target *earlier)
+    struct prof_target *target, struct prof_target *earlier)
 {
     struct prof_account *account = &target->account;
     uint32_t index = prof_target_thread(target, target->inner_pid);
@@ -114,6 +114,7 @@ static void note_main_thread(
     struct prof_account_thread *thread = table_row(&account->threads, index);
     thread->before_ns = prof_thread_cpu_ns(target->pid, target->pid);
     account->startup_ns = prof_process_cpu_ns(target->pid);
+    target->clock_ns = account->startup_ns;
     if (earlier != NULL)
         account->earlier_ns = prof_target_cpu_ns(earlier);
 }
@@ -144,7 +145,7 @@ static void scan_at_start(struct prof_address_space *space)
 
 struct prof_target *prof_target_open(
     struct prof_target_common *common, uint32_t pid, uint32_t inner_pid, int fd,
-    const struct prof_target *earlier, struct diag *diag)
+    struct prof_target *earlier, struct diag *diag)
 {
     struct prof_target *target = calloc(1, sizeof *target);
     if (target == NULL) {
@@ -249,12 +250,22 @@ double prof_target_drain(struct prof_target *target)
 
 /* ---- the end ---- */
 
-uint64_t prof_target_cpu_ns(const struct prof_target *target)
+/*
+ * The process's own clock while it can be read: it, and what wait4() tells in
+ * the end, leaves out the time that a hypervisor took from a running thread.
+ * The count of the perf events has it in; it bridges what is left between the
+ * last reading and a death, or an exec.
+ */
+uint64_t prof_target_cpu_ns(struct prof_target *target)
 {
-    if (target->clock.fds.count > 0)
-        return target->account.startup_ns +
-               prof_perf_clock_read_ns(&target->clock);
-    return prof_process_cpu_ns(target->pid);
+    uint64_t count_ns = prof_perf_clock_read_ns(&target->clock);
+    uint64_t clock_ns =
+        target->is_replaced ? 0 : prof_process_cpu_ns(target->pid);
+    if (clock_ns == 0)
+        return target->clock_ns + (count_ns - target->count_ns);
+    target->clock_ns = clock_ns;
+    target->count_ns = count_ns;
+    return clock_ns;
 }
 
 static void add_rest(
@@ -301,7 +312,7 @@ static void close_account(struct prof_target *target)
     uint64_t exit_ns =
         atomic_load_explicit(&header->exit_cpu_ns, memory_order_relaxed);
     uint64_t total_ns = prof_target_cpu_ns(target);
-    if (total_ns == 0)
+    if (total_ns < exit_ns)
         total_ns = exit_ns;
 
     struct prof_account_rest rest = prof_account_close(

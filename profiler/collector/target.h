@@ -41,10 +41,12 @@ struct prof_target {
     struct index threads_by_tid; /* into account.threads */
     struct table frames;         /* of one address: struct frame_entry */
     struct index frames_by_word;
-    uint64_t frames_generation; /* of the address space they were found in */
-    struct table batch;         /* struct prof_pending */
-    struct table records;       /* of one drain: a size, the bytes, ... */
-    bool is_scanned;            /* the maps were read in this drain */
+    uint64_t frames_generation;  /* of the address space they were found in */
+    struct table batch;          /* struct prof_pending */
+    struct table records;        /* of one drain: a size, the bytes, ... */
+    bool is_scanned;             /* the maps were read in this drain */
+    uint64_t clock_ns, count_ns; /* CPU time and perf's count, last read
+                                    together */
     uint64_t malformed;
     uint64_t late_ns; /* weights of samples after the exit began */
     struct prof_target *next;
@@ -59,7 +61,7 @@ struct prof_target {
  */
 struct prof_target *prof_target_open(
     struct prof_target_common *common, uint32_t pid, uint32_t inner_pid, int fd,
-    const struct prof_target *earlier, struct diag *diag);
+    struct prof_target *earlier, struct diag *diag);
 
 /* Take what the ring holds; the share of it that was full, 0 to 1. */
 double prof_target_drain(struct prof_target *target);
@@ -71,6 +73,6 @@ double prof_target_drain(struct prof_target *target);
 void prof_target_close(struct prof_target *target);
 
 /* The kernel's CPU time of all images of this process so far; 0: unknown. */
-uint64_t prof_target_cpu_ns(const struct prof_target *target);
+uint64_t prof_target_cpu_ns(struct prof_target *target);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool reserve(struct prof_bytes *bytes, size_t more)
+static bool reserve(struct prof_buffer *bytes, size_t more)
 {
     if (bytes->is_failed)
         return false;
@@ -25,13 +25,13 @@ static bool reserve(struct prof_bytes *bytes, size_t more)
     return true;
 }
 
-void prof_bytes_fini(struct prof_bytes *bytes)
+void prof_buffer_fini(struct prof_buffer *bytes)
 {
     free(bytes->data);
-    *bytes = (struct prof_bytes){0};
+    *bytes = (struct prof_buffer){0};
 }
 
-void prof_bytes_put(struct prof_bytes *bytes, const void *data, size_t count)
+void prof_buffer_put(struct prof_buffer *bytes, const void *data, size_t count)
 {
     if (count == 0 || !reserve(bytes, count))
         return;
@@ -39,7 +39,7 @@ void prof_bytes_put(struct prof_bytes *bytes, const void *data, size_t count)
     bytes->count += count;
 }
 
-void prof_bytes_zero(struct prof_bytes *bytes, size_t count)
+void prof_buffer_zero(struct prof_buffer *bytes, size_t count)
 {
     if (count == 0 || !reserve(bytes, count))
         return;
@@ -47,36 +47,36 @@ void prof_bytes_zero(struct prof_bytes *bytes, size_t count)
     bytes->count += count;
 }
 
-void prof_bytes_u16(struct prof_bytes *bytes, uint16_t value)
+void prof_buffer_u16(struct prof_buffer *bytes, uint16_t value)
 {
-    prof_bytes_put(bytes, &value, sizeof value);
+    prof_buffer_put(bytes, &value, sizeof value);
 }
 
-void prof_bytes_u32(struct prof_bytes *bytes, uint32_t value)
+void prof_buffer_u32(struct prof_buffer *bytes, uint32_t value)
 {
-    prof_bytes_put(bytes, &value, sizeof value);
+    prof_buffer_put(bytes, &value, sizeof value);
 }
 
-void prof_bytes_u64(struct prof_bytes *bytes, uint64_t value)
+void prof_buffer_u64(struct prof_buffer *bytes, uint64_t value)
 {
-    prof_bytes_put(bytes, &value, sizeof value);
+    prof_buffer_put(bytes, &value, sizeof value);
 }
 
-void prof_bytes_varint(struct prof_bytes *bytes, uint64_t value)
+void prof_buffer_varint(struct prof_buffer *bytes, uint64_t value)
 {
     unsigned char out[10];
     size_t count = 0;
     for (; value >= 0x80; value >>= 7)
         out[count++] = (unsigned char)(value | 0x80);
     out[count++] = (unsigned char)value;
-    prof_bytes_put(bytes, out, count);
+    prof_buffer_put(bytes, out, count);
 }
 
-void prof_bytes_text(
-    struct prof_bytes *bytes, const char *text, size_t count, size_t align)
+void prof_buffer_text(
+    struct prof_buffer *bytes, const char *text, size_t count, size_t align)
 {
-    prof_bytes_put(bytes, text, count);
-    prof_bytes_zero(bytes, align - count % align);
+    prof_buffer_put(bytes, text, count);
+    prof_buffer_zero(bytes, align - count % align);
 }
 
 struct prof_cursor prof_cursor_of(const void *data, size_t count)

@@ -13,24 +13,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct prof_bytes {
+struct prof_buffer {
     unsigned char *data;
     size_t count, capacity;
     bool is_failed; /* out of memory: what follows is dropped */
 };
 
-void prof_bytes_fini(struct prof_bytes *bytes);
+void prof_buffer_fini(struct prof_buffer *bytes);
 
-void prof_bytes_put(struct prof_bytes *bytes, const void *data, size_t count);
-void prof_bytes_u16(struct prof_bytes *bytes, uint16_t value);
-void prof_bytes_u32(struct prof_bytes *bytes, uint32_t value);
-void prof_bytes_u64(struct prof_bytes *bytes, uint64_t value);
-void prof_bytes_varint(struct prof_bytes *bytes, uint64_t value);
-void prof_bytes_zero(struct prof_bytes *bytes, size_t count);
+void prof_buffer_put(struct prof_buffer *bytes, const void *data, size_t count);
+void prof_buffer_u16(struct prof_buffer *bytes, uint16_t value);
+void prof_buffer_u32(struct prof_buffer *bytes, uint32_t value);
+void prof_buffer_u64(struct prof_buffer *bytes, uint64_t value);
+void prof_buffer_varint(struct prof_buffer *bytes, uint64_t value);
+void prof_buffer_zero(struct prof_buffer *bytes, size_t count);
 
 /* `text` of `count` bytes, then 1 to `align` zero bytes up to the alignment. */
-void prof_bytes_text(
-    struct prof_bytes *bytes, const char *text, size_t count, size_t align);
+void prof_buffer_text(
+    struct prof_buffer *bytes, const char *text, size_t count, size_t align);
 
 struct prof_cursor {
     const unsigned char *at, *end;

@@ -69,7 +69,7 @@ enum perf_annex_kind {
 
 /* Append the profile. Out of memory shows in bytes->is_failed. */
 void prof_perf_annex_write(
-    struct prof_bytes *bytes, const struct prof_profile *profile);
+    struct prof_buffer *bytes, const struct prof_profile *profile);
 
 /*
  * Read an annex into an empty profile.

@@ -14,7 +14,7 @@ _Static_assert(PROF_STATE_UNKNOWN == 0 && PROF_STATE_ON_CPU == 1, "annex");
 _Static_assert(PROF_STATE_OFF_CPU == 2, "annex");
 
 struct annex_writer {
-    struct prof_bytes section; /* rows of the section at hand */
+    struct prof_buffer section; /* rows of the section at hand */
     const struct prof_profile *profile;
     uint64_t previous_ns;
 };
@@ -23,7 +23,7 @@ typedef void put_row(struct annex_writer *writer, uint32_t id);
 
 static void put(struct annex_writer *writer, uint64_t value)
 {
-    prof_bytes_varint(&writer->section, value);
+    prof_buffer_varint(&writer->section, value);
 }
 
 /* Strings may be absent in the model; here they are empty. */
@@ -37,7 +37,7 @@ static void put_string(struct annex_writer *writer, uint32_t id)
     const char *text = prof_profile_text(writer->profile, id);
     size_t bytes = strlen(text);
     put(writer, bytes);
-    prof_bytes_put(&writer->section, text, bytes);
+    prof_buffer_put(&writer->section, text, bytes);
 }
 
 static void put_value_type(struct annex_writer *writer, uint32_t id)
@@ -54,7 +54,7 @@ static void put_module(struct annex_writer *writer, uint32_t id)
     put(writer, row->kind);
     put_text(writer, row->path);
     put(writer, row->build_id_bytes);
-    prof_bytes_put(&writer->section, row->build_id, row->build_id_bytes);
+    prof_buffer_put(&writer->section, row->build_id, row->build_id_bytes);
 }
 
 static void put_process(struct annex_writer *writer, uint32_t id)
@@ -138,7 +138,7 @@ static void put_loss(struct annex_writer *writer, uint32_t id)
     const char *reason = prof_loss_text(id);
     size_t bytes = strlen(reason);
     put(writer, bytes);
-    prof_bytes_put(&writer->section, reason, bytes);
+    prof_buffer_put(&writer->section, reason, bytes);
     put(writer, prof_profile_loss(writer->profile, id));
 }
 
@@ -160,37 +160,37 @@ static void put_origin(struct annex_writer *writer, uint32_t id)
 }
 
 static void put_section(
-    struct prof_bytes *bytes, struct annex_writer *writer,
+    struct prof_buffer *bytes, struct annex_writer *writer,
     enum perf_annex_kind kind, uint32_t rows, put_row *put_one)
 {
     writer->section.count = 0;
     for (uint32_t id = 0; id < rows; id++)
         put_one(writer, id);
-    prof_bytes_varint(bytes, kind);
-    prof_bytes_varint(bytes, rows);
-    prof_bytes_varint(bytes, writer->section.count);
-    prof_bytes_put(bytes, writer->section.data, writer->section.count);
+    prof_buffer_varint(bytes, kind);
+    prof_buffer_varint(bytes, rows);
+    prof_buffer_varint(bytes, writer->section.count);
+    prof_buffer_put(bytes, writer->section.data, writer->section.count);
     bytes->is_failed |= writer->section.is_failed;
 }
 
-static void put_checksum(struct prof_bytes *bytes, size_t start)
+static void put_checksum(struct prof_buffer *bytes, size_t start)
 {
     if (bytes->is_failed)
         return;
     uLong sum = crc32_z(0, bytes->data + start, bytes->count - start);
     for (unsigned shift = 0; shift < 32; shift += 8) {
         unsigned char byte = (unsigned char)(sum >> shift);
-        prof_bytes_put(bytes, &byte, 1);
+        prof_buffer_put(bytes, &byte, 1);
     }
 }
 
 void prof_perf_annex_write(
-    struct prof_bytes *bytes, const struct prof_profile *profile)
+    struct prof_buffer *bytes, const struct prof_profile *profile)
 {
     struct annex_writer writer = {.profile = profile};
     size_t start = bytes->count;
-    prof_bytes_put(bytes, PERF_ANNEX_MAGIC, 8);
-    prof_bytes_varint(bytes, PERF_ANNEX_VERSION);
+    prof_buffer_put(bytes, PERF_ANNEX_MAGIC, 8);
+    prof_buffer_varint(bytes, PERF_ANNEX_VERSION);
 #define SECTION(KIND, name)                                                    \
     put_section(                                                               \
         bytes, &writer, PERF_ANNEX_##KIND,                                     \
@@ -207,7 +207,7 @@ void prof_perf_annex_write(
 #undef SECTION
     put_section(bytes, &writer, PERF_ANNEX_LOSS, PROF_LOSS_COUNT, put_loss);
     put_section(bytes, &writer, PERF_ANNEX_ORIGIN, 1, put_origin);
-    prof_bytes_varint(bytes, PERF_ANNEX_END);
+    prof_buffer_varint(bytes, PERF_ANNEX_END);
     put_checksum(bytes, start);
-    prof_bytes_fini(&writer.section);
+    prof_buffer_fini(&writer.section);
 }

@@ -23,7 +23,7 @@ struct perf_feature_facts {
  * file, and set the bits of those present.
  */
 void prof_perf_put_features(
-    struct prof_bytes *bytes, uint64_t offset,
+    struct prof_buffer *bytes, uint64_t offset,
     const struct perf_feature_facts *facts, uint64_t bits[PERF_FEATURE_WORDS]);
 
 /* Where what is read goes; all borrowed. */

@@ -24,20 +24,20 @@ static uint32_t read_text(
 static uint32_t read_command_line(
     const struct prof_perf_feature_sink *sink, struct prof_cursor *data)
 {
-    struct prof_bytes line = {0};
+    struct prof_buffer line = {0};
     uint32_t count = prof_cursor_u32(data);
     for (uint32_t i = 0; i < count && !data->is_failed; i++) {
         size_t bytes;
         const char *text = take_string(data, &bytes);
         if (i > 0)
-            prof_bytes_put(&line, " ", 1);
-        prof_bytes_put(&line, text, bytes);
+            prof_buffer_put(&line, " ", 1);
+        prof_buffer_put(&line, text, bytes);
     }
     uint32_t id = 0;
     if (line.count > 0 && !line.is_failed)
         id = prof_profile_string_n(
             sink->profile, (const char *)line.data, line.count);
-    prof_bytes_fini(&line);
+    prof_buffer_fini(&line);
     return id;
 }
 

@@ -20,7 +20,7 @@ void prof_perf_order_init(
 void prof_perf_order_fini(struct prof_perf_order *order)
 {
     table_fini(&order->pending);
-    prof_bytes_fini(&order->held);
+    prof_buffer_fini(&order->held);
 }
 
 static int compare_pending(const void *left, const void *right)
@@ -35,22 +35,22 @@ static int compare_pending(const void *left, const void *right)
 static enum status keep_rest(
     struct prof_perf_order *order, uint32_t count, struct diag *diag)
 {
-    struct prof_bytes held = {0};
+    struct prof_buffer held = {0};
     uint32_t left = order->pending.count - count;
     struct pending *rows = order->pending.rows;
     for (uint32_t i = 0; i < left; i++) {
         struct pending row = rows[count + i];
         size_t at = held.count;
-        prof_bytes_put(&held, order->held.data + row.at, row.bytes);
+        prof_buffer_put(&held, order->held.data + row.at, row.bytes);
         row.at = at;
         rows[i] = row;
     }
     order->pending.count = left;
     if (held.is_failed) {
-        prof_bytes_fini(&held);
+        prof_buffer_fini(&held);
         return fail(diag, STATUS_NO_MEMORY, "sort: out of memory");
     }
-    prof_bytes_fini(&order->held);
+    prof_buffer_fini(&order->held);
     order->held = held;
     return STATUS_OK;
 }
@@ -83,7 +83,7 @@ enum status prof_perf_order_add(
             return status;
     }
     struct pending row = {time_ns, order->held.count, bytes};
-    prof_bytes_put(&order->held, record, bytes);
+    prof_buffer_put(&order->held, record, bytes);
     if (order->held.is_failed || table_add(&order->pending, &row) == TABLE_NONE)
         return fail(diag, STATUS_NO_MEMORY, "sort: out of memory");
     if (time_ns > order->newest_ns)

@@ -26,9 +26,9 @@ struct prof_perf_order {
     prof_perf_order_sink *sink;
     void *context;
     struct table pending;
-    struct prof_bytes held; /* their bytes, in order of arrival */
-    uint64_t newest_ns;     /* of all records so far */
-    uint64_t safe_ns;       /* the newest at the last mark */
+    struct prof_buffer held; /* their bytes, in order of arrival */
+    uint64_t newest_ns;      /* of all records so far */
+    uint64_t safe_ns;        /* the newest at the last mark */
 };
 
 void prof_perf_order_init(

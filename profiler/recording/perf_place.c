@@ -87,7 +87,7 @@ static struct perf_mmap mmap_of(
 
 void prof_perf_placer_add_mapping(
     struct prof_perf_placer *placer, const struct prof_profile *profile,
-    uint32_t id, uint64_t epoch_ns, struct prof_bytes *bytes)
+    uint32_t id, uint64_t epoch_ns, struct prof_buffer *bytes)
 {
     const struct prof_mapping *row = prof_profile_mapping(profile, id);
     struct placed_mapping placed = {
@@ -149,7 +149,7 @@ static bool page_equal(const void *owner, uint32_t id, const void *key)
 
 static void add_page(
     struct prof_perf_placer *placer, const struct prof_profile *profile,
-    uint32_t hash, const struct placed_page *page, struct prof_bytes *bytes)
+    uint32_t hash, const struct placed_page *page, struct prof_buffer *bytes)
 {
     uint32_t id = table_add(&placer->page, page);
     if (id == TABLE_NONE || !index_add(&placer->page_index, hash, id)) {
@@ -165,7 +165,7 @@ static void add_page(
 
 static uint64_t place_on_page(
     struct prof_perf_placer *placer, const struct prof_profile *profile,
-    uint32_t process, const struct prof_frame *frame, struct prof_bytes *bytes)
+    uint32_t process, const struct prof_frame *frame, struct prof_buffer *bytes)
 {
     struct placed_page wanted = {
         .process = process,
@@ -190,7 +190,7 @@ static uint64_t place_on_page(
 static struct prof_perf_place place_native(
     struct prof_perf_placer *placer, const struct prof_profile *profile,
     uint32_t process, const struct prof_frame *frame, uint64_t time_ns,
-    struct prof_bytes *bytes)
+    struct prof_buffer *bytes)
 {
     const struct prof_module *module =
         prof_profile_module(profile, frame->module);
@@ -231,7 +231,7 @@ static bool is_new_name(struct prof_perf_placer *placer, uint32_t frame)
 struct prof_perf_place prof_perf_place_frame(
     struct prof_perf_placer *placer, const struct prof_profile *profile,
     uint32_t process, uint32_t frame, uint64_t time_ns,
-    struct prof_bytes *bytes)
+    struct prof_buffer *bytes)
 {
     const struct prof_frame *row = prof_profile_frame(profile, frame);
     if (row->kind == PROF_FRAME_NATIVE)

@@ -42,7 +42,7 @@ void prof_perf_placer_fini(struct prof_perf_placer *placer);
  */
 void prof_perf_placer_add_mapping(
     struct prof_perf_placer *placer, const struct prof_profile *profile,
-    uint32_t id, uint64_t epoch_ns, struct prof_bytes *bytes);
+    uint32_t id, uint64_t epoch_ns, struct prof_buffer *bytes);
 
 struct prof_perf_place {
     uint64_t address;
@@ -52,6 +52,6 @@ struct prof_perf_place {
 struct prof_perf_place prof_perf_place_frame(
     struct prof_perf_placer *placer, const struct prof_profile *profile,
     uint32_t process, uint32_t frame, uint64_t time_ns,
-    struct prof_bytes *bytes);
+    struct prof_buffer *bytes);
 
 #endif

@@ -23,11 +23,11 @@ struct perf_stamp {
 };
 
 void prof_perf_put_comm(
-    struct prof_bytes *bytes, struct perf_stamp stamp, const char *name,
+    struct prof_buffer *bytes, struct perf_stamp stamp, const char *name,
     bool is_exec);
 
 void prof_perf_put_fork(
-    struct prof_bytes *bytes, struct perf_stamp stamp, uint32_t parent_pid);
+    struct prof_buffer *bytes, struct perf_stamp stamp, uint32_t parent_pid);
 
 struct perf_mmap {
     uint64_t start, bytes, offset;
@@ -37,15 +37,15 @@ struct perf_mmap {
 };
 
 void prof_perf_put_mmap(
-    struct prof_bytes *bytes, struct perf_stamp stamp,
+    struct prof_buffer *bytes, struct perf_stamp stamp,
     const struct perf_mmap *mmap);
 
 /* The kernel's own code: perf then finds its symbols in /proc/kallsyms. */
-void prof_perf_put_kernel_mmap(struct prof_bytes *bytes);
+void prof_perf_put_kernel_mmap(struct prof_buffer *bytes);
 
 /* Give `span` bytes at `address` a name. */
 void prof_perf_put_ksymbol(
-    struct prof_bytes *bytes, uint64_t address, uint32_t span,
+    struct prof_buffer *bytes, uint64_t address, uint32_t span,
     const char *name);
 
 struct perf_sample {
@@ -58,6 +58,6 @@ struct perf_sample {
 };
 
 void prof_perf_put_sample(
-    struct prof_bytes *bytes, const struct perf_sample *sample);
+    struct prof_buffer *bytes, const struct perf_sample *sample);
 
 #endif

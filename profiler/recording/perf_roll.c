@@ -57,7 +57,7 @@ static void succeed(
 /* Add the process; fork it from its parent if the pid is new. */
 static void enroll_process(
     struct prof_perf_roll *roll, const struct prof_profile *profile,
-    uint32_t id, struct prof_bytes *bytes)
+    uint32_t id, struct prof_buffer *bytes)
 {
     const struct prof_process *process = prof_profile_process(profile, id);
     struct enrolled_process row = {.until_ns = UINT64_MAX, .latest = id};
@@ -79,7 +79,7 @@ static void enroll_process(
 
 static void name_process(
     struct enrolled_process *row, const struct prof_profile *profile,
-    const struct prof_process *process, struct prof_bytes *bytes)
+    const struct prof_process *process, struct prof_buffer *bytes)
 {
     if (process->name == row->name || process->name == PROF_NONE)
         return;
@@ -94,7 +94,7 @@ static void name_process(
 static void name_thread(
     const struct prof_perf_roll *roll, struct enrolled_thread *row,
     const struct prof_profile *profile, const struct prof_thread *thread,
-    struct prof_bytes *bytes)
+    struct prof_buffer *bytes)
 {
     const struct prof_process *process =
         prof_profile_process(profile, thread->process);
@@ -113,7 +113,7 @@ static void name_thread(
 
 void prof_perf_roll_call(
     struct prof_perf_roll *roll, const struct prof_profile *profile,
-    struct prof_bytes *bytes)
+    struct prof_buffer *bytes)
 {
     uint32_t count = prof_profile_process_count(profile);
     while (roll->process.count < count && !roll->is_failed)

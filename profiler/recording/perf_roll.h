@@ -24,7 +24,7 @@ void prof_perf_roll_fini(struct prof_perf_roll *roll);
 /* Announce what is new, and names that changed since the last call. */
 void prof_perf_roll_call(
     struct prof_perf_roll *roll, const struct prof_profile *profile,
-    struct prof_bytes *bytes);
+    struct prof_buffer *bytes);
 
 /*
  * When a process is what its pid means, half open. The first image of a pid

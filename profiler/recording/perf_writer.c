@@ -41,7 +41,7 @@ struct prof_recording {
     int fd;
     uint64_t data_bytes; /* that the header counts */
     uint64_t features[PERF_FEATURE_WORDS];
-    struct prof_bytes staged; /* whole records, or features, not counted yet */
+    struct prof_buffer staged; /* whole records, or features, not counted yet */
     struct prof_perf_roll roll;
     struct prof_perf_placer placer;
     uint32_t sample_count; /* staged or written */
@@ -159,7 +159,7 @@ void prof_recording_destroy(struct prof_recording *recording)
     close(recording->fd);
     prof_perf_roll_fini(&recording->roll);
     prof_perf_placer_fini(&recording->placer);
-    prof_bytes_fini(&recording->staged);
+    prof_buffer_fini(&recording->staged);
     free(recording);
 }
 
@@ -298,7 +298,7 @@ static enum status stage(
 /* Write what is staged, then make it count. */
 static enum status flush(struct prof_recording *recording, struct diag *diag)
 {
-    struct prof_bytes *staged = &recording->staged;
+    struct prof_buffer *staged = &recording->staged;
     enum status status = write_at(
         recording->fd, staged->data, staged->count,
         sizeof(struct head) + recording->data_bytes, diag);
@@ -346,7 +346,7 @@ enum status prof_recording_finish(
         .first_ns = recording->first_ns,
         .last_ns = recording->last_ns};
     uint64_t offset = sizeof(struct head) + recording->data_bytes;
-    struct prof_bytes features = {0};
+    struct prof_buffer features = {0};
     uint64_t bits[PERF_FEATURE_WORDS];
     prof_perf_put_features(&features, offset, &facts, bits);
     if (features.is_failed)
@@ -358,6 +358,6 @@ enum status prof_recording_finish(
         memcpy(recording->features, bits, sizeof bits);
         status = write_head(recording, diag);
     }
-    prof_bytes_fini(&features);
+    prof_buffer_fini(&features);
     return status;
 }

@@ -5,13 +5,6 @@ import pytest
 import lab
 
 
-# libunwind checks addresses by writing them to a pipe that it keeps, and blocks
-# signals around its locks: descriptors the program can see, and system calls
-# in the handler. An engine of our own ends both; then these marks must go.
-of_the_reference_engine = pytest.mark.xfail(
-    strict=True, reason="libunwind keeps a pipe and makes system calls")
-
-
 def alike(tmp_path, *command, frequency=997, is_long=True, **options):
     """Run plainly and watched; both must look the same from outside. Remarks
     of ours are for what is too short to be sampled."""
@@ -25,17 +18,14 @@ def alike(tmp_path, *command, frequency=997, is_long=True, **options):
     return lab.Folded(path)
 
 
-@of_the_reference_engine
 def test_nothing_new_is_visible_to_the_program(tmp_path):
     alike(tmp_path, lab.program("mirror"))
 
 
-@of_the_reference_engine
 def test_nothing_new_is_visible_with_descriptors_closed(tmp_path):
     alike(tmp_path, "sh", "-c", f"exec {lab.program('mirror')} 0<&- 2>&-")
 
 
-@of_the_reference_engine
 def test_nothing_new_is_visible_under_preload_alone(tmp_path):
     plain = lab.run(lab.program("mirror"))
     watched = lab.run(lab.program("mirror"), env=lab.clean_environment(
@@ -106,7 +96,6 @@ def test_blocked_signals_cost_nobody_his_life(tmp_path):
     assert weights["burn_open"] / folded.total() > 0.4
 
 
-@of_the_reference_engine
 def test_a_filter_installed_later_kills_nobody(tmp_path):
     alike(tmp_path, lab.program("seccomp_later"))
 

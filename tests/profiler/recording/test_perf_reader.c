@@ -29,33 +29,33 @@ static struct perf_event_attr clock_attr(void)
         .sample_id_all = 1};
 }
 
-static void put_header(struct prof_bytes *b, uint32_t type, size_t body)
+static void put_header(struct prof_buffer *b, uint32_t type, size_t body)
 {
     struct perf_event_header header = {
         .type = type, .size = (uint16_t)(sizeof header + body)};
-    prof_bytes_put(b, &header, sizeof header);
+    prof_buffer_put(b, &header, sizeof header);
 }
 
 static void put_attr(
-    struct prof_bytes *b, const struct perf_event_attr *attr, uint64_t id)
+    struct prof_buffer *b, const struct perf_event_attr *attr, uint64_t id)
 {
     put_header(b, PERF_USER_HEADER_ATTR, sizeof *attr + 8);
-    prof_bytes_put(b, attr, sizeof *attr);
-    prof_bytes_u64(b, id);
+    prof_buffer_put(b, attr, sizeof *attr);
+    prof_buffer_u64(b, id);
 }
 
-static struct prof_bytes begin(void)
+static struct prof_buffer begin(void)
 {
-    struct prof_bytes b = {0};
+    struct prof_buffer b = {0};
     struct perf_event_attr attr = clock_attr();
-    prof_bytes_u64(&b, PERF_FILE_MAGIC);
-    prof_bytes_u64(&b, PERF_PIPE_HEADER);
+    prof_buffer_u64(&b, PERF_FILE_MAGIC);
+    prof_buffer_u64(&b, PERF_PIPE_HEADER);
     put_attr(&b, &attr, 5);
     return b;
 }
 
 static void put_app(
-    struct prof_bytes *b, uint32_t pid, uint64_t start, uint64_t bytes,
+    struct prof_buffer *b, uint32_t pid, uint64_t start, uint64_t bytes,
     const char *path, uint64_t time_ns)
 {
     struct perf_mmap mmap = {.start = start, .bytes = bytes, .path = path};
@@ -63,8 +63,8 @@ static void put_app(
 }
 
 static void put_sample(
-    struct prof_bytes *b, uint32_t pid, uint64_t time_ns, const uint64_t *chain,
-    uint32_t count)
+    struct prof_buffer *b, uint32_t pid, uint64_t time_ns,
+    const uint64_t *chain, uint32_t count)
 {
     struct perf_sample sample = {
         .stamp = {pid, pid, time_ns},
@@ -76,13 +76,13 @@ static void put_sample(
 }
 
 static void put_one(
-    struct prof_bytes *b, uint32_t pid, uint64_t time_ns, uint64_t ip)
+    struct prof_buffer *b, uint32_t pid, uint64_t time_ns, uint64_t ip)
 {
     put_sample(b, pid, time_ns, (uint64_t[]){USER, ip}, 2);
 }
 
 static enum status read_bytes(
-    const struct prof_bytes *b, struct prof_profile **profile,
+    const struct prof_buffer *b, struct prof_profile **profile,
     struct diag *diag)
 {
     *profile = prof_profile_create();
@@ -91,7 +91,7 @@ static enum status read_bytes(
 }
 
 /* Read it, compare the samples, and free both. */
-static void check_reads(struct prof_bytes *b, const char *wanted)
+static void check_reads(struct prof_buffer *b, const char *wanted)
 {
     struct prof_profile *p;
     struct diag diag;
@@ -100,11 +100,11 @@ static void check_reads(struct prof_bytes *b, const char *wanted)
     fixture_check_lines(actual, wanted);
     free(actual);
     prof_profile_destroy(p);
-    prof_bytes_fini(b);
+    prof_buffer_fini(b);
 }
 
 static void check_fails(
-    struct prof_bytes *b, enum status wanted, const char *said)
+    struct prof_buffer *b, enum status wanted, const char *said)
 {
     struct prof_profile *p;
     struct diag diag;
@@ -113,14 +113,14 @@ static void check_fails(
     if (strstr(diag.text, said) == NULL)
         CHECK_STR(diag.text, said);
     prof_profile_destroy(p);
-    prof_bytes_fini(b);
+    prof_buffer_fini(b);
 }
 
 /* ---- what records mean ---- */
 
 TEST(callers_are_return_addresses_less_one_and_each_context_starts_exact)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     put_app(&b, 1, APP, 0x1000, "/app", 1);
     uint64_t chain[] = {KERN, 0xffffffff81000010, 0xffffffff81000020,
                         USER, APP + 0x10,         APP + 0x20,
@@ -134,7 +134,7 @@ TEST(callers_are_return_addresses_less_one_and_each_context_starts_exact)
 
 TEST(garbage_that_looks_like_a_marker_ends_a_chain)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     put_app(&b, 1, APP, 0x1000, "/app", 1);
     put_sample(
         &b, 1, 5, (uint64_t[]){USER, APP, APP + 9, KERN, APP, USER, APP}, 7);
@@ -144,7 +144,7 @@ TEST(garbage_that_looks_like_a_marker_ends_a_chain)
 
 TEST(records_count_in_order_of_time)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     put_one(&b, 1, 30, APP + 1);
     put_one(&b, 1, 10, APP + 1);
     put_app(&b, 1, APP, 0x1000, "/new", 20);
@@ -154,7 +154,7 @@ TEST(records_count_in_order_of_time)
 
 TEST(rounds_let_go_of_what_is_older_than_the_round_before)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     put_app(&b, 1, APP, 0x1000, "/old", 5);
     put_one(&b, 1, 30, APP + 1);
     put_header(&b, PERF_USER_FINISHED_ROUND, 0);
@@ -167,7 +167,7 @@ TEST(rounds_let_go_of_what_is_older_than_the_round_before)
 
 TEST(a_round_keeps_what_the_next_may_still_precede)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     put_app(&b, 1, APP, 0x1000, "/old", 5);
     put_one(&b, 1, 30, APP + 1);
     put_header(&b, PERF_USER_FINISHED_ROUND, 0);
@@ -179,7 +179,7 @@ TEST(a_round_keeps_what_the_next_may_still_precede)
 
 TEST(a_mapping_replaces_what_it_overlaps)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     put_app(&b, 1, APP, 0x4000, "/wide", 1);
     put_app(&b, 1, APP + 0x1000, 0x1000, "/in", 2);
     for (uint64_t page = 0; page < 4; page++)
@@ -195,7 +195,7 @@ TEST(a_mapping_replaces_what_it_overlaps)
 
 TEST(a_child_inherits_mappings_until_it_execs)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     struct perf_stamp child = {2, 2, 10};
     prof_perf_put_comm(&b, (struct perf_stamp){1, 1, 0}, "shell", false);
     put_app(&b, 1, APP, 0x1000, "/shell", 0);
@@ -226,12 +226,12 @@ TEST(a_child_inherits_mappings_until_it_execs)
     CHECK_EQ(image->pid, 2);
     CHECK_EQ(image->parent_pid, 1);
     prof_profile_destroy(p);
-    prof_bytes_fini(&b);
+    prof_buffer_fini(&b);
 }
 
 TEST(modules_are_told_by_the_name_of_the_mapping)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     static const char *const names[] = {
         "/gone (deleted)", "//anon", "[heap]", "[vdso]", "/memfd:x (deleted)"};
     for (uint64_t i = 0; i < 5; i++) {
@@ -245,7 +245,7 @@ TEST(modules_are_told_by_the_name_of_the_mapping)
 
 TEST(recordings_are_read_from_standard_input)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     put_one(&b, 1, 5, APP);
     fixture_write(fixture_path("stdin.data"), b.data, b.count);
     char command[256];
@@ -262,34 +262,34 @@ TEST(recordings_are_read_from_standard_input)
     CHECK_OK(pclose(pipe));
     CHECK_EQ(prof_profile_sample_count(p), 1);
     prof_profile_destroy(p);
-    prof_bytes_fini(&b);
+    prof_buffer_fini(&b);
 }
 
 TEST(lost_records_are_counted)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     put_header(&b, PERF_RECORD_LOST, 32);
-    prof_bytes_u64(&b, 5);
-    prof_bytes_u64(&b, 1234);
-    prof_bytes_zero(&b, 16);
+    prof_buffer_u64(&b, 5);
+    prof_buffer_u64(&b, 1234);
+    prof_buffer_zero(&b, 16);
     struct prof_profile *p;
     struct diag diag;
     CHECK_OK(read_bytes(&b, &p, &diag));
     CHECK_EQ(prof_profile_loss(p, PROF_LOSS_RING_FULL), 1234);
     prof_profile_destroy(p);
-    prof_bytes_fini(&b);
+    prof_buffer_fini(&b);
 }
 
 TEST(one_event_is_kept_and_the_others_are_told)
 {
-    struct prof_bytes b = {0};
+    struct prof_buffer b = {0};
     struct perf_event_attr attr = clock_attr();
     attr.sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP;
     attr.sample_period = 77;
     attr.type = PERF_TYPE_HARDWARE;
     attr.config = PERF_COUNT_HW_INSTRUCTIONS;
-    prof_bytes_u64(&b, PERF_FILE_MAGIC);
-    prof_bytes_u64(&b, PERF_PIPE_HEADER);
+    prof_buffer_u64(&b, PERF_FILE_MAGIC);
+    prof_buffer_u64(&b, PERF_PIPE_HEADER);
     put_attr(&b, &attr, 100);
     attr.config |= 4ull << 32; /* on the small cores */
     attr.sample_period = 78;
@@ -298,8 +298,8 @@ TEST(one_event_is_kept_and_the_others_are_told)
     put_attr(&b, &attr, 102);
     for (uint64_t i = 0; i < 6; i++) {
         put_header(&b, PERF_RECORD_SAMPLE, 16);
-        prof_bytes_u64(&b, 100 + i % 3);
-        prof_bytes_u64(&b, 0x1000 + i);
+        prof_buffer_u64(&b, 100 + i % 3);
+        prof_buffer_u64(&b, 0x1000 + i);
     }
     struct prof_profile *p;
     struct diag diag;
@@ -316,19 +316,19 @@ TEST(one_event_is_kept_and_the_others_are_told)
         "instructions");
     free(actual);
     prof_profile_destroy(p);
-    prof_bytes_fini(&b);
+    prof_buffer_fini(&b);
 }
 
 TEST(every_field_of_a_sample_is_stepped_over)
 {
-    struct prof_bytes b = {0};
+    struct prof_buffer b = {0};
     struct perf_event_attr attr = clock_attr();
     attr.sample_type = (1u << 14) - 1; /* up to STACK_USER */
     attr.read_format = PERF_FORMAT_GROUP | PERF_FORMAT_ID;
     attr.branch_sample_type = PERF_SAMPLE_BRANCH_HW_INDEX;
     attr.sample_regs_user = 0x7;
-    prof_bytes_u64(&b, PERF_FILE_MAGIC);
-    prof_bytes_u64(&b, PERF_PIPE_HEADER);
+    prof_buffer_u64(&b, PERF_FILE_MAGIC);
+    prof_buffer_u64(&b, PERF_PIPE_HEADER);
     put_attr(&b, &attr, 5);
     uint64_t body[] = {
         APP,            /* ip */
@@ -361,7 +361,7 @@ TEST(every_field_of_a_sample_is_stepped_over)
         0x1234,
         8}; /* a stack of 8 bytes */
     put_header(&b, PERF_RECORD_SAMPLE, sizeof body);
-    prof_bytes_put(&b, body, sizeof body);
+    prof_buffer_put(&b, body, sizeof body);
     struct prof_profile *p;
     struct diag diag;
     CHECK_OK(read_bytes(&b, &p, &diag));
@@ -373,55 +373,55 @@ TEST(every_field_of_a_sample_is_stepped_over)
 
     /* A byte less, and the last of them reaches past the end. */
     for (size_t size = sizeof body - 16; size >= 8; size -= 8) {
-        struct prof_bytes shorter = {0};
+        struct prof_buffer shorter = {0};
         size_t head = b.count - sizeof body - sizeof(struct perf_event_header);
-        prof_bytes_put(&shorter, b.data, head);
+        prof_buffer_put(&shorter, b.data, head);
         put_header(&shorter, PERF_RECORD_SAMPLE, size);
-        prof_bytes_put(&shorter, body, size);
+        prof_buffer_put(&shorter, body, size);
         check_fails(&shorter, STATUS_MALFORMED, "too short for its event");
     }
-    prof_bytes_fini(&b);
+    prof_buffer_fini(&b);
 }
 
 /* ---- hostile ---- */
 
 TEST(another_byte_order_and_another_format_are_refused_by_name)
 {
-    struct prof_bytes b = {0};
-    prof_bytes_put(&b, "2ELIFREP\0\0\0\0\0\0\0\x68", 16);
+    struct prof_buffer b = {0};
+    prof_buffer_put(&b, "2ELIFREP\0\0\0\0\0\0\0\x68", 16);
     check_fails(&b, STATUS_UNSUPPORTED, "the other byte order");
-    prof_bytes_put(&b, "PERFFILE\x68\0\0\0\0\0\0\0", 16);
+    prof_buffer_put(&b, "PERFFILE\x68\0\0\0\0\0\0\0", 16);
     check_fails(&b, STATUS_UNSUPPORTED, "not of the perf.data format");
-    prof_bytes_put(
+    prof_buffer_put(
         &b,
         "\x7f"
         "ELF\2\1\1\0",
         8);
     check_fails(&b, STATUS_UNSUPPORTED, "neither perf.data nor folded");
     check_fails(&b, STATUS_MALFORMED, "is empty");
-    prof_bytes_put(&b, "PERFILE2", 8);
+    prof_buffer_put(&b, "PERFILE2", 8);
     check_fails(&b, STATUS_MALFORMED, "ends before");
 }
 
 TEST(a_record_smaller_than_its_header_is_malformed)
 {
-    struct prof_bytes b = begin();
-    prof_bytes_zero(&b, 16);
+    struct prof_buffer b = begin();
+    prof_buffer_zero(&b, 16);
     check_fails(&b, STATUS_MALFORMED, "less than a header");
 }
 
 TEST(a_record_before_any_event_is_malformed)
 {
-    struct prof_bytes b = {0};
-    prof_bytes_u64(&b, PERF_FILE_MAGIC);
-    prof_bytes_u64(&b, PERF_PIPE_HEADER);
+    struct prof_buffer b = {0};
+    prof_buffer_u64(&b, PERF_FILE_MAGIC);
+    prof_buffer_u64(&b, PERF_PIPE_HEADER);
     put_one(&b, 1, 1, APP);
     check_fails(&b, STATUS_MALFORMED, "too short for its event");
 }
 
 TEST(forks_cannot_multiply_mappings_without_bound)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     for (uint64_t i = 0; i < 40000; i++)
         put_app(&b, 1, APP + i * 0x1000, 0x1000, "/x", 0);
     for (uint32_t pid = 2; pid < 2000; pid++)
@@ -432,7 +432,7 @@ TEST(forks_cannot_multiply_mappings_without_bound)
 }
 
 /* Zeros, which zstd makes 60 MB of in a record. */
-static void put_bomb(struct prof_bytes *b, size_t plain_bytes)
+static void put_bomb(struct prof_buffer *b, size_t plain_bytes)
 {
     char *zeros = calloc(1, plain_bytes);
     char *packed = malloc(65000);
@@ -440,14 +440,14 @@ static void put_bomb(struct prof_bytes *b, size_t plain_bytes)
     size_t bytes = ZSTD_compress(packed, 65000, zeros, plain_bytes, 1);
     CHECK(!ZSTD_isError(bytes));
     put_header(b, PERF_USER_COMPRESSED, bytes);
-    prof_bytes_put(b, packed, bytes);
+    prof_buffer_put(b, packed, bytes);
     free(zeros);
     free(packed);
 }
 
 TEST(a_compressed_record_cannot_expand_without_bound)
 {
-    struct prof_bytes b = begin();
+    struct prof_buffer b = begin();
     put_bomb(&b, 80u << 20);
     check_fails(&b, STATUS_LIMIT, "expands to more than");
     b = begin();
@@ -455,13 +455,13 @@ TEST(a_compressed_record_cannot_expand_without_bound)
     check_fails(&b, STATUS_MALFORMED, "less than a header");
     b = begin();
     put_header(&b, PERF_USER_COMPRESSED, 8);
-    prof_bytes_zero(&b, 8);
+    prof_buffer_zero(&b, 8);
     check_fails(&b, STATUS_MALFORMED, "broken zstd");
 }
 
 /* Compress `bytes` from `*at` on into a record of the stream. */
 static void put_packed(
-    struct prof_bytes *b, ZSTD_CStream *zstd, const unsigned char **at,
+    struct prof_buffer *b, ZSTD_CStream *zstd, const unsigned char **at,
     size_t bytes)
 {
     static char packed[65000];
@@ -469,13 +469,13 @@ static void put_packed(
     ZSTD_outBuffer out = {packed, sizeof packed, 0};
     CHECK_EQ(ZSTD_compressStream2(zstd, &out, &in, ZSTD_e_flush), 0);
     put_header(b, PERF_USER_COMPRESSED, out.pos);
-    prof_bytes_put(b, packed, out.pos);
+    prof_buffer_put(b, packed, out.pos);
     *at += bytes;
 }
 
 TEST(compressed_records_may_end_in_the_middle_of_one)
 {
-    struct prof_bytes plain = {0}, b = begin();
+    struct prof_buffer plain = {0}, b = begin();
     put_app(&plain, 1, APP, 0x1000, "/app", 1);
     put_one(&plain, 1, 5, APP + 1);
     ZSTD_CStream *zstd = ZSTD_createCStream();
@@ -484,14 +484,14 @@ TEST(compressed_records_may_end_in_the_middle_of_one)
     while (at < end)
         put_packed(&b, zstd, &at, end - at < 50 ? (size_t)(end - at) : 50);
     (void)ZSTD_freeCStream(zstd);
-    prof_bytes_fini(&plain);
+    prof_buffer_fini(&plain);
     check_reads(&b, "5 9 /app+1\n");
 }
 
 /* All input is taken while output of the last block still waits for room. */
 TEST(a_compressed_record_may_fill_the_buffer_to_the_brim)
 {
-    struct prof_bytes plain = {0}, b = begin();
+    struct prof_buffer plain = {0}, b = begin();
     put_app(&plain, 1, APP, 0x1000, "/app", 1);
     for (uint64_t i = 0; i < (1 << 20) / 64 - 1; i++)
         put_one(&plain, 1, 5, APP);
@@ -502,7 +502,7 @@ TEST(a_compressed_record_may_fill_the_buffer_to_the_brim)
     put_packed(&b, zstd, &at, 40);
     put_packed(&b, zstd, &at, plain.count - 40);
     (void)ZSTD_freeCStream(zstd);
-    prof_bytes_fini(&plain);
+    prof_buffer_fini(&plain);
 
     struct prof_profile *p;
     struct diag diag;
@@ -510,7 +510,7 @@ TEST(a_compressed_record_may_fill_the_buffer_to_the_brim)
     CHECK_STR(diag.text, "");
     CHECK_EQ(prof_profile_sample_count(p), (1 << 20) / 64 - 1);
     prof_profile_destroy(p);
-    prof_bytes_fini(&b);
+    prof_buffer_fini(&b);
 }
 
 /* ---- damage ---- */

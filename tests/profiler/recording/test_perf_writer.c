@@ -292,7 +292,7 @@ TEST(annex_refuses_a_later_version_and_a_wrong_checksum)
 {
     struct prof_profile *p = fixture_everything();
     struct prof_profile *q = prof_profile_create();
-    struct prof_bytes annex = {0};
+    struct prof_buffer annex = {0};
     prof_perf_annex_write(&annex, p);
     annex.data[20] ^= 1;
     CHECK_EQ(
@@ -311,7 +311,7 @@ TEST(annex_refuses_a_later_version_and_a_wrong_checksum)
         prof_perf_annex_read(later, sizeof later, q, &diag),
         STATUS_UNSUPPORTED);
     CHECK_STR(diag.text, "the annex is of version 2, this watchfire reads 1");
-    prof_bytes_fini(&annex);
+    prof_buffer_fini(&annex);
     prof_profile_destroy(p);
     prof_profile_destroy(q);
 }
