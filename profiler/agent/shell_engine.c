@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -53,6 +54,22 @@ static unsigned long long seen_adds, seen_subs;
 
 static _Thread_local uint64_t alternate_start
     __attribute__((tls_model("initial-exec")));
+
+/*
+ * Never waits for ever: a signal handler of the program's may have interrupted
+ * the very thread that holds the lock. What is not published then costs only
+ * the outer part of some stacks.
+ */
+static bool take_lock(void)
+{
+    enum { TRIES = 1000 };
+    for (int i = 0; i < TRIES; i++) {
+        if (pthread_mutex_trylock(&lock) == 0)
+            return true;
+        (void)sched_yield();
+    }
+    return false;
+}
 
 /* ---- modules ---- */
 
@@ -192,7 +209,8 @@ void shell_engine_update(void)
 
 static void add_range(uint64_t start, uint64_t end)
 {
-    (void)pthread_mutex_lock(&lock);
+    if (!take_lock())
+        return;
     (void)prof_stacks_add(&cfi->stacks, start, end);
     (void)pthread_mutex_unlock(&lock);
 }
@@ -214,9 +232,8 @@ uint64_t shell_engine_add_stack(void)
 
 void shell_engine_drop_stack(uint64_t start)
 {
-    if (cfi == NULL)
+    if (cfi == NULL || !take_lock())
         return;
-    (void)pthread_mutex_lock(&lock);
     if (start != 0)
         prof_stacks_remove(&cfi->stacks, start);
     if (alternate_start != 0)
@@ -229,10 +246,9 @@ void shell_engine_drop_stack(uint64_t start)
 INTERPOSE int sigaltstack(const stack_t *wanted, stack_t *old)
 {
     int result = shell_real()->sigaltstack(wanted, old);
-    if (result != 0 || wanted == NULL || cfi == NULL)
-        return result;
     int saved_errno = errno;
-    (void)pthread_mutex_lock(&lock);
+    if (result != 0 || wanted == NULL || cfi == NULL || !take_lock())
+        return result;
     if (alternate_start != 0)
         prof_stacks_remove(&cfi->stacks, alternate_start);
     alternate_start = 0;
