@@ -117,6 +117,23 @@ static void expand(
     }
 }
 
+/* Names whose format nobody knows are refused before anything is sampled. */
+static enum status check_outputs(struct diag *diag)
+{
+    const struct exp_format *format;
+    const char *list = getenv("WATCHFIRE_OUTPUT");
+    for (list = list ? list : ""; *list != '\0';) {
+        char path[TOOL_TEXT_BYTES];
+        size_t length = strcspn(list, ",");
+        (void)snprintf(path, sizeof path, "%.*s", (int)length, list);
+        enum status status = exp_format_by_path(&format, path, diag);
+        if (status != STATUS_OK)
+            return status;
+        list += length + (list[length] == ',');
+    }
+    return STATUS_OK;
+}
+
 static enum status begin_outputs(struct collect *collect, struct diag *diag)
 {
     const char *list = getenv("WATCHFIRE_OUTPUT");
@@ -175,6 +192,8 @@ static bool serve(struct collect *collect, int wait_ms)
     if (own_ms >= 0 && own_ms < wait_ms)
         wait_ms = own_ms;
     bool is_ready = poll(&wait, 1, wait_ms) > 0;
+    /* Who has connected and not spoken yet is about to. */
+    is_ready |= own_ms >= 0 && prof_collector_stats(collector).live == 0;
     prof_collector_run(collector);
     return is_ready;
 }
@@ -220,7 +239,8 @@ int collect_main(int argc, char **argv)
         return say_usage("record", "collect is not for the command line");
 
     prefer_to_be_killed();
-    if (read_settings(&collect, &collect.refusal) != STATUS_OK)
+    if (read_settings(&collect, &collect.refusal) != STATUS_OK ||
+        check_outputs(&collect.refusal) != STATUS_OK)
         collect.options.refusal = collect.refusal.text;
     if (session_begin(&collect.session, &collect.options, &diag) != STATUS_OK)
         return say_failure(&diag);

@@ -187,6 +187,12 @@ static enum status set_environment(const char *session, struct diag *diag)
     enum status status = find_agent(agent, sizeof agent, diag);
     if (status != STATUS_OK)
         return status;
+    if (strpbrk(agent, " :") != NULL)
+        return fail(
+            diag, STATUS_UNSUPPORTED,
+            "cannot preload '%s': LD_PRELOAD takes no path with a space or "
+            "colon; install watchfire elsewhere",
+            agent);
     const char *others = getenv("LD_PRELOAD");
     (void)snprintf(
         list, sizeof list, "%s%s%s", agent, others && *others ? ":" : "",
@@ -215,9 +221,11 @@ static bool become_calling_user(void)
 
 /* In the child; an errno goes through the pipe when the program cannot run. */
 static _Noreturn void become_program(
-    char *const argv[], const sigset_t *mask, int pipe_fd)
+    char *const argv[], const struct launch_signals *signals, int pipe_fd)
 {
-    (void)sigprocmask(SIG_SETMASK, mask, NULL);
+    (void)sigaction(SIGCHLD, &signals->child, NULL);
+    (void)sigaction(SIGPIPE, &signals->pipe, NULL);
+    (void)sigprocmask(SIG_SETMASK, &signals->mask, NULL);
     if (become_calling_user())
         (void)execvp(argv[0], argv);
     int error = errno;
@@ -226,8 +234,9 @@ static _Noreturn void become_program(
 }
 
 enum status launch_start(
-    char *const argv[], const char *session, const sigset_t *mask, pid_t *pid,
-    int *exit_status, struct diag *diag)
+    char *const argv[], const char *session,
+    const struct launch_signals *signals, pid_t *pid, int *exit_status,
+    struct diag *diag)
 {
     int pipe_fds[2], error = 0;
     *exit_status = EXIT_FAILED;
@@ -239,7 +248,7 @@ enum status launch_start(
 
     *pid = fork();
     if (*pid == 0)
-        become_program(argv, mask, pipe_fds[1]);
+        become_program(argv, signals, pipe_fds[1]);
     (void)close(pipe_fds[1]);
     if (*pid < 0)
         status = fail(diag, STATUS_SYSTEM, "fork");

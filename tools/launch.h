@@ -22,16 +22,23 @@ enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 MUST_CHECK enum status launch_check(
     const char *command, int *exit_status, struct diag *diag);
 
+/* What the program is to find as it would without us. */
+struct launch_signals {
+    sigset_t mask;
+    struct sigaction child, pipe; /* of SIGCHLD and SIGPIPE */
+};
+
 /*
  * Start `argv` with the agent preloaded. Run through sudo, the program runs as
  * the calling user.
  *
  *   session      WATCHFIRE_SESSION for the agent
- *   mask         the signal mask it starts with
+ *   signals      the mask and dispositions it starts with
  *   exit_status  out, on failure, as above
  */
 MUST_CHECK enum status launch_start(
-    char *const argv[], const char *session, const sigset_t *mask, pid_t *pid,
-    int *exit_status, struct diag *diag);
+    char *const argv[], const char *session,
+    const struct launch_signals *signals, pid_t *pid, int *exit_status,
+    struct diag *diag);
 
 #endif

@@ -84,8 +84,10 @@ static enum status begin_recording(struct output *output, struct diag *diag)
     if (fd < 0)
         return fail(diag, STATUS_SYSTEM, "cannot write '%s'", output->path);
     enum status status = prof_recording_adopt_fd(fd, &output->recording, diag);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         (void)close(fd);
+        (void)unlink(output->partial_path);
+    }
     return status;
 }
 

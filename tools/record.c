@@ -4,7 +4,8 @@
  *
  * The program keeps its standard streams, exit status and signals. Our exit
  * status is its own, its fatal signal raised again; 0 becomes 1 when an output
- * failed; 127 not found, 126 not executable; 2 the command line is wrong.
+ * failed or nothing could be sampled; 127 not found, 126 not executable; 2 the
+ * command line is wrong.
  */
 #include "tools/tool.h"
 
@@ -25,7 +26,7 @@
 #include "tools/launch.h"
 #include "tools/session.h"
 
-enum { DEFAULT_HZ = 997 };
+enum { DEFAULT_HZ = 997, TWICE_NS = 1000000000, WAIT_WITHOUT_PIDFD_MS = 100 };
 
 struct run {
     struct session session;
@@ -35,11 +36,12 @@ struct run {
     size_t path_count;
     uint64_t duration_ns; /* 0: until the program ends */
     char **command;
-    sigset_t mask; /* as we were started with: the program's */
+    struct launch_signals signals; /* as we were started: the program's */
     pid_t pid;
     int wait_status;
     struct rusage usage;
-    bool is_abandoned; /* a second Ctrl-C: the program is left to itself */
+    uint64_t interrupted_ns; /* the latest Ctrl-C */
+    bool is_abandoned;       /* a second one: the program is left to itself */
 };
 
 static const char help[] =
@@ -214,13 +216,16 @@ static uint64_t now_ns(void)
  */
 static void take_signals(struct run *run, int fd)
 {
-    static int interrupts;
     struct signalfd_siginfo info;
     while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_code <= 0)
             (void)kill(run->pid, (int)info.ssi_signo);
-        if (info.ssi_signo == SIGINT && ++interrupts > 1)
-            run->is_abandoned = true;
+        if (info.ssi_signo != SIGINT)
+            continue;
+        /* A program may use Ctrl-C as a key; twice at once means us. */
+        uint64_t now = now_ns();
+        run->is_abandoned |= now - run->interrupted_ns < TWICE_NS;
+        run->interrupted_ns = now;
     }
 }
 
@@ -234,6 +239,15 @@ static int next_wait_ms(const struct run *run, uint64_t end_ns)
     return wait_ms < 0 || (uint64_t)wait_ms > left_ms ? (int)left_ms : wait_ms;
 }
 
+/* For systems without pidfd_open(2). */
+static bool has_ended(const struct run *run)
+{
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_PID, (id_t)run->pid, &info, WEXITED | WNOHANG | WNOWAIT) !=
+               0 ||
+           info.si_pid == run->pid;
+}
+
 /* Serve the agents until the program ends, or the duration does. */
 static void wait_for_end(struct run *run, int signals, int pidfd)
 {
@@ -244,14 +258,17 @@ static void wait_for_end(struct run *run, int signals, int pidfd)
         {.fd = pidfd, .events = POLLIN}};
 
     while (!run->is_abandoned && (end_ns == 0 || now_ns() < end_ns)) {
-        int ready = poll(waits, 3, next_wait_ms(run, end_ns));
+        int wait_ms = next_wait_ms(run, end_ns);
+        if (pidfd < 0 && (wait_ms < 0 || wait_ms > WAIT_WITHOUT_PIDFD_MS))
+            wait_ms = WAIT_WITHOUT_PIDFD_MS;
+        int ready = poll(waits, 3, wait_ms);
         if (ready < 0 && errno != EINTR)
             break;
         if (ready > 0 && waits[1].revents != 0)
             take_signals(run, signals);
         prof_collector_run(run->session.collector);
         outputs_sync(&run->session.outputs, run->session.profile);
-        if (ready > 0 && waits[2].revents != 0)
+        if (pidfd < 0 ? has_ended(run) : ready > 0 && waits[2].revents != 0)
             break;
     }
 }
@@ -328,21 +345,35 @@ static int pass_on_status(int wait_status, bool is_failed)
     return status == 0 && is_failed ? EXIT_FAILED : status;
 }
 
+/*
+ * What is sent to us is for the program; SIGCHLD must not be ignored, or its
+ * status is lost; and a reader that went away must not end us.
+ */
+static void take_over_signals(struct run *run, sigset_t *taken)
+{
+    static const int numbers[] = {SIGINT,  SIGTERM, SIGHUP,
+                                  SIGQUIT, SIGUSR1, SIGUSR2};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    (void)sigemptyset(taken);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        (void)sigaddset(taken, numbers[i]);
+    (void)sigprocmask(SIG_BLOCK, taken, &run->signals.mask);
+    (void)sigaction(SIGCHLD, &standard, &run->signals.child);
+    (void)sigaction(SIGPIPE, &ignore, &run->signals.pipe);
+}
+
 static int run_program(struct run *run)
 {
     struct diag diag = {.status = STATUS_OK};
     int exit_status = EXIT_FAILED;
     sigset_t taken;
-    (void)sigemptyset(&taken);
-    (void)sigaddset(&taken, SIGINT);
-    (void)sigaddset(&taken, SIGTERM);
-    (void)sigaddset(&taken, SIGHUP);
-    (void)sigprocmask(SIG_BLOCK, &taken, &run->mask);
+    take_over_signals(run, &taken);
     int signals = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
 
     const char *session = prof_collector_session(run->session.collector);
     if (launch_start(
-            run->command, session, &run->mask, &run->pid, &exit_status,
+            run->command, session, &run->signals, &run->pid, &exit_status,
             &diag) != STATUS_OK) {
         say("%s", diag.text);
         return exit_status;

@@ -259,6 +259,8 @@ void prof_core_restart_in_child(void)
     for (int i = 0; i < PROF_SCRATCH_COUNT; i++)
         atomic_store_explicit(
             &prof_core.scratch[i].is_taken, 0, memory_order_relaxed);
+    if (prof_core_is_silent())
+        return;
 
     struct prof_core_config config = prof_core.config;
     (void)prof_core_start(&config, NULL, 0);
@@ -269,11 +271,15 @@ void prof_core_fall_silent(void)
     atomic_store_explicit(&prof_core.is_silent, 1, memory_order_relaxed);
 }
 
+bool prof_core_is_silent(void)
+{
+    return atomic_load_explicit(&prof_core.is_silent, memory_order_relaxed);
+}
+
 bool prof_core_is_ours(void)
 {
     return atomic_load_explicit(&prof_core.is_active, memory_order_relaxed) &&
-           !atomic_load_explicit(&prof_core.is_silent, memory_order_relaxed) &&
-           (uint32_t)sys_getpid() == prof_core.pid;
+           !prof_core_is_silent() && (uint32_t)sys_getpid() == prof_core.pid;
 }
 
 bool prof_core_before_exec(bool is_masked)
@@ -282,8 +288,10 @@ bool prof_core_before_exec(bool is_masked)
         (!is_masked && (prof_core.actions & WIRE_DISARM_FOR_EXEC) == 0))
         return false;
     struct wire_reply reply;
-    return prof_link_ask(
+    (void)prof_link_ask(
         prof_core.config.session, WIRE_EXEC, -1, NULL, EXEC_TIMEOUT_MS, &reply);
+    /* Also without an answer in time: it may be carried out later. */
+    return true;
 }
 
 void prof_core_after_failed_exec(void)

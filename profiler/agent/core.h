@@ -96,6 +96,7 @@ bool prof_core_is_ours(void);
  * call that is not its own: from now on the core makes none.
  */
 void prof_core_fall_silent(void);
+bool prof_core_is_silent(void);
 
 /* The process begins to exit: note its CPU time. */
 void prof_core_note_exit(void);
@@ -134,6 +135,10 @@ __attribute__((visibility("hidden"))) SIGNAL_SAFE void prof_handle_signal(
  */
 bool prof_signal_is_ours(int signal);
 void prof_signals_install(void);
+
+/* For an exec: ignore in the kernel what the program ignores; and back. */
+void prof_signals_reveal(void);
+void prof_signals_hide(void);
 void prof_signal_exchange(
     int signal, const struct prof_kernel_sigaction *wanted,
     struct prof_kernel_sigaction *old);

@@ -20,8 +20,10 @@
  * handlers and by children between fork and exec.
  */
 #define SHELL_REAL_LIST(X)                                                     \
+    X(__sysv_signal)                                                           \
     X(dlclose)                                                                 \
     X(execve)                                                                  \
+    X(execveat)                                                                \
     X(execvpe)                                                                 \
     X(fexecve)                                                                 \
     X(prctl)                                                                   \
@@ -30,9 +32,14 @@
     X(sigaction)                                                               \
     X(sigaltstack)                                                             \
     X(signal)                                                                  \
-    X(sigprocmask)
+    X(sigprocmask)                                                             \
+    X(syscall)
 
 int dlclose(void *handle);
+void (*bsd_signal(int number, void (*handler)(int)))(int);
+void (*__sysv_signal(int number, void (*handler)(int)))(int);
+int __sigaction(
+    int number, const struct sigaction *wanted, struct sigaction *old);
 int prctl(int option, ...);
 
 struct shell_real {
@@ -77,6 +84,8 @@ bool shell_start_collector(
 
 /* Publish every module's code that was not published yet. */
 void shell_publish_modules(void);
+
+void shell_modules_after_fork(void);
 
 /* Tell which of the published modules are gone. */
 void shell_retire_modules(void);

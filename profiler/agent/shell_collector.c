@@ -119,6 +119,16 @@ static void become_collector(struct launch *launch, int error_pipe)
     (void)sys_call3(__NR_write, (long)error_pipe, &error, sizeof error);
 }
 
+/* Before Linux 5.9 one by one, up to what is usual. */
+static void close_from(int first)
+{
+    enum { USUAL_LIMIT = 1024 };
+    if (sys_call3(__NR_close_range, (long)first, (long)~0U, 0L) == 0)
+        return;
+    for (int fd = first; fd < USUAL_LIMIT; fd++)
+        (void)sys_close(fd);
+}
+
 /* Keep the socket and the pipe above the collector's descriptors, no others. */
 static void drop_descriptors(struct launch *launch, int *error_pipe)
 {
@@ -132,7 +142,7 @@ static void drop_descriptors(struct launch *launch, int *error_pipe)
     (void)sys_call3(__NR_fcntl, (long)KEPT, (long)F_SETFD, (long)FD_CLOEXEC);
     (void)sys_call3(
         __NR_fcntl, (long)(KEPT + 1), (long)F_SETFD, (long)FD_CLOEXEC);
-    (void)sys_call3(__NR_close_range, (long)(KEPT + 2), (long)~0U, 0L);
+    close_from(KEPT + 2);
     launch->socket = KEPT;
     *error_pipe = KEPT + 1;
 
@@ -152,7 +162,7 @@ static _Noreturn void guard_collector(struct launch *launch, int error_pipe)
     if (collector == 0)
         become_collector(launch, error_pipe);
     else {
-        (void)sys_call3(__NR_close_range, 0L, (long)~0U, 0L);
+        close_from(0);
         (void)sys_call2(__NR_prctl, (long)PR_SET_NAME, "watchfire-guard");
         if (collector > 0 && launch->is_adoptive)
             (void)sys_call4(__NR_wait4, collector, NULL, 0L, NULL);

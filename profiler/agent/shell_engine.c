@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "profiler/agent/core.h"
 #include "profiler/agent/shell.h"
 #include "profiler/unwind/module_phdr.h"
 #include "profiler/unwind/modules.h"
@@ -192,7 +193,8 @@ void shell_engine_update(void)
 {
     unsigned long long counts[2] = {0, 0};
     /* Whoever holds the lock publishes; and this may be a nested call. */
-    if (cfi == NULL || pthread_mutex_trylock(&lock) != 0)
+    if (cfi == NULL || prof_core_is_silent() ||
+        pthread_mutex_trylock(&lock) != 0)
         return;
     int saved_errno = errno;
     (void)dl_iterate_phdr(read_counts, counts);
@@ -247,7 +249,8 @@ INTERPOSE int sigaltstack(const stack_t *wanted, stack_t *old)
 {
     int result = shell_real()->sigaltstack(wanted, old);
     int saved_errno = errno;
-    if (result != 0 || wanted == NULL || cfi == NULL || !take_lock())
+    if (result != 0 || wanted == NULL || cfi == NULL || !prof_core_is_ours() ||
+        !take_lock())
         return result;
     if (alternate_start != 0)
         prof_stacks_remove(&cfi->stacks, alternate_start);

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include "profiler/agent/core.h"
 
@@ -81,16 +82,21 @@ static int change_mask(
 
     unsigned before = beliefs, after = before;
     sigset_t given;
-    if (wanted != NULL) {
+    /* In a vfork child the mask is its own, the belief its parent's. */
+    bool is_kept = wanted != NULL && (uint32_t)getpid() == prof_core.pid;
+    if (is_kept) {
         after = apply(how, before, bits_in(wanted));
         given = *wanted;
-        for (int i = 0; i < 2; i++)
+        /* An unblocking goes through: the handler may have blocked it. */
+        for (int i = 0; how != SIG_UNBLOCK && i < 2; i++)
             (void)sigdelset(&given, our_signals[i]);
     }
-    int result = real(how, wanted ? &given : NULL, old);
+    /* What is unblocked is so when the call returns: one may wait for it. */
+    beliefs = before & after;
+    int result = real(how, is_kept ? &given : wanted, old);
+    beliefs = result == 0 ? after : before;
     if (result != 0)
         return result;
-    beliefs = after;
     for (int i = 0; old != NULL && i < 2; i++) {
         if (before & 1u << our_signals[i])
             (void)sigaddset(old, our_signals[i]);

@@ -134,6 +134,12 @@ void shell_retire_modules(void)
     (void)pthread_mutex_unlock(&published_lock);
 }
 
+void shell_modules_after_fork(void)
+{
+    /* Another thread of the parent may have held it. */
+    published_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
 INTERPOSE int dlclose(void *handle)
 {
     shell_publish_modules();

@@ -98,6 +98,7 @@ static const struct prof_engine *load_reference(const char **reason)
 static void restart_in_child(void)
 {
     shell_engine_after_fork();
+    shell_modules_after_fork();
     prof_core_restart_in_child();
 }
 

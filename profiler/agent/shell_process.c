@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
@@ -32,8 +33,8 @@ INTERPOSE __attribute__((noreturn)) void _Exit(int status)
 /* ---- seccomp ---- */
 
 /*
- * A filter installed by a raw system call is not noticed; what the agent does
- * afterwards outside the handler is then as the filter sees it. (seccomp(2))
+ * prctl() and, as libseccomp does it, syscall(). A filter installed by a raw
+ * system call is not noticed. (seccomp(2))
  */
 INTERPOSE int prctl(int option, ...)
 {
@@ -50,6 +51,22 @@ INTERPOSE int prctl(int option, ...)
     return result;
 }
 
+INTERPOSE long syscall(long number, ...)
+{
+    long arguments[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        arguments[i] = va_arg(list, long);
+    va_end(list);
+    long result = shell_real()->syscall(
+        number, arguments[0], arguments[1], arguments[2], arguments[3],
+        arguments[4], arguments[5]);
+    if (number == SYS_seccomp && result == 0)
+        prof_core_fall_silent();
+    return result;
+}
+
 /* ---- exec: disarm, exec, and arm again when it failed ---- */
 
 /*
@@ -60,12 +77,14 @@ static bool begin_exec(void)
 {
     bool is_disarmed = prof_core_before_exec(shell_mask_beliefs() != 0);
     shell_mask_reveal();
+    prof_signals_reveal();
     return is_disarmed;
 }
 
 static void undo_exec(bool is_disarmed)
 {
     int saved_errno = errno;
+    prof_signals_hide();
     shell_mask_hide();
     if (is_disarmed)
         prof_core_after_failed_exec();
@@ -104,6 +123,16 @@ INTERPOSE int execv(const char *path, char *const argv[])
 INTERPOSE int execvp(const char *file, char *const argv[])
 {
     return execvpe(file, argv, environ);
+}
+
+INTERPOSE int execveat(
+    int folder, const char *path, char *const argv[], char *const envp[],
+    int flags)
+{
+    bool is_disarmed = begin_exec();
+    int result = shell_real()->execveat(folder, path, argv, envp, flags);
+    undo_exec(is_disarmed);
+    return result;
 }
 
 /*

@@ -49,26 +49,56 @@ bool prof_signal_is_ours(int signal)
     return is_installed && signal_index(signal) >= 0;
 }
 
+/* Put `action` into force for our signal `index`; the old one goes to `old`. */
+static void act(
+    int index, const struct prof_kernel_sigaction *action,
+    struct prof_kernel_sigaction *old)
+{
+    (void)sys_call4(
+        __NR_rt_sigaction, (long)our_signals[index], action, old,
+        sizeof action->mask);
+}
+
+/*
+ * All signals stay blocked in the handler: nothing nests, and nobody jumps out
+ * of it. SA_ONSTACK, because a runtime with small stacks gives its threads an
+ * alternate one.
+ */
+static struct prof_kernel_sigaction our_action(void)
+{
+    return (struct prof_kernel_sigaction){
+        .handler = (void (*)(int))(uintptr_t)prof_handle_signal,
+        .flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | KERNEL_SA_RESTORER,
+        .restorer = prof_restore_rt,
+        .mask = ~UINT64_C(0)};
+}
+
 void prof_signals_install(void)
 {
-    if (is_installed)
-        return;
-    for (int i = 0; i < 2; i++) {
-        /*
-         * All signals stay blocked in the handler: nothing nests, and nobody
-         * jumps out of it. SA_ONSTACK, because a runtime with small stacks
-         * gives its threads an alternate one.
-         */
-        struct prof_kernel_sigaction action = {
-            .handler = (void (*)(int))(uintptr_t)prof_handle_signal,
-            .flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | KERNEL_SA_RESTORER,
-            .restorer = prof_restore_rt,
-            .mask = ~UINT64_C(0)};
-        (void)sys_call4(
-            __NR_rt_sigaction, (long)our_signals[i], &action, &believed[i],
-            sizeof action.mask);
-    }
+    struct prof_kernel_sigaction ours = our_action();
+    for (int i = 0; !is_installed && i < 2; i++)
+        act(i, &ours, &believed[i]);
     is_installed = true;
+}
+
+static void act_where_ignored(const struct prof_kernel_sigaction *action)
+{
+    for (int i = 0; is_installed && i < 2; i++) {
+        if (believed[i].handler == SIG_IGN)
+            act(i, action, NULL);
+    }
+}
+
+void prof_signals_reveal(void)
+{
+    struct prof_kernel_sigaction ignore = {.handler = SIG_IGN};
+    act_where_ignored(&ignore);
+}
+
+void prof_signals_hide(void)
+{
+    struct prof_kernel_sigaction ours = our_action();
+    act_where_ignored(&ours);
 }
 
 void prof_signal_exchange(

@@ -39,6 +39,8 @@ static uint64_t random_phase_ns(uint64_t period_ns)
 bool prof_timers_wanted(void)
 {
     return prof_core_is_ours() &&
+           !atomic_load_explicit(
+               &prof_core.ring.header->is_stopped, memory_order_relaxed) &&
            (prof_core.actions & (WIRE_ARM_TIMERS | WIRE_ARM_BRIEF)) != 0;
 }
 
@@ -73,6 +75,6 @@ int prof_timer_arm(int tid, bool is_beginning)
 
 void prof_timer_disarm(int timer)
 {
-    if (timer >= 0)
+    if (timer >= 0 && !prof_core_is_silent())
         (void)sys_call1(__NR_timer_delete, (long)timer);
 }

@@ -144,11 +144,11 @@ void prof_address_space_add(
 {
     const struct prof_space_mapping *known =
         prof_address_space_find(space, start, UINT64_MAX - 1);
-    if (known == NULL) {
-        begin_mapping(
-            space, start, end, offset,
-            prof_profile_add_module(space->profile, module));
-    }
+    uint32_t id = known == NULL
+                      ? prof_profile_add_module(space->profile, module)
+                      : PROF_NONE;
+    if (id != PROF_NONE)
+        begin_mapping(space, start, end, offset, id);
 }
 
 /* ---- /proc/PID/maps ---- */

@@ -1,6 +1,8 @@
 /* The collector: follows a process tree and drains its rings. */
 #include "profiler/collector/collector.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +58,7 @@ enum status prof_collector_create(
     made->is_waited_for = options->is_waited_for;
     made->is_reference_wanted = options->is_reference_wanted;
     made->refusal = options->refusal;
-    made->listener.socket = -1;
+    prof_listener_init(&made->listener);
 
     made->epoll = epoll_create1(EPOLL_CLOEXEC);
     enum status status =
@@ -155,7 +157,8 @@ static void answer_hello(
         prof_listener_answer(hello->connection, &reply);
         return;
     }
-    struct diag diag = {.text = "no segment came along"};
+    struct diag diag = {
+        .status = STATUS_MALFORMED, .text = "no segment came along"};
     struct prof_target **earlier = find_target(collector, hello->pid);
     /* The same pid says HELLO again: it has exec'ed, or was taken anew. */
     if (*earlier != NULL)
@@ -235,6 +238,10 @@ static void note_failure(
             request->message.text);
     }
     prof_profile_add_loss(collector->common.profile, PROF_LOSS_NOT_SAMPLED, 1);
+    /* It may have said HELLO before it failed: then its clock is armed. */
+    struct prof_target **armed = find_target(collector, request->pid);
+    if (*armed != NULL)
+        remove_target(collector, armed);
     struct wire_reply reply = make_reply(collector);
     prof_listener_answer(request->connection, &reply);
 }
@@ -279,6 +286,19 @@ static void adapt_wait(struct prof_collector *collector, double fullest)
         collector->wait_ms = WAIT_MAX_MS;
 }
 
+/* Old kernels and filters refuse pidfd_open(2): then ask each time. */
+static void bury_unwatched(struct prof_collector *collector)
+{
+    struct prof_target **at = &collector->targets;
+    while (*at != NULL) {
+        if ((*at)->pidfd < 0 && kill((pid_t)(*at)->pid, 0) != 0 &&
+            errno == ESRCH)
+            remove_target(collector, at);
+        else
+            at = &(*at)->next;
+    }
+}
+
 /* End the targets whose process is dead. */
 static void bury_dead(struct prof_collector *collector)
 {
@@ -314,11 +334,14 @@ void prof_collector_run(struct prof_collector *collector)
     }
     adapt_wait(collector, fullest);
     bury_dead(collector);
+    bury_unwatched(collector);
 }
 
 void prof_collector_finish(struct prof_collector *collector)
 {
     prof_collector_run(collector);
+    /* Nobody is served from here on: who asks must be refused at once. */
+    prof_listener_close(&collector->listener);
     while (collector->targets != NULL)
         remove_target(collector, &collector->targets);
 }

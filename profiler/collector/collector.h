@@ -51,7 +51,7 @@ MUST_CHECK enum status prof_collector_create(
     struct prof_collector **collector, struct prof_profile *profile,
     const struct prof_collector_options *options, struct diag *diag);
 
-/* Ends all sampling that is still on, without closing the accounts. */
+/* Ends what sampling is still on. */
 void prof_collector_destroy(struct prof_collector *collector);
 
 /* The value of WATCHFIRE_SESSION for the program to be sampled. */
@@ -64,8 +64,8 @@ int prof_collector_wait_ms(const struct prof_collector *collector);
 void prof_collector_run(struct prof_collector *collector);
 
 /*
- * End sampling everywhere and close every account. Agents that wait for
- * outputs go on waiting, until prof_collector_release().
+ * End sampling everywhere, close every account, and refuse who asks. Agents
+ * that wait for outputs go on waiting, until prof_collector_release().
  */
 void prof_collector_finish(struct prof_collector *collector);
 

@@ -13,9 +13,9 @@
 
 enum { NAME_DIGITS = 16 };
 
-static void listener_init(struct prof_listener *listener, int socket)
+void prof_listener_init(struct prof_listener *listener)
 {
-    *listener = (struct prof_listener){.socket = socket};
+    *listener = (struct prof_listener){.socket = -1};
     for (int i = 0; i < PROF_CONNECTIONS; i++)
         listener->connections[i] = -1;
 }
@@ -23,7 +23,7 @@ static void listener_init(struct prof_listener *listener, int socket)
 enum status prof_listener_open(
     struct prof_listener *listener, struct diag *diag)
 {
-    listener_init(listener, -1);
+    prof_listener_init(listener);
     unsigned char random[(NAME_DIGITS + WIRE_SECRET_BYTES) / 2];
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return fail(diag, STATUS_SYSTEM, "make a session");
@@ -55,7 +55,7 @@ enum status prof_listener_adopt(
     struct prof_listener *listener, int socket, const char *session,
     struct diag *diag)
 {
-    listener_init(listener, -1);
+    prof_listener_init(listener);
     if (session == NULL ||
         strlen(session) != NAME_DIGITS + 1 + WIRE_SECRET_BYTES ||
         session[NAME_DIGITS] != '.')
@@ -77,7 +77,7 @@ void prof_listener_close(struct prof_listener *listener)
     }
     if (listener->socket >= 0)
         (void)close(listener->socket);
-    listener_init(listener, -1);
+    prof_listener_init(listener);
 }
 
 /* Accept what waits; a full table gives up its oldest, silent connection. */

@@ -29,6 +29,9 @@ struct prof_request {
     struct wire_message message;
 };
 
+/* One that is closed. */
+void prof_listener_init(struct prof_listener *listener);
+
 /* A new session with a name and secret of its own. */
 MUST_CHECK enum status prof_listener_open(
     struct prof_listener *listener, struct diag *diag);

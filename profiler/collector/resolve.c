@@ -10,7 +10,10 @@
 #include "profiler/collector/target.h"
 #include "profiler/unwind/sig_walk.h"
 
-enum { RECORD_ROOM = WIRE_RECORD_BLOCKS * WIRE_BLOCK_BYTES };
+enum {
+    RECORD_ROOM = WIRE_RECORD_BLOCKS * WIRE_BLOCK_BYTES,
+    FRUITLESS_SCAN_NS = 1000000000
+};
 
 static const char own_library[] = "/libwatchfire.so";
 
@@ -114,10 +117,14 @@ static const struct prof_space_mapping *find_mapping(
 {
     const struct prof_space_mapping *found =
         prof_address_space_find(&target->space, pc, when_ns);
-    if (found != NULL || target->is_scanned)
+    if (found != NULL || target->is_scanned || when_ns < target->next_scan_ns)
         return found;
     refresh(target);
-    return prof_address_space_find(&target->space, pc, when_ns);
+    found = prof_address_space_find(&target->space, pc, when_ns);
+    /* An address that nobody explains must not cost a reading each drain. */
+    if (found == NULL)
+        target->next_scan_ns = when_ns + FRUITLESS_SCAN_NS;
+    return found;
 }
 
 /* What an address in no known module is shown as. */
@@ -173,8 +180,10 @@ static uint32_t find_frame(
             ->frame;
 
     struct prof_frame_entry entry = make_frame(target, place);
-    /* Reading the maps may have made the cache stale: then keep nothing. */
-    if (target->frames_generation == target->space.generation) {
+    /* Reading the maps may have made the cache stale; and what is in no known
+       module may be in one tomorrow. Such is not kept. */
+    if (target->frames_generation == target->space.generation &&
+        entry.to_ns > entry.from_ns) {
         id = table_add(&target->frames, &entry);
         if (id != TABLE_NONE)
             (void)index_add(&target->frames_by_word, hash, id);

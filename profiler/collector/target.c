@@ -323,6 +323,8 @@ static void close_account(struct prof_target *target)
         add_rest(target, "[unsampled]", rest.unsampled_ns);
         add_rest(target, "[exit]", rest.exit_ns);
     }
+    if (target->process == PROF_NONE)
+        return; /* out of memory, which the profile tells */
     struct prof_process *process =
         prof_profile_edit_process(target->common->profile, target->process);
     process->end_ns = monotonic_ns();

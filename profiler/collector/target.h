@@ -45,6 +45,7 @@ struct prof_target {
     struct table batch;          /* struct prof_pending */
     struct table records;        /* of one drain: a size, the bytes, ... */
     bool is_scanned;             /* the maps were read in this drain */
+    uint64_t next_scan_ns;       /* after a reading that explained nothing */
     uint64_t clock_ns, count_ns; /* CPU time and perf's count, last read
                                     together */
     uint64_t malformed;

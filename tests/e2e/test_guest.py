@@ -90,6 +90,19 @@ def test_the_programs_own_signals_are_its_own(tmp_path):
     alike(tmp_path, lab.program("own_signals"))
 
 
+def test_signals_are_inherited_as_the_program_set_them(tmp_path):
+    alike(tmp_path, lab.program("inherit_signals"))
+
+
+def test_programs_started_after_the_duration_are_left_alone(tmp_path):
+    path = tmp_path / "x.folded"
+    script = "sleep 0.4; /bin/true; /bin/true; exec sh -c 'exit 5'"
+    watched = lab.run(lab.WATCHFIRE, "record", "-d", "0.2", "-o", path, "--",
+                      "sh", "-c", script)
+    assert watched.returncode == 5
+    assert path.exists()
+
+
 def test_blocked_signals_cost_nobody_his_life(tmp_path):
     folded = alike(tmp_path, lab.program("blocked"))
     weights = folded.inclusive()
