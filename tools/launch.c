@@ -221,11 +221,12 @@ static bool become_calling_user(void)
 
 /* In the child; an errno goes through the pipe when the program cannot run. */
 static _Noreturn void become_program(
-    char *const argv[], const struct launch_signals *signals, int pipe_fd)
+    char *const argv[], const struct launch_inherited *inherited, int pipe_fd)
 {
-    (void)sigaction(SIGCHLD, &signals->child, NULL);
-    (void)sigaction(SIGPIPE, &signals->pipe, NULL);
-    (void)sigprocmask(SIG_SETMASK, &signals->mask, NULL);
+    (void)setrlimit(RLIMIT_NOFILE, &inherited->files);
+    (void)sigaction(SIGCHLD, &inherited->child, NULL);
+    (void)sigaction(SIGPIPE, &inherited->pipe, NULL);
+    (void)sigprocmask(SIG_SETMASK, &inherited->mask, NULL);
     if (become_calling_user())
         (void)execvp(argv[0], argv);
     int error = errno;
@@ -235,7 +236,7 @@ static _Noreturn void become_program(
 
 enum status launch_start(
     char *const argv[], const char *session,
-    const struct launch_signals *signals, pid_t *pid, int *exit_status,
+    const struct launch_inherited *inherited, pid_t *pid, int *exit_status,
     struct diag *diag)
 {
     int pipe_fds[2], error = 0;
@@ -248,7 +249,7 @@ enum status launch_start(
 
     *pid = fork();
     if (*pid == 0)
-        become_program(argv, signals, pipe_fds[1]);
+        become_program(argv, inherited, pipe_fds[1]);
     (void)close(pipe_fds[1]);
     if (*pid < 0)
         status = fail(diag, STATUS_SYSTEM, "fork");

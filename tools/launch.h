@@ -6,6 +6,7 @@
 #define TOOLS_LAUNCH_H
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "profiler/base/status.h"
@@ -23,9 +24,10 @@ MUST_CHECK enum status launch_check(
     const char *command, int *exit_status, struct diag *diag);
 
 /* What the program is to find as it would without us. */
-struct launch_signals {
+struct launch_inherited {
     sigset_t mask;
     struct sigaction child, pipe; /* of SIGCHLD and SIGPIPE */
+    struct rlimit files;          /* RLIMIT_NOFILE */
 };
 
 /*
@@ -33,12 +35,12 @@ struct launch_signals {
  * the calling user.
  *
  *   session      WATCHFIRE_SESSION for the agent
- *   signals      the mask and dispositions it starts with
+ *   inherited    what it starts with
  *   exit_status  out, on failure, as above
  */
 MUST_CHECK enum status launch_start(
     char *const argv[], const char *session,
-    const struct launch_signals *signals, pid_t *pid, int *exit_status,
+    const struct launch_inherited *inherited, pid_t *pid, int *exit_status,
     struct diag *diag);
 
 #endif

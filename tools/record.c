@@ -10,7 +10,6 @@
 #include "tools/tool.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,19 +23,15 @@
 #include <unistd.h>
 
 #include "tools/launch.h"
+#include "tools/record_options.h"
 #include "tools/session.h"
 
-enum { DEFAULT_HZ = 997, TWICE_NS = 1000000000, WAIT_WITHOUT_PIDFD_MS = 100 };
+enum { TWICE_NS = 1000000000, WAIT_WITHOUT_PIDFD_MS = 100 };
 
 struct run {
+    struct record_options options;
     struct session session;
-    struct prof_collector_options collector;
-    const char *format_name;
-    const char *paths[OUTPUTS_MAX];
-    size_t path_count;
-    uint64_t duration_ns; /* 0: until the program ends */
-    char **command;
-    struct launch_signals signals; /* as we were started: the program's */
+    struct launch_inherited inherited; /* as we were started: the program's */
     pid_t pid;
     int wait_status;
     struct rusage usage;
@@ -44,144 +39,14 @@ struct run {
     bool is_abandoned;       /* a second one: the program is left to itself */
 };
 
-static const char help[] =
-    "Usage: watchfire record [OPTION]... -- COMMAND [ARGUMENT]...\n"
-    "Run COMMAND and sample where it, and every program it starts, spends its\n"
-    "CPU time.\n"
-    "\n"
-    "  -F HZ          samples a second and thread; 997 unless given\n"
-    "  -o FILE        write FILE, in the format of its extension: .svg,\n"
-    "                 .folded, .data (perf.data); repeatable; watchfire.data\n"
-    "                 unless given; - is standard output\n"
-    "  -f FORMAT      the format of every -o instead: svg, folded, data\n"
-    "  -d TIME        sample for TIME only (10, 10s, 5m)\n"
-    "  -e EVENT       what to sample: cpu\n"
-    "  --threads      show threads apart\n"
-    "  --unit UNIT    what folded counts are: ns or samples\n"
-    "  --clock CLOCK  perf, user or timer instead of the best permitted one\n"
-    "  --unwinder E   cfi (ours) or libunwind (the reference)\n"
-    "  -h, --help     this text\n";
-
-enum { OPTION_THREADS = 256, OPTION_UNIT, OPTION_CLOCK, OPTION_UNWINDER };
-
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"output", required_argument, NULL, 'o'},
-    {"format", required_argument, NULL, 'f'},
-    {"frequency", required_argument, NULL, 'F'},
-    {"duration", required_argument, NULL, 'd'},
-    {"event", required_argument, NULL, 'e'},
-    {"threads", no_argument, NULL, OPTION_THREADS},
-    {"unit", required_argument, NULL, OPTION_UNIT},
-    {"clock", required_argument, NULL, OPTION_CLOCK},
-    {"unwinder", required_argument, NULL, OPTION_UNWINDER},
-    {NULL, 0, NULL, 0}};
-
-static bool parse_clock(const char *text, enum prof_clock_mode *mode)
-{
-    static const struct {
-        const char *name;
-        enum prof_clock_mode mode;
-    } clocks[] = {
-        {"perf", PROF_CLOCK_PERF},
-        {"user", PROF_CLOCK_PERF_USER},
-        {"timer", PROF_CLOCK_TIMER}};
-    for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
-        if (strcmp(text, clocks[i].name) == 0) {
-            *mode = clocks[i].mode;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* One option; EXIT_DONE or the status of a wrong one. */
-static int take_option(struct run *run, int option)
-{
-    switch (option) {
-    case 'o':
-        if (run->path_count == OUTPUTS_MAX)
-            return say_usage("record", "more than %d outputs", OUTPUTS_MAX);
-        run->paths[run->path_count++] = optarg;
-        return EXIT_DONE;
-    case 'f':
-        run->format_name = optarg;
-        return EXIT_DONE;
-    case 'F':
-        if (!parse_frequency(optarg, &run->collector.period_ns))
-            return say_usage(
-                "record", "-F %s is not a rate from 1 to 20000 Hz", optarg);
-        return EXIT_DONE;
-    case 'd':
-        if (!parse_duration(optarg, &run->duration_ns))
-            return say_usage(
-                "record", "-d %s is not a time such as 10, 10s or 5m", optarg);
-        return EXIT_DONE;
-    case 'e':
-        if (strcmp(optarg, "cpu") != 0)
-            return say_usage(
-                "record", "-e %s is not an event; this version samples cpu",
-                optarg);
-        return EXIT_DONE;
-    case OPTION_THREADS:
-        run->session.outputs.options.with_threads = true;
-        return EXIT_DONE;
-    case OPTION_UNIT:
-        if (!parse_unit(optarg, &run->session.outputs.options.unit))
-            return say_usage(
-                "record", "--unit %s is neither ns nor samples", optarg);
-        return EXIT_DONE;
-    case OPTION_CLOCK:
-        if (!parse_clock(optarg, &run->collector.best_mode))
-            return say_usage(
-                "record", "--clock %s is none of perf, user, timer", optarg);
-        return EXIT_DONE;
-    case OPTION_UNWINDER:
-        if (!parse_unwinder(optarg, &run->collector.is_reference_wanted))
-            return say_usage(
-                "record", "--unwinder %s is neither cfi nor libunwind", optarg);
-        return EXIT_DONE;
-    default:
-        return say_usage("record", "the command line is wrong");
-    }
-}
-
-/* EXIT_DONE with a command to run, or without one after --help. */
-static int parse_options(struct run *run, int argc, char **argv)
-{
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(
-                argc, argv, "+:F:o:f:d:e:p:h", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            (void)fputs(help, stdout);
-            return EXIT_DONE;
-        }
-        if (option == ':')
-            return say_usage(
-                "record", "%s wants an argument", argv[optind - 1]);
-        if (option == '?')
-            return say_usage("record", "%s is not an option", argv[optind - 1]);
-        if (option == 'p')
-            return say_usage(
-                "record", "-p: this version cannot attach; it runs a command");
-        int status = take_option(run, option);
-        if (status != EXIT_DONE)
-            return status;
-    }
-    if (optind == argc)
-        return say_usage("record", "there is no command to run");
-    run->command = argv + optind;
-    return EXIT_DONE;
-}
-
 static enum status prepare_outputs(struct run *run, struct diag *diag)
 {
-    if (run->path_count == 0)
-        run->paths[run->path_count++] = "watchfire.data";
-    for (size_t i = 0; i < run->path_count; i++) {
+    if (run->options.path_count == 0)
+        run->options.paths[run->options.path_count++] = "watchfire.data";
+    for (size_t i = 0; i < run->options.path_count; i++) {
         enum status status = outputs_add(
-            &run->session.outputs, run->paths[i], run->format_name, diag);
+            &run->session.outputs, run->options.paths[i],
+            run->options.format_name, diag);
         if (status != STATUS_OK)
             return status;
     }
@@ -193,7 +58,8 @@ static void describe_command(struct run *run)
     char line[TOOL_TEXT_BYTES];
     size_t used = 0;
     line[0] = '\0';
-    for (char **at = run->command; *at != NULL && used < sizeof line; at++) {
+    for (char **at = run->options.command; *at != NULL && used < sizeof line;
+         at++) {
         int more = snprintf(
             line + used, sizeof line - used, "%s%s", used ? " " : "", *at);
         used += more > 0 ? (size_t)more : 0;
@@ -251,7 +117,8 @@ static bool has_ended(const struct run *run)
 /* Serve the agents until the program ends, or the duration does. */
 static void wait_for_end(struct run *run, int signals, int pidfd)
 {
-    uint64_t end_ns = run->duration_ns ? now_ns() + run->duration_ns : 0;
+    uint64_t end_ns =
+        run->options.duration_ns ? now_ns() + run->options.duration_ns : 0;
     struct pollfd waits[] = {
         {.fd = prof_collector_fd(run->session.collector), .events = POLLIN},
         {.fd = signals, .events = POLLIN},
@@ -317,7 +184,7 @@ static void say_summary(const struct run *run)
         say("%s", stats.failure.text);
     if (stats.processes == 0)
         say("no process could be sampled: the agent was not loaded into '%s'",
-            run->command[0]);
+            run->options.command[0]);
     else if (stats.samples == 0)
         say("no sample was taken: no thread used a whole period of %.3f ms",
             (double)run->session.period_ns / 1e6);
@@ -358,9 +225,19 @@ static void take_over_signals(struct run *run, sigset_t *taken)
     (void)sigemptyset(taken);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         (void)sigaddset(taken, numbers[i]);
-    (void)sigprocmask(SIG_BLOCK, taken, &run->signals.mask);
-    (void)sigaction(SIGCHLD, &standard, &run->signals.child);
-    (void)sigaction(SIGPIPE, &ignore, &run->signals.pipe);
+    (void)sigprocmask(SIG_BLOCK, taken, &run->inherited.mask);
+    (void)sigaction(SIGCHLD, &standard, &run->inherited.child);
+    (void)sigaction(SIGPIPE, &ignore, &run->inherited.pipe);
+}
+
+/* Every process of the tree costs a few descriptors, every thread one. */
+static void raise_limits(struct run *run)
+{
+    struct rlimit all;
+    (void)getrlimit(RLIMIT_NOFILE, &run->inherited.files);
+    all = run->inherited.files;
+    all.rlim_cur = all.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &all);
 }
 
 static int run_program(struct run *run)
@@ -369,12 +246,13 @@ static int run_program(struct run *run)
     int exit_status = EXIT_FAILED;
     sigset_t taken;
     take_over_signals(run, &taken);
+    raise_limits(run);
     int signals = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
 
     const char *session = prof_collector_session(run->session.collector);
     if (launch_start(
-            run->command, session, &run->signals, &run->pid, &exit_status,
-            &diag) != STATUS_OK) {
+            run->options.command, session, &run->inherited, &run->pid,
+            &exit_status, &diag) != STATUS_OK) {
         say("%s", diag.text);
         return exit_status;
     }
@@ -385,7 +263,7 @@ static int run_program(struct run *run)
         (void)close(pidfd);
 
     /* With -d, what was seen is written before the program is waited for. */
-    bool is_early = run->duration_ns != 0 || run->is_abandoned;
+    bool is_early = run->options.duration_ns != 0 || run->is_abandoned;
     if (!is_early)
         wait_for_exit(run, signals);
     size_t failed = session_finish(
@@ -400,21 +278,21 @@ static int run_program(struct run *run)
 
 int record_main(int argc, char **argv)
 {
-    struct run run = {
-        .collector = {
-            .period_ns = (1000000000 + DEFAULT_HZ / 2) / DEFAULT_HZ,
-            .best_mode = PROF_CLOCK_PERF}};
+    struct run run = {.options = record_options_default()};
     struct diag diag = {.status = STATUS_OK};
-    int exit_status = parse_options(&run, argc, argv);
-    if (exit_status != EXIT_DONE || run.command == NULL)
+    int exit_status = record_options_parse(&run.options, argc, argv);
+    if (exit_status != EXIT_DONE || run.options.command == NULL)
         return exit_status;
-    if (launch_check(run.command[0], &exit_status, &diag) != STATUS_OK) {
+    run.session.outputs.options = run.options.output;
+    if (launch_check(run.options.command[0], &exit_status, &diag) !=
+        STATUS_OK) {
         say("%s", diag.text);
         return exit_status;
     }
     if (prepare_outputs(&run, &diag) != STATUS_OK)
         return say_failure(&diag);
-    if (session_begin(&run.session, &run.collector, &diag) == STATUS_OK) {
+    if (session_begin(&run.session, &run.options.collector, &diag) ==
+        STATUS_OK) {
         describe_command(&run);
         exit_status = run_program(&run);
     } else {

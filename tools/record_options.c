@@ -1,0 +1,148 @@
+/* The command line of watchfire record. */
+#include "tools/record_options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+enum { DEFAULT_HZ = 997 };
+
+struct record_options record_options_default(void)
+{
+    return (struct record_options){
+        .collector = {
+            .period_ns = (1000000000 + DEFAULT_HZ / 2) / DEFAULT_HZ,
+            .best_mode = PROF_CLOCK_PERF}};
+}
+
+static const char help[] =
+    "Usage: watchfire record [OPTION]... -- COMMAND [ARGUMENT]...\n"
+    "Run COMMAND and sample where it, and every program it starts, spends its\n"
+    "CPU time.\n"
+    "\n"
+    "  -F HZ          samples a second and thread; 997 unless given\n"
+    "  -o FILE        write FILE, in the format of its extension: .svg,\n"
+    "                 .folded, .data (perf.data); repeatable; watchfire.data\n"
+    "                 unless given; - is standard output\n"
+    "  -f FORMAT      the format of every -o instead: svg, folded, data\n"
+    "  -d TIME        sample for TIME only (10, 10s, 5m)\n"
+    "  -e EVENT       what to sample: cpu\n"
+    "  --threads      show threads apart\n"
+    "  --unit UNIT    what folded counts are: ns or samples\n"
+    "  --clock CLOCK  perf, user or timer instead of the best permitted one\n"
+    "  --unwinder E   cfi (ours) or libunwind (the reference)\n"
+    "  -h, --help     this text\n";
+
+enum { OPTION_THREADS = 256, OPTION_UNIT, OPTION_CLOCK, OPTION_UNWINDER };
+
+static const struct option long_options[] = {
+    {"help", no_argument, NULL, 'h'},
+    {"output", required_argument, NULL, 'o'},
+    {"format", required_argument, NULL, 'f'},
+    {"frequency", required_argument, NULL, 'F'},
+    {"duration", required_argument, NULL, 'd'},
+    {"event", required_argument, NULL, 'e'},
+    {"threads", no_argument, NULL, OPTION_THREADS},
+    {"unit", required_argument, NULL, OPTION_UNIT},
+    {"clock", required_argument, NULL, OPTION_CLOCK},
+    {"unwinder", required_argument, NULL, OPTION_UNWINDER},
+    {NULL, 0, NULL, 0}};
+
+static bool parse_clock(const char *text, enum prof_clock_mode *mode)
+{
+    static const struct {
+        const char *name;
+        enum prof_clock_mode mode;
+    } clocks[] = {
+        {"perf", PROF_CLOCK_PERF},
+        {"user", PROF_CLOCK_PERF_USER},
+        {"timer", PROF_CLOCK_TIMER}};
+    for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
+        if (strcmp(text, clocks[i].name) == 0) {
+            *mode = clocks[i].mode;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One option; EXIT_DONE or the status of a wrong one. */
+static int take_option(struct record_options *options, int option)
+{
+    switch (option) {
+    case 'o':
+        if (options->path_count == OUTPUTS_MAX)
+            return say_usage("record", "more than %d outputs", OUTPUTS_MAX);
+        options->paths[options->path_count++] = optarg;
+        return EXIT_DONE;
+    case 'f':
+        options->format_name = optarg;
+        return EXIT_DONE;
+    case 'F':
+        if (!parse_frequency(optarg, &options->collector.period_ns))
+            return say_usage(
+                "record", "-F %s is not a rate from 1 to 20000 Hz", optarg);
+        return EXIT_DONE;
+    case 'd':
+        if (!parse_duration(optarg, &options->duration_ns))
+            return say_usage(
+                "record", "-d %s is not a time such as 10, 10s or 5m", optarg);
+        return EXIT_DONE;
+    case 'e':
+        if (strcmp(optarg, "cpu") != 0)
+            return say_usage(
+                "record", "-e %s is not an event; this version samples cpu",
+                optarg);
+        return EXIT_DONE;
+    case OPTION_THREADS:
+        options->output.with_threads = true;
+        return EXIT_DONE;
+    case OPTION_UNIT:
+        if (!parse_unit(optarg, &options->output.unit))
+            return say_usage(
+                "record", "--unit %s is neither ns nor samples", optarg);
+        return EXIT_DONE;
+    case OPTION_CLOCK:
+        if (!parse_clock(optarg, &options->collector.best_mode))
+            return say_usage(
+                "record", "--clock %s is none of perf, user, timer", optarg);
+        return EXIT_DONE;
+    case OPTION_UNWINDER:
+        if (!parse_unwinder(optarg, &options->collector.is_reference_wanted))
+            return say_usage(
+                "record", "--unwinder %s is neither cfi nor libunwind", optarg);
+        return EXIT_DONE;
+    default:
+        return say_usage("record", "the command line is wrong");
+    }
+}
+
+int record_options_parse(struct record_options *options, int argc, char **argv)
+{
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(
+                argc, argv, "+:F:o:f:d:e:p:h", long_options, NULL)) != -1) {
+        if (option == 'h') {
+            (void)fputs(help, stdout);
+            return EXIT_DONE;
+        }
+        if (option == ':')
+            return say_usage(
+                "record", "%s wants an argument", argv[optind - 1]);
+        if (option == '?')
+            return say_usage("record", "%s is not an option", argv[optind - 1]);
+        if (option == 'p')
+            return say_usage(
+                "record", "-p: this version cannot attach; it runs a command");
+        int status = take_option(options, option);
+        if (status != EXIT_DONE)
+            return status;
+    }
+    if (optind == argc)
+        return say_usage("record", "there is no command to run");
+    options->command = argv + optind;
+    return EXIT_DONE;
+}
