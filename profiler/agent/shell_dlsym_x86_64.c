@@ -10,8 +10,7 @@
 #include "profiler/agent/shell.h"
 #include "profiler/agent/shell_engine.h"
 
-#include <dlfcn.h>
-#include <stddef.h>
+#include <stdint.h>
 
 /* Called by the code below; returns the real dlsym. */
 __attribute__((used, visibility("hidden"))) void *shell_before_dlsym(void);
@@ -20,18 +19,6 @@ void *shell_before_dlsym(void)
 {
     shell_engine_update();
     return (void *)(uintptr_t)shell_real_dlsym();
-}
-
-shell_dlsym_function *shell_real_dlsym(void)
-{
-    static shell_dlsym_function *real;
-    if (real == NULL) {
-        void *found = dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.34");
-        if (found == NULL)
-            found = dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
-        real = (shell_dlsym_function *)found;
-    }
-    return real;
 }
 
 __asm__(".text\n"

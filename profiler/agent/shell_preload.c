@@ -18,23 +18,6 @@
 
 static char session[128];
 
-static struct shell_real real;
-
-const struct shell_real *shell_real(void)
-{
-    /* Another library's constructor may come before ours. */
-    if (real.sigprocmask != NULL)
-        return &real;
-    int saved_errno = errno;
-    shell_dlsym_function *find = shell_real_dlsym();
-#define FIND_REAL(name)                                                        \
-    real.name = (__typeof__(real.name))find(RTLD_NEXT, #name);
-    SHELL_REAL_LIST(FIND_REAL)
-#undef FIND_REAL
-    errno = saved_errno;
-    return &real;
-}
-
 /*
  * Where glibc keeps a thread's kernel id, as it tells debuggers: nptl_db's
  * description of a field is {bits, count, offset}. Used only when it proves
