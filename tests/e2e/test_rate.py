@@ -15,6 +15,18 @@ def delivered(data, cpu_ns):
     return quality["samples"] / (cpu_ns / 1e9 * RATE)
 
 
+def delivered_in_user_mode(data, cpu_ns):
+    """Where perf sees user time alone, the tick timer's samples stand for
+    kernel time and weigh what is left over, never exactly a period. Returned
+    are the share of perf's own, and that of the time all samples cover."""
+    period_ns = round(1e9 / RATE)
+    count = sum(sample.period == period_ns
+                for sample in lab.perf_samples(data, "-f"))
+    quality = lab.report(data)["quality"]
+    covered_ns = quality["sampled_ns"] - quality["account_ns"]
+    return count / (cpu_ns / 1e9 * RATE), covered_ns / cpu_ns
+
+
 def best_of(attempts, measure):
     """A machine shared with others may lose some time: the best counts."""
     best = 0
@@ -43,10 +55,13 @@ def test_an_unprivileged_user_gets_what_was_asked(public_folder):
             public_folder / "bin" / "watchfire", "record", "-F", RATE,
             "-o", data, "--", public_program(public_folder, "spin"), 2))
         assert result.returncode == 0, result.stderr
-        return delivered(data, int(result.stdout))
+        perf_share, covered = delivered_in_user_mode(
+            data, int(result.stdout))
+        # spin asks the kernel for its CPU time now and then
+        assert 0.94 <= perf_share <= 1.02
+        return covered
 
-    # Kernel time is the tick timer's there, with samples of its own.
-    assert 0.98 <= best_of(3, measure) <= 1.3
+    assert 0.98 <= best_of(3, measure) <= 1.02
 
 
 def test_an_unprivileged_user_is_told_what_is_hidden(public_folder):
