@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiler/base/clock.h"
 #include "tools/session.h"
 
 enum {
@@ -176,49 +177,50 @@ static void begin_with_first_process(struct collect *collect)
 
 /* ---- running ---- */
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* Wait for what comes next; false when nothing came in time. */
-static bool serve(struct collect *collect, int wait_ms)
+/* Wait for what comes next, at most `wait_ms`, and take it. */
+static void serve(struct collect *collect, int wait_ms)
 {
     struct prof_collector *collector = collect->session.collector;
     struct pollfd wait = {.fd = prof_collector_fd(collector), .events = POLLIN};
     int own_ms = prof_collector_wait_ms(collector);
     if (own_ms >= 0 && own_ms < wait_ms)
         wait_ms = own_ms;
-    bool is_ready = poll(&wait, 1, wait_ms) > 0;
-    /* Who has connected and not spoken yet is about to. */
-    is_ready |= own_ms >= 0 && prof_collector_stats(collector).live == 0;
+    (void)poll(&wait, 1, wait_ms);
     prof_collector_run(collector);
-    return is_ready;
+}
+
+/* Whether the tree has ended: nobody is left, and nobody comes in the grace. */
+static bool is_over(struct collect *collect)
+{
+    uint64_t end_ns =
+        clock_now_ns(CLOCK_MONOTONIC) + GRACE_MS * UINT64_C(1000000);
+    while (prof_collector_stats(collect->session.collector).live == 0) {
+        if (clock_now_ns(CLOCK_MONOTONIC) >= end_ns)
+            return true;
+        serve(collect, GRACE_MS);
+    }
+    return false;
 }
 
 static void collect_until_end(struct collect *collect)
 {
-    struct prof_collector *collector = collect->session.collector;
-    uint64_t end_ns =
-        collect->duration_ns ? now_ns() + collect->duration_ns : UINT64_MAX;
-    while (now_ns() < end_ns) {
+    uint64_t end_ns = collect->duration_ns
+                          ? clock_now_ns(CLOCK_MONOTONIC) + collect->duration_ns
+                          : UINT64_MAX;
+    while (clock_now_ns(CLOCK_MONOTONIC) < end_ns && !is_over(collect)) {
         outputs_sync(&collect->session.outputs, collect->session.profile);
-        if (prof_collector_stats(collector).live == 0 &&
-            !serve(collect, GRACE_MS) &&
-            prof_collector_stats(collector).live == 0)
-            return;
-        (void)serve(collect, 1000);
+        serve(collect, 1000);
     }
 }
 
 static bool wait_for_first_process(struct collect *collect)
 {
-    uint64_t end_ns = now_ns() + FIRST_HELLO_MS * UINT64_C(1000000);
+    uint64_t end_ns =
+        clock_now_ns(CLOCK_MONOTONIC) + FIRST_HELLO_MS * UINT64_C(1000000);
     struct prof_collector_stats stats = {0};
-    while (now_ns() < end_ns && stats.processes == 0 && stats.refused == 0) {
-        (void)serve(collect, 100);
+    while (clock_now_ns(CLOCK_MONOTONIC) < end_ns && stats.processes == 0 &&
+           stats.refused == 0) {
+        serve(collect, 100);
         stats = prof_collector_stats(collect->session.collector);
     }
     return stats.processes > 0;

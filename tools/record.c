@@ -19,9 +19,9 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "profiler/base/clock.h"
 #include "tools/launch.h"
 #include "tools/record_options.h"
 #include "tools/session.h"
@@ -69,13 +69,6 @@ static void describe_command(struct run *run)
 
 /* ---- waiting ---- */
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /*
  * The terminal sends Ctrl-C to the program as well as to us; a signal that
  * somebody sent to us alone is handed on. A second one ends the wait.
@@ -89,7 +82,7 @@ static void take_signals(struct run *run, int fd)
         if (info.ssi_signo != SIGINT)
             continue;
         /* A program may use Ctrl-C as a key; twice at once means us. */
-        uint64_t now = now_ns();
+        uint64_t now = clock_now_ns(CLOCK_MONOTONIC);
         run->is_abandoned |= now - run->interrupted_ns < TWICE_NS;
         run->interrupted_ns = now;
     }
@@ -100,7 +93,7 @@ static int next_wait_ms(const struct run *run, uint64_t end_ns)
     int wait_ms = prof_collector_wait_ms(run->session.collector);
     if (end_ns == 0)
         return wait_ms;
-    uint64_t now = now_ns();
+    uint64_t now = clock_now_ns(CLOCK_MONOTONIC);
     uint64_t left_ms = end_ns > now ? (end_ns - now) / 1000000 + 1 : 0;
     return wait_ms < 0 || (uint64_t)wait_ms > left_ms ? (int)left_ms : wait_ms;
 }
@@ -117,14 +110,16 @@ static bool has_ended(const struct run *run)
 /* Serve the agents until the program ends, or the duration does. */
 static void wait_for_end(struct run *run, int signals, int pidfd)
 {
-    uint64_t end_ns =
-        run->options.duration_ns ? now_ns() + run->options.duration_ns : 0;
+    uint64_t end_ns = run->options.duration_ns ? clock_now_ns(CLOCK_MONOTONIC) +
+                                                     run->options.duration_ns
+                                               : 0;
     struct pollfd waits[] = {
         {.fd = prof_collector_fd(run->session.collector), .events = POLLIN},
         {.fd = signals, .events = POLLIN},
         {.fd = pidfd, .events = POLLIN}};
 
-    while (!run->is_abandoned && (end_ns == 0 || now_ns() < end_ns)) {
+    while (!run->is_abandoned &&
+           (end_ns == 0 || clock_now_ns(CLOCK_MONOTONIC) < end_ns)) {
         int wait_ms = next_wait_ms(run, end_ns);
         if (pidfd < 0 && (wait_ms < 0 || wait_ms > WAIT_WITHOUT_PIDFD_MS))
             wait_ms = WAIT_WITHOUT_PIDFD_MS;

@@ -5,19 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "exporters/quality.h"
+#include "profiler/base/clock.h"
 #include "symbolizer/symbolizer.h"
 #include "tools/symbolize_profile.h"
-
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 void session_describe(struct session *session, const char *command_line)
 {
@@ -44,8 +37,9 @@ enum status session_begin(
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     session->period_ns = options->period_ns;
     prof_profile_origin(session->profile)->start_unix_ns =
-        clock_ns(CLOCK_REALTIME);
-    prof_profile_origin(session->profile)->start_ns = clock_ns(CLOCK_MONOTONIC);
+        clock_now_ns(CLOCK_REALTIME);
+    prof_profile_origin(session->profile)->start_ns =
+        clock_now_ns(CLOCK_MONOTONIC);
     return prof_collector_create(
         &session->collector, session->profile, options, diag);
 }
@@ -75,7 +69,8 @@ size_t session_finish(
     struct diag diag = {.status = STATUS_OK};
     if (kernel_ns > 0)
         prof_collector_close_tree(session->collector, kernel_ns);
-    prof_profile_origin(session->profile)->end_ns = clock_ns(CLOCK_MONOTONIC);
+    prof_profile_origin(session->profile)->end_ns =
+        clock_now_ns(CLOCK_MONOTONIC);
     name_clock(session);
 
     /* Without symbols the addresses still stand for themselves. */

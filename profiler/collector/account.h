@@ -101,6 +101,13 @@ struct prof_account_rest prof_account_close(
     const struct prof_account *account, uint64_t total_ns, uint64_t exit_ns,
     uint64_t late_ns);
 
+/*
+ * Add a sample of CPU time that no function has, under a frame called `name`.
+ * Time, thread and values are set; the rest is not.
+ */
+void prof_account_add_rest(
+    struct prof_profile *profile, const char *name, struct prof_sample *sample);
+
 /* CPU time of a thread, and of the whole process; ns; 0 when it is gone. */
 uint64_t prof_thread_cpu_ns(uint32_t pid, uint32_t tid);
 uint64_t prof_process_cpu_ns(uint32_t pid);

@@ -358,15 +358,9 @@ void prof_collector_close_tree(
         return;
 
     struct prof_sample sample = {
-        .time_ns = prof_profile_process(profile, 0)->end_ns,
-        .thread = 0,
-        .stack = prof_profile_add_stack(
-            profile, PROF_NONE,
-            prof_profile_add_named_frame(
-                profile, PROF_FRAME_ACCOUNT, "[unsampled]")),
-        .state = PROF_STATE_ON_CPU};
+        .time_ns = prof_profile_process(profile, 0)->end_ns, .thread = 0};
     sample.values[collector->common.value_cpu] = kernel_ns - known_ns;
-    (void)prof_profile_add_sample(profile, &sample);
+    prof_account_add_rest(profile, "[unsampled]", &sample);
 }
 
 void prof_collector_release(

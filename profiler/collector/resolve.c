@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/collector/target.h"
 #include "profiler/unwind/sig_walk.h"
 
@@ -100,14 +100,11 @@ static void refresh(struct prof_target *target)
     char *maps = prof_address_space_read(&target->space);
     if (maps == NULL)
         return;
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
     uint32_t before = target->records.count;
     (void)prof_target_take(target);
     apply_modules(target, before);
-    prof_address_space_apply(
-        &target->space, maps,
-        (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    prof_address_space_apply(&target->space, maps, now_ns);
     free(maps);
 }
 

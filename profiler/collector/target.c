@@ -6,19 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/collector/resolve.h"
 
 enum { COMM_BYTES = 64 };
-
-static uint64_t monotonic_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* The first line of a file under /proc, as a string of the profile. */
 static uint32_t read_name(struct prof_profile *profile, const char *path)
@@ -63,7 +56,7 @@ static uint32_t add_process(struct prof_profile *profile, uint32_t pid)
         .parent_pid = read_parent_pid(pid),
         .name = read_name(profile, path),
         .path = prof_profile_string(profile, target),
-        .start_ns = monotonic_ns()};
+        .start_ns = clock_now_ns(CLOCK_MONOTONIC)};
     return prof_profile_add_process(profile, &process);
 }
 
@@ -139,7 +132,7 @@ static void scan_at_start(struct prof_address_space *space)
 {
     char *maps = prof_address_space_read(space);
     if (maps != NULL)
-        prof_address_space_apply(space, maps, monotonic_ns());
+        prof_address_space_apply(space, maps, clock_now_ns(CLOCK_MONOTONIC));
     free(maps);
 }
 
@@ -273,19 +266,13 @@ static void add_rest(
 {
     if (value_ns == 0)
         return;
-    struct prof_target_common *common = target->common;
-    struct prof_profile *profile = common->profile;
     const struct prof_account_thread *main_thread =
         table_row(&target->account.threads, 0);
     struct prof_sample sample = {
-        .time_ns = monotonic_ns(),
-        .thread = main_thread->thread,
-        .stack = prof_profile_add_stack(
-            profile, PROF_NONE,
-            prof_profile_add_named_frame(profile, PROF_FRAME_ACCOUNT, name)),
-        .state = PROF_STATE_ON_CPU};
-    sample.values[common->value_cpu] = value_ns;
-    (void)prof_profile_add_sample(profile, &sample);
+        .time_ns = clock_now_ns(CLOCK_MONOTONIC),
+        .thread = main_thread->thread};
+    sample.values[target->common->value_cpu] = value_ns;
+    prof_account_add_rest(target->common->profile, name, &sample);
 }
 
 static void add_losses(struct prof_target *target)
@@ -327,7 +314,7 @@ static void close_account(struct prof_target *target)
         return; /* out of memory, which the profile tells */
     struct prof_process *process =
         prof_profile_edit_process(target->common->profile, target->process);
-    process->end_ns = monotonic_ns();
+    process->end_ns = clock_now_ns(CLOCK_MONOTONIC);
     process->cpu_ns = total_ns > target->account.earlier_ns
                           ? total_ns - target->account.earlier_ns
                           : 0;
