@@ -67,8 +67,8 @@ enum status prof_collector_create(
             ? prof_listener_adopt(
                   &made->listener, options->socket, options->session, diag)
             : prof_listener_open(&made->listener, diag);
-    if (status == STATUS_OK && !watch(made, made->listener.socket))
-        status = fail(diag, STATUS_SYSTEM, "watch the agents' socket");
+    if (status == STATUS_OK)
+        status = prof_listener_watch(&made->listener, made->epoll, diag);
     if (status != STATUS_OK) {
         prof_collector_destroy(made);
         return status;
@@ -124,9 +124,6 @@ int prof_collector_fd(const struct prof_collector *collector)
 
 int prof_collector_wait_ms(const struct prof_collector *collector)
 {
-    /* Who has connected speaks at once, but perhaps not yet. */
-    if (prof_listener_is_waiting(&collector->listener))
-        return WAIT_MIN_MS;
     return collector->targets ? collector->wait_ms : -1;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,7 +16,7 @@ enum { NAME_DIGITS = 16 };
 
 void prof_listener_init(struct prof_listener *listener)
 {
-    *listener = (struct prof_listener){.socket = -1};
+    *listener = (struct prof_listener){.socket = -1, .epoll = -1};
     for (int i = 0; i < PROF_CONNECTIONS; i++)
         listener->connections[i] = -1;
 }
@@ -80,6 +81,21 @@ void prof_listener_close(struct prof_listener *listener)
     prof_listener_init(listener);
 }
 
+static bool watch(const struct prof_listener *listener, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(listener->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+enum status prof_listener_watch(
+    struct prof_listener *listener, int epoll, struct diag *diag)
+{
+    listener->epoll = epoll;
+    return watch(listener, listener->socket)
+               ? STATUS_OK
+               : fail(diag, STATUS_SYSTEM, "watch the agents' socket");
+}
+
 /* Accept what waits; a full table gives up its oldest, silent connection. */
 static void accept_all(struct prof_listener *listener)
 {
@@ -92,6 +108,8 @@ static void accept_all(struct prof_listener *listener)
         if (*slot >= 0)
             (void)close(*slot);
         *slot = fd;
+        if (listener->epoll >= 0)
+            (void)watch(listener, fd);
     }
 }
 
@@ -184,18 +202,14 @@ bool prof_listener_next(
         if (result < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         *slot = -1;
-        if (result > 0)
+        if (result > 0) {
+            /* An answer may take long; whether it hangs up is no event. */
+            if (listener->epoll >= 0)
+                (void)epoll_ctl(
+                    listener->epoll, EPOLL_CTL_DEL, connection, NULL);
             return true;
+        }
         (void)close(connection);
-    }
-    return false;
-}
-
-bool prof_listener_is_waiting(const struct prof_listener *listener)
-{
-    for (int i = 0; i < PROF_CONNECTIONS; i++) {
-        if (listener->connections[i] >= 0)
-            return true;
     }
     return false;
 }

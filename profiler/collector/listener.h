@@ -19,6 +19,7 @@ struct prof_listener {
     int socket;
     int connections[PROF_CONNECTIONS]; /* accepted, nothing read; -1: free */
     unsigned oldest;
+    int epoll; /* that watches them; borrowed; -1: none */
 };
 
 /* A request that was read from a connection. */
@@ -51,8 +52,12 @@ void prof_listener_close(struct prof_listener *listener);
 bool prof_listener_next(
     struct prof_listener *listener, struct prof_request *request);
 
-/* Whether somebody has connected and not spoken yet. */
-bool prof_listener_is_waiting(const struct prof_listener *listener);
+/*
+ * Let `epoll` watch the socket and every connection that has not spoken yet.
+ * It stays the caller's and must outlive the listener.
+ */
+MUST_CHECK enum status prof_listener_watch(
+    struct prof_listener *listener, int epoll, struct diag *diag);
 
 /* Answer and close the connection. */
 void prof_listener_answer(int connection, const struct wire_reply *reply);

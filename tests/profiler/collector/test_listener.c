@@ -2,8 +2,10 @@
 #include "tests/harness.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -111,8 +113,6 @@ TEST(listener_survives_connections_that_never_speak)
         CHECK_OK(connect(silent[i], (void *)&address, bytes));
         CHECK(!prof_listener_next(&listener, &request));
     }
-    CHECK(prof_listener_is_waiting(&listener));
-
     pthread_t thread;
     struct ask ask = {.session = listener.session, .fd = -1};
     CHECK_OK(pthread_create(&thread, NULL, ask_once, &ask));
@@ -122,6 +122,46 @@ TEST(listener_survives_connections_that_never_speak)
     for (int i = 0; i < 3 * PROF_CONNECTIONS; i++)
         close(silent[i]);
     prof_listener_close(&listener);
+}
+
+static bool is_readable(int fd)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    return poll(&wait, 1, 0) == 1;
+}
+
+TEST(listener_wakes_for_who_speaks_late)
+{
+    struct prof_listener listener;
+    struct prof_request request;
+    struct sockaddr_storage address;
+    socklen_t bytes = sizeof address;
+    int epoll = epoll_create1(0);
+    CHECK_OK(prof_listener_open(&listener, NULL));
+    CHECK_OK(prof_listener_watch(&listener, epoll, NULL));
+    CHECK_OK(getsockname(listener.socket, (void *)&address, &bytes));
+    CHECK(!is_readable(epoll));
+
+    int late = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    CHECK_OK(connect(late, (void *)&address, bytes));
+    CHECK(is_readable(epoll));
+    CHECK(!prof_listener_next(&listener, &request));
+    CHECK(!is_readable(epoll));
+
+    struct wire_message message = {
+        .magic = WIRE_MAGIC, .version = WIRE_VERSION, .type = WIRE_BYE};
+    memcpy(
+        message.secret, strchr(listener.session, '.') + 1, WIRE_SECRET_BYTES);
+    CHECK_EQ(send(late, &message, sizeof message, 0), sizeof message);
+    CHECK(is_readable(epoll));
+    CHECK(prof_listener_next(&listener, &request));
+
+    /* Waiting for its answer, it may hang up unnoticed. */
+    close(late);
+    CHECK(!is_readable(epoll));
+    close(request.connection);
+    prof_listener_close(&listener);
+    close(epoll);
 }
 
 TEST(listener_adopts_only_a_well_formed_session)
