@@ -98,7 +98,7 @@ static void note_changes(
 static void forget(
     const struct prof_modules *modules, struct prof_row_cache *cache)
 {
-    if (cache == NULL)
+    if (cache == NULL || prof_row_cache_is_empty(cache))
         return;
     uint64_t size = modules->changed_high > modules->changed_low
                         ? modules->changed_high - modules->changed_low

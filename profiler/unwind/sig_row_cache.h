@@ -28,6 +28,7 @@
 
 struct prof_row_cache {
     _Alignas(64) _Atomic uint64_t entries[PROF_ROW_CACHE_ENTRIES];
+    _Atomic uint32_t is_used; /* else no page of it has been touched */
 };
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "entries are read in handlers");
@@ -69,12 +70,21 @@ SIGNAL_SAFE static inline bool prof_row_cache_get_second(
     return entry >> 32 == prof_row_cache_tag(key);
 }
 
+/* Whether nothing was ever stored: then there is nothing to forget. */
+SIGNAL_SAFE static inline bool prof_row_cache_is_empty(
+    const struct prof_row_cache *cache)
+{
+    return atomic_load_explicit(&cache->is_used, memory_order_relaxed) == 0;
+}
+
 /* Store into the first neighbour; what was there moves to the second. */
 SIGNAL_SAFE static inline void prof_row_cache_put(
     struct prof_row_cache *cache, uint64_t key, uint32_t row)
 {
     uint32_t index = prof_row_cache_index(key);
     uint64_t entry = (uint64_t)prof_row_cache_tag(key) << 32 | row;
+    if (prof_row_cache_is_empty(cache))
+        atomic_store_explicit(&cache->is_used, 1, memory_order_relaxed);
     uint64_t old = atomic_exchange_explicit(
         &cache->entries[index], entry, memory_order_relaxed);
     if (old != 0 && old >> 32 != entry >> 32)
