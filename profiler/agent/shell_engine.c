@@ -19,7 +19,9 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
@@ -217,19 +219,53 @@ static void add_range(uint64_t start, uint64_t end)
     (void)pthread_mutex_unlock(&lock);
 }
 
-uint64_t shell_engine_add_stack(void)
+struct range {
+    uint64_t start, end;
+};
+
+/*
+ * The first thread's stack as execve(2) lays it out: the name of the program
+ * ends one word below its top, and the mappings keep clear of what
+ * RLIMIT_STACK lets it grow to. pthread_getattr_np() would read all of
+ * /proc/self/maps for it, which takes longer than a small program runs.
+ */
+static bool find_first_stack(struct range *stack)
+{
+    enum { LIMIT_MAX = 1 << 30 };
+    struct rlimit limit;
+    const char *name = (const char *)getauxval(AT_EXECFN);
+    if (gettid() != getpid() || name == NULL ||
+        getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur > LIMIT_MAX)
+        return false;
+    uint64_t end = (uint64_t)(uintptr_t)name + strlen(name) + 1 + sizeof name;
+    uint64_t here = (uint64_t)(uintptr_t)&limit;
+    *stack = (struct range){end - limit.rlim_cur, end};
+    return end % PAGE_BYTES == 0 && here - stack->start < limit.rlim_cur;
+}
+
+static bool find_own_stack(struct range *stack)
 {
     pthread_attr_t attributes;
     void *start = NULL;
     size_t bytes = 0;
-    if (cfi == NULL || pthread_getattr_np(pthread_self(), &attributes) != 0)
-        return 0;
+    if (find_first_stack(stack))
+        return true;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return false;
     (void)pthread_attr_getstack(&attributes, &start, &bytes);
     (void)pthread_attr_destroy(&attributes);
-    if (bytes > 0)
-        add_range(
-            (uint64_t)(uintptr_t)start, (uint64_t)(uintptr_t)start + bytes);
-    return (uint64_t)(uintptr_t)start;
+    *stack = (struct range){
+        (uint64_t)(uintptr_t)start, (uint64_t)(uintptr_t)start + bytes};
+    return bytes > 0;
+}
+
+uint64_t shell_engine_add_stack(void)
+{
+    struct range stack;
+    if (cfi == NULL || !find_own_stack(&stack))
+        return 0;
+    add_range(stack.start, stack.end);
+    return stack.start;
 }
 
 void shell_engine_drop_stack(uint64_t start)
