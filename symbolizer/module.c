@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "symbolizer/debug_file.h"
-#include "symbolizer/kallsyms.h"
-#include "symbolizer/plt.h"
+#include "symbolizer/module_symbols.h"
 
 struct sym_module *sym_module_create(
     struct sym_shared *shared, enum sym_kind kind, const char *path)
@@ -45,18 +44,12 @@ void sym_module_destroy(struct sym_module *module)
 
 /* ---- the two tiers ---- */
 
-static bool has_symbol_table(const struct sym_image *image)
-{
-    GElf_Shdr header;
-    return sym_image_section(image, ".symtab", &header) != NULL;
-}
-
 /* Find the separate debug file, unless there is nothing to look for. */
 static void find_debug_file(struct sym_module *module)
 {
     bool needs_dwarf =
         !module->shared->names_only && !sym_debug_info_is_in(&module->image);
-    if (!needs_dwarf && has_symbol_table(&module->image))
+    if (!needs_dwarf && sym_symbols_are_in(&module->image))
         return;
     struct sym_debug_search search = {
         .image = &module->image,
@@ -93,38 +86,6 @@ static enum status search(struct sym_module *module)
     return open_debug_info(module);
 }
 
-static bool add_elf_names(struct sym_module *module)
-{
-    if (!has_symbol_table(&module->image) && module->debug.elf == NULL)
-        (void)sym_debug_open_embedded(
-            &module->image, &module->embedded, &module->problem);
-    const struct sym_image *images[] = {
-        &module->image, &module->debug, &module->embedded};
-    for (size_t i = 0; i < sizeof images / sizeof images[0]; i++) {
-        if (images[i]->elf != NULL &&
-            !sym_names_add_elf(&module->names, images[i]->elf, SHT_SYMTAB))
-            return false;
-    }
-    return sym_names_add_elf(&module->names, module->image.elf, SHT_DYNSYM) &&
-           sym_names_add_plt(&module->names, &module->image);
-}
-
-static enum status read_names(struct sym_module *module)
-{
-    if (module->has_names)
-        return STATUS_OK;
-    module->has_names = true;
-    enum status status = STATUS_OK;
-    if (module->kind == SYM_KERNEL)
-        status = sym_kallsyms_read(
-            &module->names, module->path, &module->kallsyms, &module->problem);
-    else if (!add_elf_names(module))
-        status = STATUS_NO_MEMORY;
-    if (status == STATUS_OK && !sym_names_finish(&module->names))
-        status = STATUS_NO_MEMORY;
-    return status;
-}
-
 /* ---- answers ---- */
 
 static enum status add_frame(
@@ -139,94 +100,12 @@ static enum status add_frame(
     return STATUS_OK;
 }
 
-static uint32_t unknown_name(struct sym_module *module)
-{
-    return sym_strings_add(
-        &module->shared->strings, SYM_UNKNOWN_FUNCTION,
-        strlen(SYM_UNKNOWN_FUNCTION));
-}
-
-/* A symbol's name without its version, a stub's with "@plt". */
-static uint32_t add_symbol_name(
-    struct sym_module *module, const struct sym_symbol *symbol)
-{
-    struct sym_strings *strings = &module->shared->strings;
-    size_t bytes = sym_symbol_name_bytes(symbol);
-    if (!symbol->is_stub)
-        return sym_strings_add(strings, symbol->name, bytes);
-
-    static const char suffix[] = "@plt";
-    char *text = malloc(bytes + sizeof suffix);
-    if (text == NULL)
-        return SYM_NO_STRING;
-    memcpy(text, symbol->name, bytes);
-    memcpy(text + bytes, suffix, sizeof suffix);
-    uint32_t id = sym_strings_add(strings, text, bytes + sizeof suffix - 1);
-    free(text);
-    return id;
-}
-
-static enum status read_fde_starts(struct sym_module *module)
-{
-    if (module->has_fde_starts)
-        return STATUS_OK;
-    module->has_fde_starts = true;
-    return sym_fde_starts_read(&module->fde_starts, &module->image)
-               ? STATUS_OK
-               : STATUS_NO_MEMORY;
-}
-
-/*
- * The symbol that speaks for `vaddr`, or NULL, and the start of the function.
- * A symbol without a size may have been stretched over functions whose own
- * symbols are gone, or have shrunk to its first byte. FDEs know better: it
- * stands for all of the one it begins in, and for nothing of another.
- */
-static enum status find_symbol(
-    struct sym_module *module, uint64_t vaddr, const struct sym_symbol **symbol,
-    uint64_t *start)
-{
-    if (read_names(module) != STATUS_OK)
-        return STATUS_NO_MEMORY;
-    const struct sym_symbol *found = sym_names_find(&module->names, vaddr);
-    if (found == NULL || found->size == 0) {
-        if (read_fde_starts(module) != STATUS_OK)
-            return STATUS_NO_MEMORY;
-        const struct sym_fde_starts *starts = &module->fde_starts;
-        const struct sym_fde_range *here = sym_fde_starts_find(starts, vaddr);
-        if (here != NULL)
-            *start = here->start;
-        if (here != NULL && found == NULL)
-            found = sym_names_find(&module->names, here->start);
-        if (found != NULL &&
-            (found->size > 0 ||
-             sym_fde_starts_find(starts, found->vaddr) != here))
-            found = NULL;
-    }
-    if (found != NULL)
-        *start = found->vaddr;
-    *symbol = found;
-    return STATUS_OK;
-}
-
-/* The symbol table's name for an address: an id, or "??". */
-static enum status symbol_name(
-    struct sym_module *module, uint64_t vaddr, uint32_t *name, uint64_t *start)
-{
-    const struct sym_symbol *symbol;
-    if (find_symbol(module, vaddr, &symbol, start) != STATUS_OK)
-        return STATUS_NO_MEMORY;
-    *name =
-        symbol == NULL ? unknown_name(module) : add_symbol_name(module, symbol);
-    return *name == SYM_NO_STRING ? STATUS_NO_MEMORY : STATUS_OK;
-}
-
 static enum status add_symbol_frame(
     struct sym_module *module, uint64_t vaddr, struct sym_frame frame)
 {
     uint32_t name;
     enum status status =
-        symbol_name(module, vaddr, &name, &module->start_vaddr);
+        sym_module_symbol(module, vaddr, &name, &module->start_vaddr);
     if (status != STATUS_OK)
         return status;
     bool is_unknown = strcmp(
@@ -264,12 +143,12 @@ static enum status body_name(
     bool is_plain = unit->has_mangled_names && !is_mangled(text);
     if (node->parent != SYM_NO_NODE || (text[0] != '\0' && !is_plain)) {
         if (text[0] == '\0')
-            *name = unknown_name(module);
+            *name = sym_module_unknown(module);
         return *name == SYM_NO_STRING ? STATUS_NO_MEMORY : STATUS_OK;
     }
     uint32_t symbol;
     uint64_t start = node->start;
-    if (symbol_name(module, node->start, &symbol, &start) != STATUS_OK)
+    if (sym_module_symbol(module, node->start, &symbol, &start) != STATUS_OK)
         return STATUS_NO_MEMORY;
     bool is_better =
         start == node->start &&

@@ -1,0 +1,30 @@
+/*
+ * What the symbol tables of a module say of an address, without DWARF. They
+ * are read on the first question.
+ */
+#ifndef SYMBOLIZER_MODULE_SYMBOLS_H
+#define SYMBOLIZER_MODULE_SYMBOLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "symbolizer/module.h"
+
+/* Whether the file has a full symbol table. */
+bool sym_symbols_are_in(const struct sym_image *image);
+
+/*
+ * The name of the symbol whose code is at `vaddr`: an id of the shared
+ * strings, that of "??" when there is none. `*start` becomes the start of the
+ * function where one is known, and is left alone otherwise.
+ *
+ *   errors   NO_MEMORY
+ */
+MUST_CHECK enum status sym_module_symbol(
+    struct sym_module *module, uint64_t vaddr, uint32_t *name, uint64_t *start);
+
+/* The id of "??"; SYM_NO_STRING when out of memory. */
+uint32_t sym_module_unknown(struct sym_module *module);
+
+#endif
