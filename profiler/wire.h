@@ -32,23 +32,25 @@
  * Claim: read head, then tail; no room is a loss. Swap the descriptor at head
  * from FREE(this lap) to CLAIMED, then head past the record. Who finds the
  * descriptor claimed already moves head past it and tries again, so a writer
- * that dies, or is stopped, between its two swaps holds up nobody. Who finds
- * head behind tail moves it to tail. Because claim, size and owner become
- * visible in one word, there is no moment in which a record has no known owner
- * or no known end.
+ * that dies, or is stopped, between its two swaps holds up nobody. Because
+ * claim, size and owner become visible in one word, there is no moment in which
+ * a record has no known owner or no known end.
  *
  * Commit: swap CLAIMED to COMMITTED, releasing the bytes of the record. If the
  * swap fails, the reader had given the record up: a loss.
  *
  * Read: at tail, FREE means empty. COMMITTED: copy the record out, set its
  * descriptors to FREE(lap + 1), then release tail. CLAIMED: wait, unless the
- * owner is dead; a dead thread writes no more, so its blocks can be reused.
+ * owner is dead; a dead thread writes no more, so its blocks can be reused. It
+ * may have left head behind: the reader moves head first, then frees.
  *
  * The lap in every word makes a stale writer's swap fail: it returns to the
  * same value only after 2^24 laps.
  *
  * The reader trusts nothing: it copies a record before it looks at it, checks
  * every size against what it copied, and bounds each drain by one lap.
+ *
+ * tests/model/ring.pml is this protocol for spin, with its properties.
  *
  * CRASHES. The target dies: memory and descriptors stay as they are, the
  * reader takes what is committed and drops what is claimed. The collector

@@ -38,7 +38,7 @@ SIGNAL_SAFE struct prof_claim prof_ring_claim(
         uint64_t tail =
             atomic_load_explicit(&ring->header->tail, memory_order_acquire);
         if ((int64_t)(tail - head) > 0) {
-            /* A writer died before it moved head; the reader went past. */
+            /* Moved since we read it; or damaged, and mended here. */
             help_head(ring, head, tail);
             continue;
         }

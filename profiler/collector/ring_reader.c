@@ -79,6 +79,19 @@ void prof_ring_reader_close(struct prof_ring_reader *reader)
     *reader = (struct prof_ring_reader){0};
 }
 
+/*
+ * A writer that died before it moved head has left it at tail. It is moved
+ * before the blocks are free, so that no writer depends on our next step: one
+ * that found them free and head behind them could only try again.
+ */
+static void pass_head(const struct prof_ring_reader *reader, uint32_t blocks)
+{
+    uint64_t seen = reader->tail;
+    (void)atomic_compare_exchange_strong_explicit(
+        &reader->ring.header->head, &seen, seen + blocks, memory_order_acq_rel,
+        memory_order_relaxed);
+}
+
 /* Give `blocks` at tail back to the writers. */
 static void prof_ring_free(struct prof_ring_reader *reader, uint32_t blocks)
 {
@@ -115,6 +128,7 @@ uint32_t prof_ring_read(
             blocks > WIRE_RECORD_BLOCKS) {
             /* No honest writer does this; skip one block at a time. */
             *malformed += 1;
+            pass_head(reader, 1);
             prof_ring_free(reader, 1);
             continue;
         }
@@ -127,6 +141,7 @@ uint32_t prof_ring_read(
                 word)
                 continue;
             reader->died += 1;
+            pass_head(reader, blocks);
             prof_ring_free(reader, blocks);
             continue;
         }

@@ -35,8 +35,8 @@ typedef bool prof_ring_is_alive(void *context, uint32_t tid);
  *
  *   buffer   WIRE_RECORD_BLOCKS * WIRE_BLOCK_BYTES bytes
  *   returns  the bytes copied, or 0: nothing is ready
- *   errors   a descriptor that breaks the protocol resets the ring to its
- *            head and counts in `*malformed`
+ *   errors   a descriptor that breaks the protocol is skipped with its block
+ *            and counts in `*malformed`
  */
 uint32_t prof_ring_read(
     struct prof_ring_reader *reader, void *buffer, prof_ring_is_alive *is_alive,

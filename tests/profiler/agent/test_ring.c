@@ -117,7 +117,7 @@ TEST(ring_helps_a_writer_that_died_before_it_moved_head)
     drop_ring(pair);
 }
 
-TEST(ring_recovers_when_the_reader_passes_a_head_nobody_moved)
+TEST(ring_reader_moves_a_head_nobody_moved_with_it)
 {
     struct ring_pair *pair = make_ring();
     atomic_store(
@@ -125,6 +125,7 @@ TEST(ring_recovers_when_the_reader_passes_a_head_nobody_moved)
     pair->dead_tid = 42;
     CHECK_EQ(read_ring(pair), 0);
     CHECK_EQ(pair->reader.tail, 3);
+    CHECK_EQ(atomic_load(&pair->writer.header->head), 3);
     CHECK(put(pair, 16, 6));
     CHECK(take(pair, 16, 6));
     drop_ring(pair);
@@ -145,6 +146,20 @@ TEST(ring_reader_survives_descriptors_that_break_the_protocol)
             (void)read_ring(pair);
     }
     CHECK(pair->malformed > 0);
+    drop_ring(pair);
+}
+
+TEST(ring_goes_on_after_damage_to_a_descriptor_or_to_head)
+{
+    struct ring_pair *pair = make_ring();
+    atomic_store(&pair->writer.descriptors[0], UINT64_MAX);
+    CHECK_EQ(read_ring(pair), 0);
+    CHECK_EQ(pair->malformed, 1);
+    CHECK(put(pair, 16, 7));
+    CHECK(take(pair, 16, 7));
+    atomic_store(&pair->writer.header->head, 0);
+    CHECK(put(pair, 16, 8));
+    CHECK(take(pair, 16, 8));
     drop_ring(pair);
 }
 
