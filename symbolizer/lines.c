@@ -45,12 +45,13 @@ static struct sym_line_row *last_row(const struct machine *machine)
  */
 static void add_row(struct machine *machine)
 {
-    struct sym_line_row *last = last_row(machine);
-    if (last != NULL && machine->now.vaddr < last->vaddr)
+    struct sym_line_row *last = last_row(machine), row = machine->now;
+    machine->now.discriminator = 0; /* it is of one row alone */
+    if (last != NULL && row.vaddr < last->vaddr)
         return;
-    if (last != NULL && machine->now.vaddr == last->vaddr)
-        *last = machine->now;
-    else if (table_add(&machine->lines->rows, &machine->now) == TABLE_NONE)
+    if (last != NULL && row.vaddr == last->vaddr)
+        *last = row;
+    else if (table_add(&machine->lines->rows, &row) == TABLE_NONE)
         machine->is_out_of_memory = true;
 }
 
@@ -64,6 +65,7 @@ static void end_sequence(struct machine *machine)
     struct table *rows = &machine->lines->rows;
     machine->now.file = SYM_NO_FILE;
     machine->now.line = machine->now.column = 0;
+    machine->now.discriminator = 0;
     add_row(machine);
     if (machine->is_out_of_memory)
         return;
@@ -124,7 +126,10 @@ static void run_extended(struct machine *machine, struct sym_bytes *program)
             machine->is_out_of_memory = true;
         break;
     }
-    default: /* discriminators, and what we do not know */
+    case DW_LNE_set_discriminator:
+        machine->now.discriminator = (uint32_t)sym_bytes_uleb(&operand);
+        break;
+    default: /* what we do not know */
         break;
     }
 }

@@ -38,7 +38,7 @@ struct sym_line_input {
 struct sym_line_row {
     uint64_t vaddr;
     uint32_t file; /* for sym_lines_path() */
-    uint32_t line, column;
+    uint32_t line, column, discriminator;
 };
 
 struct sym_lines {

@@ -111,9 +111,12 @@ static enum status add_symbol_frame(
     bool is_unknown = strcmp(
                           sym_strings_text(&module->shared->strings, name),
                           SYM_UNKNOWN_FUNCTION) == 0;
-    /* Nothing at all is no frame. */
-    return is_unknown && frame.file[0] == '\0' ? STATUS_OK
-                                               : add_frame(module, name, frame);
+    if (frame.file[0] == '\0') {
+        if (is_unknown)
+            return STATUS_OK; /* nothing at all is no frame */
+        frame.file = sym_module_symbol_file(module, vaddr);
+    }
+    return add_frame(module, name, frame);
 }
 
 /* Path of a file of the unit, or NULL when out of memory. */
@@ -180,6 +183,7 @@ static enum status add_node_frames(
         frame.file = unit_path(module, place->unit, node->call_file);
         frame.line = node->call_line;
         frame.column = node->call_column;
+        frame.discriminator = 0;
     }
 }
 
@@ -192,6 +196,7 @@ static enum status add_place_frames(
         frame.file = unit_path(module, place->unit, row->file);
         frame.line = row->line;
         frame.column = row->column;
+        frame.discriminator = row->discriminator;
     }
     if (frame.file == NULL)
         return STATUS_NO_MEMORY;
@@ -238,6 +243,23 @@ bool sym_module_vaddr(
         return sym_image_vaddr(&module->image, offset, vaddr);
     *vaddr = offset;
     return true;
+}
+
+bool sym_module_section(
+    const struct sym_module *module, const char *name, uint64_t *vaddr,
+    uint64_t *bytes_count)
+{
+    GElf_Shdr header;
+    if (sym_image_section(&module->image, name, &header) == NULL)
+        return false;
+    *vaddr = header.sh_addr;
+    *bytes_count = header.sh_size;
+    return true;
+}
+
+unsigned sym_module_address_bytes(const struct sym_module *module)
+{
+    return gelf_getclass(module->image.elf) == ELFCLASS32 ? 4 : 8;
 }
 
 size_t sym_module_build_id(

@@ -128,3 +128,13 @@ enum status sym_module_symbol(
                            : add_symbol_name(module, symbol);
     return *name == SYM_NO_STRING ? STATUS_NO_MEMORY : STATUS_OK;
 }
+
+const char *sym_module_symbol_file(struct sym_module *module, uint64_t vaddr)
+{
+    const struct sym_symbol *symbol;
+    uint64_t start;
+    if (find_symbol(module, vaddr, &symbol, &start) != STATUS_OK ||
+        symbol == NULL)
+        return "";
+    return sym_names_file(&module->names, symbol);
+}

@@ -24,6 +24,9 @@ bool sym_symbols_are_in(const struct sym_image *image);
 MUST_CHECK enum status sym_module_symbol(
     struct sym_module *module, uint64_t vaddr, uint32_t *name, uint64_t *start);
 
+/* The file that symbol was defined in, "" unknown; after its name only. */
+const char *sym_module_symbol_file(struct sym_module *module, uint64_t vaddr);
+
 /* The id of "??"; SYM_NO_STRING when out of memory. */
 uint32_t sym_module_unknown(struct sym_module *module);
 

@@ -98,6 +98,7 @@ struct elf_symbols {
     Elf_Data *rows, *extended_sections;
     size_t strings; /* section of the names */
     bool is_dynamic;
+    uint32_t file; /* of the local symbols that follow */
 };
 
 /* Where the section of a symbol ends, or 0 when it holds no code. */
@@ -112,14 +113,30 @@ static uint64_t code_limit(Elf *elf, size_t section_index)
     return header.sh_addr + header.sh_size;
 }
 
+/* Local symbols stand behind the file they come from, which may be "". */
+static bool begin_file(
+    struct sym_names *names, struct elf_symbols *from, const GElf_Sym *row)
+{
+    const char *name = elf_strptr(from->elf, from->strings, row->st_name);
+    from->file = 0;
+    if (name == NULL || name[0] == '\0')
+        return true;
+    names->files.row_bytes = sizeof name;
+    uint32_t id = table_add(&names->files, &name);
+    from->file = id + 1;
+    return id != TABLE_NONE;
+}
+
 static bool add_elf_symbol(
-    struct sym_names *names, const struct elf_symbols *from, int index)
+    struct sym_names *names, struct elf_symbols *from, int index)
 {
     GElf_Sym row;
     Elf32_Word section = 0;
     if (gelf_getsymshndx(
             from->rows, from->extended_sections, index, &row, &section) == NULL)
         return true;
+    if (GELF_ST_TYPE(row.st_info) == STT_FILE)
+        return begin_file(names, from, &row);
     if (row.st_shndx != SHN_XINDEX) {
         if (row.st_shndx >= SHN_LORESERVE)
             return true;
@@ -136,6 +153,8 @@ static bool add_elf_symbol(
         .type = GELF_ST_TYPE(row.st_info),
         .binding = GELF_ST_BIND(row.st_info),
         .is_exact = from->is_dynamic};
+    if (symbol.binding == STB_LOCAL)
+        symbol.file = from->file;
     return symbol.name == NULL || sym_names_add(names, &symbol);
 }
 
@@ -288,8 +307,17 @@ const struct sym_symbol *sym_names_find(
     return span ? table_row(&names->symbols, span->owner) : NULL;
 }
 
+const char *sym_names_file(
+    const struct sym_names *names, const struct sym_symbol *symbol)
+{
+    return symbol->file == 0
+               ? ""
+               : *(const char **)table_row(&names->files, symbol->file - 1);
+}
+
 void sym_names_fini(struct sym_names *names)
 {
+    table_fini(&names->files);
     table_fini(&names->symbols);
     table_fini(&names->spans);
 }

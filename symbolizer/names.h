@@ -27,6 +27,7 @@
 struct sym_symbol {
     uint64_t vaddr, size; /* size 0: unknown */
     uint64_t limit;       /* end of the section */
+    uint32_t file;        /* for sym_names_file(), of local ones only */
     const char *name;     /* borrowed; ends at a NUL or an '@' (a version) */
     uint8_t type;         /* STT_... */
     uint8_t binding;      /* STB_... */
@@ -36,6 +37,7 @@ struct sym_symbol {
 
 /* Zeroed is empty; add, then finish, then find. */
 struct sym_names {
+    struct table files; /* const char *: names of STT_FILE symbols */
     struct table symbols;
     struct table spans; /* owner: row of `symbols` */
 };
@@ -65,6 +67,10 @@ bool sym_names_finish(struct sym_names *names);
 /* The symbol whose code is at `vaddr`, or NULL. */
 const struct sym_symbol *sym_names_find(
     const struct sym_names *names, uint64_t vaddr);
+
+/* The file a local symbol was defined in, as its linker wrote it, or "". */
+const char *sym_names_file(
+    const struct sym_names *names, const struct sym_symbol *symbol);
 
 /* Length of a symbol's name without its version. */
 size_t sym_symbol_name_bytes(const struct sym_symbol *symbol);

@@ -73,7 +73,10 @@ struct sym_frame {
     const char *file;     /* "" unknown */
     uint32_t line;        /* 0 unknown */
     uint32_t column;      /* 0 unknown */
-    bool is_inlined;      /* into the next frame */
+
+    /* Which of the blocks on one line this is, 0 unknown. */
+    uint32_t discriminator;
+    bool is_inlined; /* into the next frame */
 };
 
 /* Innermost first. Valid until the next lookup in the same symbolizer. */
@@ -111,6 +114,14 @@ MUST_CHECK enum status sym_module_open(
  */
 bool sym_module_vaddr(
     const struct sym_module *module, uint64_t offset, uint64_t *vaddr);
+
+/* Where a section is loaded; false when there is none of that name. */
+bool sym_module_section(
+    const struct sym_module *module, const char *name, uint64_t *vaddr,
+    uint64_t *bytes_count);
+
+/* Bytes of an address of the file: 8, or 4. */
+unsigned sym_module_address_bytes(const struct sym_module *module);
 
 /* The bytes of the file's own build-id, 0 when it has none. */
 size_t sym_module_build_id(
