@@ -13,6 +13,7 @@ static const struct {
     {"export", export_main, "any readable profile to any format"},
     {"flamegraph", flamegraph_main, "draw a profile's flame graph"},
     {"report", report_main, "top functions, self and total; data quality"},
+    {"symbolize", symbolize_main, "functions, files and lines of addresses"},
     {"doctor", doctor_main, "what this system permits"},
     {"collect", collect_main, NULL},
 };
