@@ -9,6 +9,7 @@
  * no record ever wraps.
  *
  *     struct wire_header       one page
+ *     struct wire_slots        six pages
  *     descriptors              WIRE_BLOCK_COUNT words of 8 bytes
  *     blocks                   WIRE_BLOCK_COUNT blocks of WIRE_BLOCK_BYTES
  *
@@ -56,6 +57,20 @@
  * reader takes what is committed and drops what is claimed. The collector
  * dies: the ring fills, samples are counted as lost, the target goes on.
  *
+ * TABLES OF ROWS
+ *
+ * Interpreting CFI with cold caches is most of what a sample costs. For code
+ * that is sampled often, the collector makes a table of rows (profiler/unwind/
+ * sig_row_table.h), once per build-id and session, in a memfd that every
+ * target gets with the reply to HELLO and maps read-only.
+ *
+ * The agent posts the modules it has: entry i of `modules`, then, releasing
+ * it, a count of i + 1. An entry never changes again; a module that goes
+ * leaves its entry behind, and when all are used, later modules go without.
+ * The collector finds out which file stands at `start`, believes it when its
+ * build-id begins with `identity`, and releases into `places` where in the
+ * memfd the table is.
+ *
  * MESSAGES
  *
  * SOCK_SEQPACKET in the abstract name space, one request and one reply per
@@ -70,13 +85,16 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC         0x57465231u /* "WFR1" */
-#define WIRE_VERSION       1u
+#define WIRE_VERSION       2u
 
 #define WIRE_BLOCK_BYTES   128u
 #define WIRE_BLOCK_COUNT   8192u
 #define WIRE_HEADER_BYTES  4096u
+#define WIRE_SLOT_COUNT    1024u
+#define WIRE_SLOTS_BYTES   (24u * WIRE_SLOT_COUNT)
 #define WIRE_DATA_BYTES    (WIRE_BLOCK_BYTES * WIRE_BLOCK_COUNT)
-#define WIRE_BLOCKS_OFFSET (WIRE_HEADER_BYTES + 8u * WIRE_BLOCK_COUNT)
+#define WIRE_WORDS_OFFSET  (WIRE_HEADER_BYTES + WIRE_SLOTS_BYTES)
+#define WIRE_BLOCKS_OFFSET (WIRE_WORDS_OFFSET + 8u * WIRE_BLOCK_COUNT)
 #define WIRE_SEGMENT_BYTES (WIRE_BLOCKS_OFFSET + WIRE_DATA_BYTES)
 
 #define WIRE_FRAMES_MAX    1024u /* of one sample; deeper stacks are cut */
@@ -142,14 +160,28 @@ struct wire_header {
     /* Collector to agent: nonzero ends sampling. */
     _Atomic uint32_t is_stopped;
 
+    _Atomic uint32_t slot_count; /* entries of wire_slots.modules */
+
     _Alignas(64) _Atomic uint64_t head;
     _Alignas(64) _Atomic uint64_t tail;
     _Alignas(64) _Atomic uint64_t loss[WIRE_LOSS_COUNT];
 };
 
+struct wire_slots {
+    _Atomic uint64_t places[WIRE_SLOT_COUNT]; /* of tables; 0: none yet */
+    struct wire_slot_module {
+        uint64_t start;    /* pc of the module's first executable byte */
+        uint64_t identity; /* the first 8 bytes of its build-id */
+    } modules[WIRE_SLOT_COUNT];
+};
+
+/* Of the memfd with the tables: 90 KiB to 1 MiB of text. */
+#define WIRE_TABLES_BYTES (8u << 20)
+
 /* One side's view of a segment. */
 struct wire_ring {
     struct wire_header *header;
+    struct wire_slots *slots;
     _Atomic uint64_t *descriptors;
     unsigned char *blocks; /* mapped twice: 2 * WIRE_DATA_BYTES are valid */
 };
@@ -225,6 +257,8 @@ struct wire_reply {
 };
 
 _Static_assert(sizeof(struct wire_header) <= WIRE_HEADER_BYTES, "one page");
+_Static_assert(sizeof(struct wire_slots) == WIRE_SLOTS_BYTES, "no padding");
+_Static_assert(WIRE_SLOTS_BYTES % 4096 == 0, "whole pages");
 _Static_assert(sizeof(struct wire_record) == 16, "no padding");
 _Static_assert(sizeof(struct wire_sample) == 24, "no padding");
 _Static_assert(WIRE_RECORD_BYTES >= sizeof(struct wire_module), "fits");

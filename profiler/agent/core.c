@@ -3,6 +3,7 @@
 
 #include "profiler/agent/link.h"
 #include "profiler/agent/sys.h"
+#include "profiler/agent/tables.h"
 
 #include <dirent.h>
 #include <elf.h>
@@ -79,7 +80,8 @@ static bool map_ring(int fd)
     (void)sys_call3(__NR_madvise, at, (long)MAP_BYTES, (long)MADV_DONTFORK);
     prof_core.ring = (struct wire_ring){
         .header = (void *)at,
-        .descriptors = (void *)(at + WIRE_HEADER_BYTES),
+        .slots = (void *)(at + WIRE_HEADER_BYTES),
+        .descriptors = (void *)(at + WIRE_WORDS_OFFSET),
         .blocks = at + WIRE_BLOCKS_OFFSET};
     return true;
 }
@@ -103,6 +105,7 @@ static int make_segment(void)
     prof_core.ring.header->magic = WIRE_MAGIC;
     prof_core.ring.header->version = WIRE_VERSION;
     prof_core.ring.header->pid = prof_core.pid;
+    prof_tables_announce();
     return fd;
 }
 
@@ -179,10 +182,13 @@ void prof_core_report_failure(const char *session, const char *reason)
 
 static bool say_hello(int fd, struct wire_reply *reply)
 {
-    return prof_link_ask(
-               prof_core.config.session, WIRE_HELLO, fd, NULL, HELLO_TIMEOUT_MS,
-               reply) &&
-           reply->status == 0 && reply->period_ns > 0;
+    int tables = -1;
+    bool is_welcome =
+        prof_link_hello(
+            prof_core.config.session, fd, HELLO_TIMEOUT_MS, reply, &tables) &&
+        reply->status == 0 && reply->period_ns > 0;
+    prof_tables_map(tables);
+    return is_welcome;
 }
 
 static void copy_text(char *to, uint32_t bytes, const char *from)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "profiler/agent/sig_ring.h"
+#include "profiler/unwind/sig_row_store.h"
 #include "profiler/unwind/sig_walk.h"
 
 /* As the kernel defines it for rt_sigaction(2) on x86-64. */
@@ -56,6 +57,7 @@ struct prof_core {
     const struct prof_engine *engine;                 /* the one in use */
     long (*clock_gettime)(int clock, void *timespec); /* the vDSO's */
     struct prof_scratch *scratch;                     /* PROF_SCRATCH_COUNT */
+    struct prof_row_store tables; /* of rows, made by the collector */
 };
 
 /* Hidden, so that it is reached without a relocation. */

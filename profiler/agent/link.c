@@ -110,11 +110,35 @@ static bool send_message(int socket, const struct wire_message *message, int fd)
            (long)sizeof *message;
 }
 
+/* A reply, and the descriptor that may come with it. */
+static bool read_reply(int socket, struct wire_reply *reply, int *fd)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr header;
+    } control;
+    struct iovec part = {.iov_base = reply, .iov_len = sizeof *reply};
+    struct msghdr message = {
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = fd != NULL ? &control : NULL,
+        .msg_controllen = fd != NULL ? sizeof control : 0};
+    long bytes = sys_call3(
+        __NR_recvmsg, (long)socket, &message,
+        (long)(MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
+    if (bytes > 0 && message.msg_controllen >= sizeof control &&
+        control.header.cmsg_level == SOL_SOCKET &&
+        control.header.cmsg_type == SCM_RIGHTS)
+        copy(fd, CMSG_DATA(&control.header), sizeof *fd);
+    return bytes == (long)sizeof *reply;
+}
+
 /*
  * The kernel writes the time that is left back into `left`, so a signal of the
  * program's does not start the wait anew.
  */
-static bool receive_reply(int socket, int timeout_ms, struct wire_reply *reply)
+static bool receive_reply(
+    int socket, int timeout_ms, struct wire_reply *reply, int *fd)
 {
     struct pollfd wait = {.fd = socket, .events = POLLIN};
     struct timespec left = {
@@ -125,19 +149,13 @@ static bool receive_reply(int socket, int timeout_ms, struct wire_reply *reply)
             __NR_ppoll, &wait, 1L, timeout_ms < 0 ? NULL : &left, (void *)NULL,
             8L);
     } while (ready == -EINTR);
-    if (ready != 1)
-        return false;
-
-    long bytes = sys_call6(
-        __NR_recvfrom, socket, SYS_ARG(reply), sizeof *reply, MSG_DONTWAIT, 0,
-        0);
-    return bytes == (long)sizeof *reply && reply->magic == WIRE_MAGIC &&
-           reply->version == WIRE_VERSION;
+    return ready == 1 && read_reply(socket, reply, fd) &&
+           reply->magic == WIRE_MAGIC && reply->version == WIRE_VERSION;
 }
 
-bool prof_link_ask(
+static bool ask(
     const char *session, enum wire_message_type type, int fd, const char *text,
-    int timeout_ms, struct wire_reply *reply)
+    int timeout_ms, struct wire_reply *reply, int *reply_fd)
 {
     int socket = session_connect(session);
     if (socket < 0)
@@ -157,7 +175,21 @@ bool prof_link_ask(
     }
 
     bool is_answered = send_message(socket, &message, fd) &&
-                       receive_reply(socket, timeout_ms, reply);
+                       receive_reply(socket, timeout_ms, reply, reply_fd);
     (void)sys_close(socket);
     return is_answered;
+}
+
+bool prof_link_ask(
+    const char *session, enum wire_message_type type, int fd, const char *text,
+    int timeout_ms, struct wire_reply *reply)
+{
+    return ask(session, type, fd, text, timeout_ms, reply, NULL);
+}
+
+bool prof_link_hello(
+    const char *session, int fd, int timeout_ms, struct wire_reply *reply,
+    int *tables)
+{
+    return ask(session, WIRE_HELLO, fd, NULL, timeout_ms, reply, tables);
 }

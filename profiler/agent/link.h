@@ -24,4 +24,15 @@ bool prof_link_ask(
     const char *session, enum wire_message_type type, int fd, const char *text,
     int timeout_ms, struct wire_reply *reply);
 
+/*
+ * HELLO: sends the segment `fd`, which stays the caller's.
+ *
+ *   tables   out: a descriptor that came with the reply, the caller's; else
+ *            left as it is
+ *   returns  as prof_link_ask()
+ */
+bool prof_link_hello(
+    const char *session, int fd, int timeout_ms, struct wire_reply *reply,
+    int *tables);
+
 #endif

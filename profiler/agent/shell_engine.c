@@ -26,6 +26,7 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell.h"
+#include "profiler/agent/tables.h"
 #include "profiler/unwind/module_phdr.h"
 #include "profiler/unwind/modules.h"
 #include "profiler/unwind/sig_engine.h"
@@ -130,6 +131,21 @@ static struct frames_copy *make_copy(
     return &copies[copy_count++];
 }
 
+/* Tell the collector, who may make tables of rows for them. */
+static void post_texts(
+    const struct prof_loaded_image *image, struct prof_text *added,
+    uint32_t count)
+{
+    const uint8_t *id;
+    uint64_t identity = 0;
+    uint32_t bytes = prof_loaded_build_id(image, &id);
+    if (bytes < sizeof identity)
+        return;
+    memcpy(&identity, id, sizeof identity);
+    for (uint32_t i = 0; i < count; i++)
+        added[i].slot = prof_tables_post(added[i].start, identity);
+}
+
 static int add_module(struct dl_phdr_info *info, size_t size, void *context)
 {
     (void)size, (void)context;
@@ -151,8 +167,10 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *context)
             image.frames = copy->frames;
         }
     }
-    text_count += prof_loaded_texts(
+    uint32_t count = prof_loaded_texts(
         &image, texts + text_count, PROF_TEXTS_MAX - text_count);
+    post_texts(&image, texts + text_count, count);
+    text_count += count;
     return 0;
 }
 
@@ -312,6 +330,7 @@ const struct prof_engine *shell_engine_open(void)
         return NULL;
     cfi = memory;
     prof_cfi_engine_init(cfi);
+    cfi->modules.store = &prof_core.tables;
     is_starting = true;
     shell_engine_update();
     is_starting = false;

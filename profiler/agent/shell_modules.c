@@ -8,14 +8,13 @@
 #include "profiler/agent/shell.h"
 
 #include <dlfcn.h>
-#include <elf.h>
 #include <link.h>
 #include <pthread.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell_engine.h"
+#include "profiler/unwind/module_phdr.h"
 
 enum { PUBLISHED_MAX = 1024 };
 
@@ -41,26 +40,16 @@ static struct published *find_published(uint64_t start, uint64_t end)
 static void copy_build_id(
     struct wire_module *module, const struct dl_phdr_info *info)
 {
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        if (segment->p_type != PT_NOTE)
-            continue;
-        const char *at = (const char *)info->dlpi_addr + segment->p_vaddr;
-        const char *end = at + segment->p_memsz;
-        while (end - at >= (ptrdiff_t)sizeof(ElfW(Nhdr))) {
-            const ElfW(Nhdr) *note = (const void *)at;
-            const char *name = at + sizeof *note;
-            const char *bytes = name + ((note->n_namesz + 3) & ~3u);
-            if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
-                memcmp(name, "GNU", 4) == 0 &&
-                note->n_descsz <= WIRE_BUILD_ID_BYTES) {
-                module->build_id_bytes = note->n_descsz;
-                memcpy(module->build_id, bytes, note->n_descsz);
-                return;
-            }
-            at = bytes + ((note->n_descsz + 3) & ~3u);
-        }
-    }
+    const uint8_t *id;
+    struct prof_loaded_image image = {
+        .bias = info->dlpi_addr,
+        .headers = info->dlpi_phdr,
+        .header_count = info->dlpi_phnum};
+    uint32_t bytes = prof_loaded_build_id(&image, &id);
+    if (bytes == 0 || bytes > WIRE_BUILD_ID_BYTES)
+        return;
+    module->build_id_bytes = bytes;
+    memcpy(module->build_id, id, bytes);
 }
 
 static void publish_segment(

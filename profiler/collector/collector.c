@@ -54,6 +54,8 @@ enum status prof_collector_create(
         .value_samples =
             prof_profile_add_value_type(profile, "samples", "count")};
     prof_build_ids_init(&made->common.build_ids);
+    if (!options->is_reference_wanted && options->refusal == NULL)
+        made->common.tables = prof_tables_create(profile);
     made->wait_ms = WAIT_MAX_MS;
     made->is_waited_for = options->is_waited_for;
     made->is_reference_wanted = options->is_reference_wanted;
@@ -107,6 +109,7 @@ void prof_collector_destroy(struct prof_collector *collector)
     prof_collector_release(collector, NULL);
     prof_listener_close(&collector->listener);
     prof_build_ids_fini(&collector->common.build_ids);
+    prof_tables_destroy(collector->common.tables);
     if (collector->epoll >= 0)
         (void)close(collector->epoll);
     free(collector);
@@ -187,7 +190,8 @@ static void answer_hello(
         if (target->pidfd >= 0)
             (void)watch(collector, target->pidfd);
     }
-    prof_listener_answer(hello->connection, &reply);
+    prof_listener_answer_with(
+        hello->connection, &reply, prof_tables_fd(collector->common.tables));
 }
 
 static void answer_exec(

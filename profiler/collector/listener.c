@@ -216,6 +216,28 @@ bool prof_listener_next(
 
 void prof_listener_answer(int connection, const struct wire_reply *reply)
 {
-    (void)send(connection, reply, sizeof *reply, MSG_NOSIGNAL | MSG_DONTWAIT);
+    prof_listener_answer_with(connection, reply, -1);
+}
+
+void prof_listener_answer_with(
+    int connection, const struct wire_reply *reply, int fd)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr header;
+    } control = {
+        .header = {
+            .cmsg_len = CMSG_LEN(sizeof(int)),
+            .cmsg_level = SOL_SOCKET,
+            .cmsg_type = SCM_RIGHTS}};
+    struct iovec part = {
+        .iov_base = (void *)(uintptr_t)reply, .iov_len = sizeof *reply};
+    struct msghdr answer = {
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = fd >= 0 ? &control : NULL,
+        .msg_controllen = fd >= 0 ? sizeof control : 0};
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    (void)sendmsg(connection, &answer, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)close(connection);
 }

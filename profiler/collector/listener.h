@@ -62,4 +62,8 @@ MUST_CHECK enum status prof_listener_watch(
 /* Answer and close the connection. */
 void prof_listener_answer(int connection, const struct wire_reply *reply);
 
+/* The same, and send the descriptor `fd`, which stays the caller's; -1: no. */
+void prof_listener_answer_with(
+    int connection, const struct wire_reply *reply, int fd);
+
 #endif

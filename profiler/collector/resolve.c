@@ -188,6 +188,16 @@ static uint32_t find_frame(
     return entry.frame;
 }
 
+/* Samples in a module make a table of rows for it worth while. */
+static void count_for_table(
+    struct prof_target *target, uint64_t word, uint64_t when_ns)
+{
+    const struct prof_space_mapping *at = prof_address_space_find(
+        &target->space, word & PROF_FRAME_ADDRESS, when_ns);
+    if (at != NULL)
+        prof_tables_count(target->common->tables, target->pid, at, 1);
+}
+
 static void resolve_sample(
     struct prof_target *target, const struct wire_sample *sample,
     uint32_t bytes)
@@ -222,6 +232,8 @@ static void resolve_sample(
         prof_profile_add_loss(profile, PROF_LOSS_CUT, 1);
     if (flags & WIRE_SAMPLE_INCOMPLETE)
         prof_profile_add_loss(profile, PROF_LOSS_INCOMPLETE, 1);
+    if (sample->frame_count > 0)
+        count_for_table(target, sample->frames[0], pending.time_ns);
     if (pending.thread != TABLE_NONE)
         (void)table_add(&target->batch, &pending);
 }

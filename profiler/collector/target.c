@@ -162,6 +162,7 @@ struct prof_target *prof_target_open(
         &target->space, common->profile, &common->build_ids, target->process,
         pid);
     scan_at_start(&target->space);
+    prof_slots_init(&target->slots);
     prof_account_init(
         &target->account, pid, PROF_CLOCK_TIMER, common->period_ns);
     note_main_thread(target, earlier);
@@ -238,6 +239,9 @@ double prof_target_drain(struct prof_target *target)
         if (exit_ns != 0 && batch[i].time_ns >= exit_ns)
             target->late_ns += batch[i].weight_ns;
     }
+    prof_slots_serve(
+        &target->slots, &target->ring.ring, &target->space,
+        target->common->tables);
     return share;
 }
 
@@ -333,6 +337,7 @@ void prof_target_close(struct prof_target *target)
     prof_ring_reader_close(&target->ring);
     prof_account_fini(&target->account);
     prof_address_space_fini(&target->space);
+    prof_slots_fini(&target->slots);
     index_fini(&target->threads_by_tid);
     index_fini(&target->frames_by_word);
     table_fini(&target->frames);

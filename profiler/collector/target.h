@@ -12,12 +12,14 @@
 #include "profiler/collector/address_space.h"
 #include "profiler/collector/perf_clock.h"
 #include "profiler/collector/ring_reader.h"
+#include "profiler/collector/slots.h"
 #include "profiler/profile.h"
 
 /* What all targets of one collector share. */
 struct prof_target_common {
     struct prof_profile *profile;
     struct prof_build_ids build_ids;
+    struct prof_tables *tables; /* NULL: there are none */
     uint64_t period_ns;
     enum prof_clock_mode best_mode;  /* to try; asked for by the user */
     enum prof_clock_mode worst_mode; /* that any target got */
@@ -38,6 +40,7 @@ struct prof_target {
     struct prof_perf_clock clock;
     struct prof_account account;
     struct prof_address_space space;
+    struct prof_slots slots;
     struct index threads_by_tid; /* into account.threads */
     struct table frames;         /* of one address: struct frame_entry */
     struct index frames_by_word;

@@ -1,6 +1,8 @@
 /* Program headers to texts; see the header. */
 #include "profiler/unwind/module_phdr.h"
 
+#include <stddef.h>
+
 #include "profiler/unwind/fde_index.h"
 
 static const Elf64_Phdr *find_header(
@@ -39,6 +41,40 @@ bool prof_loaded_frames(
         .size_bytes = segment->p_filesz,
     };
     return true;
+}
+
+static uint32_t find_build_id(
+    const uint8_t *at, const uint8_t *end, const uint8_t **id)
+{
+    while (end - at >= (ptrdiff_t)sizeof(Elf64_Nhdr)) {
+        const Elf64_Nhdr *note = (const void *)at;
+        uint64_t name_bytes = ((uint64_t)note->n_namesz + 3) & ~UINT64_C(3);
+        uint64_t bytes = ((uint64_t)note->n_descsz + 3) & ~UINT64_C(3);
+        const uint8_t *name = at + sizeof *note;
+        if (name_bytes + bytes > (uint64_t)(end - name))
+            return 0;
+        if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
+            name[0] == 'G' && name[1] == 'N' && name[2] == 'U') {
+            *id = name + name_bytes;
+            return note->n_descsz;
+        }
+        at = name + name_bytes + bytes;
+    }
+    return 0;
+}
+
+uint32_t prof_loaded_build_id(
+    const struct prof_loaded_image *image, const uint8_t **id)
+{
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < image->header_count && bytes == 0; i++) {
+        const Elf64_Phdr *header = &image->headers[i];
+        const uint8_t *notes =
+            (const uint8_t *)(uintptr_t)(image->bias + header->p_vaddr);
+        if (header->p_type == PT_NOTE)
+            bytes = find_build_id(notes, notes + header->p_memsz, id);
+    }
+    return bytes;
 }
 
 /*

@@ -47,6 +47,15 @@ bool prof_loaded_frames(
     const struct prof_loaded_image *image, struct prof_frames_range *range);
 
 /*
+ * The image's build-id, by its notes, which are read from the image itself.
+ *
+ *   id       out: stays valid as long as the image
+ *   returns  its size in bytes; 0 when there is none
+ */
+uint32_t prof_loaded_build_id(
+    const struct prof_loaded_image *image, const uint8_t **id);
+
+/*
  * One text for every executable segment, at most `capacity`.
  *
  *   texts    borrow the image's frames; without CFI where there is none, or

@@ -2,6 +2,7 @@
 #include "profiler/unwind/sig_lookup.h"
 
 #include "profiler/unwind/sig_row.h"
+#include "profiler/unwind/sig_row_store.h"
 #include "profiler/unwind/sig_row_table.h"
 
 /* A restorer is returned into, so `key` itself is its first byte; one that is
@@ -51,11 +52,22 @@ enum prof_found prof_lookup_rules(
                : PROF_FOUND_NOTHING;
 }
 
-static uint32_t row_in_text(const struct prof_text *text, uint64_t key)
+static const struct prof_row_table *table_of(
+    const struct prof_modules *modules, const struct prof_text *text)
+{
+    if (text->rows != NULL || modules->store == NULL)
+        return text->rows;
+    return prof_row_store_find(modules->store, text->slot);
+}
+
+static uint32_t row_in_text(
+    const struct prof_modules *modules, const struct prof_text *text,
+    uint64_t key)
 {
     uint64_t pc = prof_pc_of_key(key);
-    if (text->rows != NULL) {
-        uint32_t row = prof_row_table_find(text->rows, pc - text->bias);
+    const struct prof_row_table *table = table_of(modules, text);
+    if (table != NULL) {
+        uint32_t row = prof_row_table_find(table, pc - text->bias);
         if (prof_row_kind(row) != PROF_ROW_FULL &&
             prof_row_kind(row) != PROF_ROW_NONE)
             return prof_row_at(row, pc);
@@ -86,7 +98,7 @@ uint32_t prof_lookup_row(
     if (list == NULL)
         return prof_row_make(PROF_ROW_NONE, 0, 0);
     const struct prof_text *text = prof_text_find(list, prof_pc_of_key(key));
-    row = text != NULL ? row_in_text(text, key)
+    row = text != NULL ? row_in_text(modules, text, key)
                        : prof_row_make(PROF_ROW_NONE, 0, 0);
     if (cache != NULL)
         prof_row_cache_put(cache, key, row);

@@ -28,6 +28,7 @@
 
 #define PROF_TEXTS_MAX 2048
 
+struct prof_row_store;
 struct prof_row_table;
 
 /*
@@ -39,12 +40,13 @@ struct prof_row_table;
  */
 struct prof_text {
     uint64_t start, end; /* pcs, half open */
-    struct prof_cfi_source eh_frame, debug_frame;
+    uint64_t bias;       /* pc - ELF address; what tables count from */
     const struct prof_row_table *rows; /* may be NULL; see sig_row_table.h */
-    uint64_t bias; /* pc - ELF address; what `rows` counts from */
+    uint32_t slot; /* where one may appear (sig_row_store.h); 0: nowhere */
     /* The instruction at `start`, to recognise a signal restorer without CFI;
      * NULL where the text may vanish. */
     const uint8_t *code;
+    struct prof_cfi_source eh_frame, debug_frame;
 };
 
 struct prof_text_list {
@@ -60,6 +62,7 @@ struct prof_modules {
     /* The writer's own: pcs that stopped being what they were. */
     uint64_t changed_low, changed_high;
     bool is_settled;
+    const struct prof_row_store *store; /* of the texts' slots, or NULL */
     struct prof_text_list lists[2];
 };
 

@@ -21,7 +21,7 @@ uint32_t prof_row_table_find(const struct prof_row_table *table, uint64_t vaddr)
     uint32_t first = firsts[granule];
     uint32_t end = granule + 1 < table->granule_count ? firsts[granule + 1]
                                                       : table->row_count;
-    if (end > table->row_count)
+    if (end > table->row_count || first > end)
         return prof_row_make(PROF_ROW_FULL, 0, 0);
 
     /* A handful of rows: walking them beats halving. */
