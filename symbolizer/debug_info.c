@@ -292,6 +292,18 @@ bool sym_debug_info_find(
     return is_found;
 }
 
+bool sym_debug_info_range(
+    const struct sym_debug_info *info, uint32_t i, uint64_t *start,
+    uint64_t *end)
+{
+    if (i >= info->ranges.count)
+        return false;
+    const struct unit_range *range = table_row(&info->ranges, i);
+    *start = range->start;
+    *end = range->end;
+    return true;
+}
+
 void sym_debug_info_close(struct sym_debug_info *info)
 {
     for (uint32_t i = 0; i < info->units.count; i++)

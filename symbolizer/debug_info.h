@@ -63,6 +63,11 @@ bool sym_debug_info_find(
     struct sym_debug_info *info, uint64_t vaddr, struct sym_place *place,
     enum status *status, struct diag *problem);
 
+/* The range `i` of a unit; false when there are not that many. */
+bool sym_debug_info_range(
+    const struct sym_debug_info *info, uint32_t i, uint64_t *start,
+    uint64_t *end);
+
 void sym_debug_info_close(struct sym_debug_info *info);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "symbolizer/debug_file.h"
+#include "symbolizer/module_index.h"
 #include "symbolizer/module_symbols.h"
 
 struct sym_module *sym_module_create(
@@ -28,6 +29,7 @@ void sym_module_destroy(struct sym_module *module)
 {
     if (module == NULL)
         return;
+    sym_module_index_fini(module);
     if (module->info != NULL)
         sym_debug_info_close(module->info);
     free(module->info);
@@ -77,7 +79,7 @@ static enum status open_debug_info(struct sym_module *module)
     return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 
-static enum status search(struct sym_module *module)
+enum status sym_module_prepare(struct sym_module *module)
 {
     if (module->is_searched || module->kind == SYM_KERNEL)
         return STATUS_OK;
@@ -133,12 +135,7 @@ static bool is_mangled(const char *name)
     return name[0] == '_' && (name[1] == 'Z' || name[1] == 'R');
 }
 
-/*
- * DWARF's name of a node, unless the symbol table knows a better one: where
- * DWARF has none, and where a language that mangles is left with its plain
- * name (clang's line tables alone), which says neither class nor arguments.
- */
-static enum status body_name(
+enum status sym_module_body_name(
     struct sym_module *module, const struct sym_unit *unit,
     const struct sym_node *node, uint32_t *name)
 {
@@ -175,7 +172,8 @@ static enum status add_node_frames(
     for (;; node = sym_unit_node(place->unit, node->parent)) {
         uint32_t name = node->name;
         frame.is_inlined = node->parent != SYM_NO_NODE;
-        if (body_name(module, place->unit, node, &name) != STATUS_OK ||
+        if (sym_module_body_name(module, place->unit, node, &name) !=
+                STATUS_OK ||
             add_frame(module, name, frame) != STATUS_OK)
             return STATUS_NO_MEMORY;
         if (!frame.is_inlined)
@@ -206,9 +204,14 @@ static enum status add_place_frames(
 
 static enum status answer(struct sym_module *module, uint64_t vaddr)
 {
-    enum status status = search(module);
+    enum status status;
+    if (sym_module_index_answer(module, vaddr, &status))
+        return status;
+    status = sym_module_prepare(module);
     if (status != STATUS_OK)
         return status;
+    if (module->info != NULL)
+        sym_module_index_want(module);
     struct sym_place place;
     if (module->info != NULL &&
         sym_debug_info_find(

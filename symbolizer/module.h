@@ -2,9 +2,13 @@
 #ifndef SYMBOLIZER_MODULE_H
 #define SYMBOLIZER_MODULE_H
 
+#include "symbolizer/builder.h"
+#include "symbolizer/cache.h"
 #include "symbolizer/debug_info.h"
 #include "symbolizer/fde_starts.h"
+#include "symbolizer/fingerprint.h"
 #include "symbolizer/image.h"
+#include "symbolizer/index.h"
 #include "symbolizer/names.h"
 #include "symbolizer/strings.h"
 #include "symbolizer/symbolizer.h"
@@ -14,6 +18,22 @@ struct sym_shared {
     struct sym_strings strings;
     char **debug_dirs; /* ended by NULL */
     bool names_only;
+    struct sym_cache *cache;     /* NULL: no index is read or made */
+    struct sym_builder *builder; /* the same */
+};
+
+/* NULL: not asked for yet. */
+struct sym_known_string {
+    const char *raw;
+    const char *function; /* demangled */
+};
+
+/* Where indexes come in; see module_index.h. */
+struct sym_module_index {
+    bool is_sought, is_possible, is_open, is_wanted;
+    struct sym_fingerprint fingerprint;
+    struct sym_index index;
+    struct sym_known_string *strings; /* one for each of the index */
 };
 
 struct sym_module {
@@ -21,8 +41,9 @@ struct sym_module {
     enum sym_kind kind;
     char *path; /* as the target saw it */
     struct sym_image image;
+    struct sym_module_index index;
 
-    /* Filled in by the first lookup. */
+    /* Filled in by the first lookup that no index answers. */
     bool is_searched, has_names;
     struct sym_image debug;    /* the separate debug file, if any */
     struct sym_image embedded; /* from .gnu_debugdata, if any */
@@ -49,5 +70,22 @@ struct sym_module *sym_module_create(
     struct sym_shared *shared, enum sym_kind kind, const char *path);
 
 void sym_module_destroy(struct sym_module *module);
+
+/* Find and open what the direct way needs, once. NO_MEMORY, or OK. */
+MUST_CHECK enum status sym_module_prepare(struct sym_module *module);
+
+/*
+ * DWARF's name of a node, unless the symbol table knows a better one: where
+ * DWARF has none, and where a language that mangles is left with its plain
+ * name (clang's line tables alone), which says neither class nor arguments.
+ * `*name` is the node's own on entry. NO_MEMORY, or OK.
+ */
+MUST_CHECK enum status sym_module_body_name(
+    struct sym_module *module, const struct sym_unit *unit,
+    const struct sym_node *node, uint32_t *name);
+
+/* Copies of lists of folders, ended by NULL. NULL when out of memory. */
+char **sym_dirs_copy(const char *const *dirs);
+void sym_dirs_free(char **dirs);
 
 #endif

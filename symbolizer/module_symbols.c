@@ -85,6 +85,12 @@ static enum status read_fde_starts(struct sym_module *module)
                : STATUS_NO_MEMORY;
 }
 
+enum status sym_module_read_symbols(struct sym_module *module)
+{
+    enum status status = read_names(module);
+    return status == STATUS_OK ? read_fde_starts(module) : status;
+}
+
 /*
  * The symbol that speaks for `vaddr`, or NULL, and the start of the function.
  * A symbol without a size may have been stretched over functions whose own

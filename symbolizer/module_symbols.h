@@ -27,6 +27,9 @@ MUST_CHECK enum status sym_module_symbol(
 /* The file that symbol was defined in, "" unknown; after its name only. */
 const char *sym_module_symbol_file(struct sym_module *module, uint64_t vaddr);
 
+/* Read all of it now. NO_MEMORY, or OK. */
+MUST_CHECK enum status sym_module_read_symbols(struct sym_module *module);
+
 /* The id of "??"; SYM_NO_STRING when out of memory. */
 uint32_t sym_module_unknown(struct sym_module *module);
 

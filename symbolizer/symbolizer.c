@@ -11,21 +11,25 @@
 
 #define KALLSYMS_PATH "/proc/kallsyms"
 
+/* Some hundred modules' worth. */
+#define CACHE_BYTES   (UINT64_C(512) << 20)
+
 struct sym_symbolizer {
     struct sym_shared shared;
-    struct table modules; /* struct sym_module * */
+    struct table modules;   /* struct sym_module * */
+    struct sym_cache cache; /* shared.cache, where it is usable */
 };
 
 /* ---- options ---- */
 
-static void free_dirs(char **dirs)
+void sym_dirs_free(char **dirs)
 {
     for (char **dir = dirs; dir != NULL && *dir != NULL; dir++)
         free(*dir);
     free(dirs);
 }
 
-static char **copy_dirs(const char *const *dirs)
+char **sym_dirs_copy(const char *const *dirs)
 {
     size_t count = 0;
     while (dirs[count] != NULL)
@@ -34,11 +38,26 @@ static char **copy_dirs(const char *const *dirs)
     for (size_t i = 0; copy != NULL && i < count; i++) {
         copy[i] = strdup(dirs[i]);
         if (copy[i] == NULL) {
-            free_dirs(copy);
+            sym_dirs_free(copy);
             return NULL;
         }
     }
     return copy;
+}
+
+/* Without a cache everything works, and takes as long each time. */
+static void open_cache(
+    struct sym_symbolizer *symbolizer, const struct sym_options *options,
+    const char *const *dirs)
+{
+    struct sym_shared *shared = &symbolizer->shared;
+    uint64_t limit = options->cache_bytes ? options->cache_bytes : CACHE_BYTES;
+    if (sym_cache_open(
+            &symbolizer->cache, options->cache_folder, limit, NULL) !=
+        STATUS_OK)
+        return;
+    shared->cache = &symbolizer->cache;
+    shared->builder = sym_builder_create(shared->cache, dirs);
 }
 
 struct sym_symbolizer *sym_symbolizer_create(const struct sym_options *options)
@@ -53,12 +72,14 @@ struct sym_symbolizer *sym_symbolizer_create(const struct sym_options *options)
         return NULL;
     symbolizer->modules.row_bytes = sizeof(struct sym_module *);
     symbolizer->shared.names_only = options != NULL && options->names_only;
-    symbolizer->shared.debug_dirs = copy_dirs(dirs);
+    symbolizer->shared.debug_dirs = sym_dirs_copy(dirs);
     if (symbolizer->shared.debug_dirs == NULL ||
         !sym_strings_init(&symbolizer->shared.strings)) {
         sym_symbolizer_destroy(symbolizer);
         return NULL;
     }
+    if (options != NULL && options->cache_folder != NULL)
+        open_cache(symbolizer, options, dirs);
     return symbolizer;
 }
 
@@ -72,11 +93,14 @@ void sym_symbolizer_destroy(struct sym_symbolizer *symbolizer)
 {
     if (symbolizer == NULL)
         return;
+    sym_builder_destroy(symbolizer->shared.builder);
+    if (symbolizer->shared.cache != NULL)
+        sym_cache_close(symbolizer->shared.cache);
     for (uint32_t i = 0; i < symbolizer->modules.count; i++)
         sym_module_destroy(module_at(symbolizer, i));
     table_fini(&symbolizer->modules);
     sym_strings_fini(&symbolizer->shared.strings);
-    free_dirs(symbolizer->shared.debug_dirs);
+    sym_dirs_free(symbolizer->shared.debug_dirs);
     free(symbolizer);
 }
 
@@ -230,4 +254,11 @@ enum status sym_module_open(
         return add_module(symbolizer, &complete, module, diag);
     *module = known;
     return STATUS_OK;
+}
+
+void sym_symbolizer_foresee(
+    struct sym_symbolizer *symbolizer, const struct sym_source *source)
+{
+    if (symbolizer->shared.builder != NULL && !symbolizer->shared.names_only)
+        sym_builder_want(symbolizer->shared.builder, source);
 }

@@ -3,7 +3,10 @@
  *
  * A symbolizer is a cache of modules. A module answers in two tiers: names,
  * from the symbol tables alone, and full, from DWARF, of which one compilation
- * unit is read on the first address that falls into it, once.
+ * unit is read on the first address that falls into it, once. With a cache, a
+ * module that was read before answers from its index, which holds both tiers,
+ * and no other file is opened; one that was not gets an index in the
+ * background.
  *
  * Three kinds of address, never mixed: a runtime pc is the caller's business;
  * `offset` is the place in the file (pc - mapping start + mapping offset);
@@ -37,6 +40,12 @@ struct sym_options {
        for /usr/lib/debug alone; an empty list for none. */
     const char *const *debug_dirs;
     bool names_only; /* symbol tables only, no inlines, no lines */
+
+    /* Where indexes of modules are kept from one time to the next, made if
+       its parent exists; NULL: nowhere. A folder that is not this user's
+       alone is not used. */
+    const char *cache_folder;
+    uint64_t cache_bytes; /* what all of them may take; 0: 512 MiB */
 };
 
 /* A module to open. Everything is borrowed, for the call only but `image`. */
@@ -92,6 +101,11 @@ struct sym_frames {
 
 /* `options` may be NULL. NULL when out of memory. */
 struct sym_symbolizer *sym_symbolizer_create(const struct sym_options *options);
+
+/*
+ * With a cache, indexes may still be in the making; they are waited for, but
+ * for no longer than they have been since they were begun, and 2 s at most.
+ */
 void sym_symbolizer_destroy(struct sym_symbolizer *symbolizer);
 
 /*
@@ -107,6 +121,14 @@ void sym_symbolizer_destroy(struct sym_symbolizer *symbolizer);
 MUST_CHECK enum status sym_module_open(
     struct sym_symbolizer *symbolizer, const struct sym_source *source,
     struct sym_module **module, struct diag *diag);
+
+/*
+ * This file will be asked about: have its index made in the background, with
+ * processor time that nobody else wants. Nothing happens where there is one
+ * already, or no cache. The source is copied.
+ */
+void sym_symbolizer_foresee(
+    struct sym_symbolizer *symbolizer, const struct sym_source *source);
 
 /*
  * The ELF address of a file offset, by the program headers of the runtime

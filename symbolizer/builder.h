@@ -1,0 +1,52 @@
+/*
+ * The thread that makes indexes for the next time, with whatever processor
+ * time nobody else wants: SCHED_IDLE, and nice 19 besides.
+ *
+ * It shares nothing with the lookups that go on meanwhile: it opens the files
+ * again, in a symbolizer of its own, and what it makes appears in the cache,
+ * whole or not at all.
+ *
+ * A command that ends before it is done waits for it, but no longer than it
+ * has already lived since the first module was asked for: whoever spent that
+ * much on doing without can spend it once more on never doing without again.
+ * What is not done by then is thrown away.
+ */
+#ifndef SYMBOLIZER_BUILDER_H
+#define SYMBOLIZER_BUILDER_H
+
+#include <stdbool.h>
+
+#include "symbolizer/cache.h"
+#include "symbolizer/symbolizer.h"
+
+struct sym_builder;
+
+/*
+ * `cache` must outlive the builder; `debug_dirs` are copied. The thread begins
+ * with the first module. NULL when out of memory.
+ */
+struct sym_builder *sym_builder_create(
+    const struct sym_cache *cache, const char *const *debug_dirs);
+
+/*
+ * Have an index made of this file, if it has debug information and there is
+ * none yet. The source is copied; one with an image is refused. Nothing is
+ * said of failures: there will be no index.
+ */
+void sym_builder_want(
+    struct sym_builder *builder, const struct sym_source *source);
+
+/* Wait as long as is fair, then end the thread. */
+void sym_builder_destroy(struct sym_builder *builder);
+
+/*
+ * What the thread does with one source, in the calling thread.
+ *
+ *   errors   UNSUPPORTED when there is nothing worth keeping; whatever opening,
+ *            reading and writing may bring
+ */
+MUST_CHECK enum status sym_builder_make(
+    const struct sym_cache *cache, const char *const *debug_dirs,
+    const struct sym_source *source, struct diag *diag);
+
+#endif

@@ -1,0 +1,128 @@
+/* Answering from an index. */
+#include "symbolizer/module_index.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "symbolizer/fingerprint.h"
+#include "symbolizer/symbolizer.h"
+
+/* Find the module's index, once. */
+static bool open_index(struct sym_module *module)
+{
+    struct sym_module_index *own = &module->index;
+    const struct sym_cache *cache = module->shared->cache;
+    if (own->is_sought)
+        return own->is_open;
+    own->is_sought = true;
+    if (cache == NULL || module->kind != SYM_FILE ||
+        module->shared->names_only ||
+        !sym_fingerprint_of(&module->image, &own->fingerprint))
+        return false;
+    own->is_possible = true;
+    int fd = sym_cache_find(cache, own->fingerprint.name);
+    if (fd < 0)
+        return false;
+    own->is_open =
+        sym_index_open(&own->index, fd, own->fingerprint.key, NULL) ==
+        STATUS_OK;
+    (void)close(fd);
+    if (!own->is_open)
+        return false;
+    own->strings = calloc(own->index.header.string_count, sizeof *own->strings);
+    if (own->strings != NULL)
+        return true;
+    sym_index_close(&own->index); /* too little memory for this way */
+    own->is_open = false;
+    return false;
+}
+
+/*
+ * A string of the index, and as a person writes it where it is a name. Both
+ * are worked out once. What is out of bounds is "".
+ */
+static struct sym_known_string *known_string(
+    struct sym_module *module, uint32_t id)
+{
+    struct sym_module_index *own = &module->index;
+    if (id >= own->index.header.string_count)
+        id = 0;
+    struct sym_known_string *known = &own->strings[id];
+    if (known->raw == NULL)
+        known->raw = sym_index_string(&own->index, id);
+    return known;
+}
+
+static const char *demangled(
+    struct sym_module *module, struct sym_known_string *known)
+{
+    struct sym_strings *strings = &module->shared->strings;
+    uint32_t id = sym_strings_add(strings, known->raw, strlen(known->raw));
+    if (id != SYM_NO_STRING)
+        known->function = sym_strings_demangled(strings, id);
+    return known->function;
+}
+
+static enum status add_frame(
+    struct sym_module *module, const struct sym_index_frame *found)
+{
+    struct sym_known_string *name = known_string(module, found->name);
+    struct sym_frame frame = {
+        .raw_name = name->raw,
+        .function = name->function ? name->function : demangled(module, name),
+        .file = known_string(module, found->file)->raw,
+        .line = found->line,
+        .column = found->column,
+        .discriminator = found->discriminator,
+        .is_inlined = found->is_inlined};
+    if (found->name == 0)
+        frame.raw_name = frame.function = SYM_UNKNOWN_FUNCTION;
+    return frame.function != NULL &&
+                   table_add(&module->frames, &frame) != TABLE_NONE
+               ? STATUS_OK
+               : STATUS_NO_MEMORY;
+}
+
+bool sym_module_index_answer(
+    struct sym_module *module, uint64_t vaddr, enum status *status)
+{
+    struct sym_index *index = &module->index.index;
+    struct sym_index_frame frame;
+    *status = STATUS_OK;
+    if (!open_index(module) || index->is_damaged)
+        return false;
+    struct sym_index_walk walk = sym_index_find(index, vaddr);
+    while (*status == STATUS_OK && sym_index_walk_next(index, &walk, &frame))
+        *status = add_frame(module, &frame);
+    module->start_vaddr = walk.start_vaddr;
+    if (!index->is_damaged)
+        return true;
+    /* Strings given out so far lie in it, so it stays until the end. */
+    sym_cache_remove(module->shared->cache, module->index.fingerprint.name);
+    module->frames.count = 0;
+    module->start_vaddr = vaddr;
+    *status = STATUS_OK;
+    return false;
+}
+
+void sym_module_index_want(struct sym_module *module)
+{
+    struct sym_module_index *own = &module->index;
+    if (!own->is_possible || own->is_wanted || module->shared->builder == NULL)
+        return;
+    own->is_wanted = true;
+    struct sym_source source = {
+        .path = module->path,
+        .alternative = module->image.path,
+        .build_id = module->image.build_id,
+        .build_id_bytes = module->image.build_id_bytes};
+    sym_builder_want(module->shared->builder, &source);
+}
+
+void sym_module_index_fini(struct sym_module *module)
+{
+    if (module->index.is_open)
+        sym_index_close(&module->index.index);
+    free(module->index.strings);
+}
