@@ -257,6 +257,7 @@ bool prof_core_start(
 
 void prof_core_restart_in_child(void)
 {
+    prof_signal_forget_held(); /* as the kernel does: fork(2) */
     if (!atomic_load_explicit(&prof_core.is_active, memory_order_relaxed))
         return;
     /* The ring is not mapped here (MADV_DONTFORK), and no timer is armed. */

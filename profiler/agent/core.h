@@ -13,6 +13,7 @@
 #ifndef PROFILER_AGENT_CORE_H
 #define PROFILER_AGENT_CORE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,6 +28,8 @@ struct prof_kernel_sigaction {
     void (*restorer)(void);
     uint64_t mask;
 };
+
+#define PROF_SA_RESTORER 0x04000000u /* every action on x86-64 has it */
 
 /* What the core cannot find out by itself. */
 struct prof_core_config {
@@ -88,6 +91,13 @@ bool prof_core_before_exec(bool is_masked);
 void prof_core_after_failed_exec(void);
 
 /*
+ * Sampling cannot go on in this process: end it, events, timers and all, and
+ * have the collector told why. In normal context, or where a signal of the
+ * program's is handled.
+ */
+void prof_core_withdraw(const char *reason);
+
+/*
  * Whether sampling is on, this is the process it is on for, and system calls
  * are safe. A vfork child runs in its parent's memory and gets false.
  */
@@ -130,6 +140,48 @@ void prof_core_publish(const struct wire_module *module);
 /* The handler of SIGTRAP and SIGPROF. */
 __attribute__((visibility("hidden"))) SIGNAL_SAFE void prof_handle_signal(
     int signal, void *info, void *ucontext);
+
+/* Timer expiries behind a signal; 0 when it is not ours. */
+SIGNAL_SAFE uint32_t prof_signal_expiries(int signal, const void *info);
+
+/*
+ * In the handler: do what would have happened to a signal that is not ours,
+ * had it met the program's own disposition. For the program's signals, not in
+ * sampling: this may make system calls.
+ */
+SIGNAL_SAFE void prof_signal_pass_on(int signal, void *info, void *ucontext);
+
+/*
+ * A signal that arrived while the program thought it blocked, for the calling
+ * thread or the process: put it; whether there is one; take it; have it
+ * delivered to the calling thread; drop all, in a fork's child. `signal` is
+ * ours.
+ */
+SIGNAL_SAFE void prof_signal_hold(int signal, const siginfo_t *info);
+bool prof_signal_is_held(int signal);
+bool prof_signal_take_held(int signal, siginfo_t *info);
+void prof_signal_send_held(int signal);
+void prof_signal_forget_held(void);
+
+/* The program reads these (bits 1 << signal) from a descriptor: signalfd(2). */
+void prof_signal_note_read(unsigned signals);
+
+/*
+ * The thread `tid`, which has blocked `signal` in the kernel, waits for it: it
+ * gets that signal when one is held back elsewhere. 0: no thread does.
+ */
+void prof_signal_await(int signal, int tid);
+
+/*
+ * In the handler: arrange that its return starts the program's own, with the
+ * stack, the mask and the registers the kernel would have given it.
+ */
+SIGNAL_SAFE void prof_signal_deliver(
+    int signal, void *info, void *ucontext,
+    const struct prof_kernel_sigaction *action);
+
+/* Where a handler returns to: rt_sigreturn(2). */
+__attribute__((visibility("hidden"))) void prof_restore_rt(void);
 
 /*
  * The signals that are ours, and what the program believes of them. `signal`

@@ -6,9 +6,13 @@
 #ifndef PROFILER_AGENT_SHELL_H
 #define PROFILER_AGENT_SHELL_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 /* Makes a symbol of ours stand before libc's. */
@@ -20,19 +24,32 @@
  * handlers and by children between fork and exec.
  */
 #define SHELL_REAL_LIST(X)                                                     \
+    X(__ppoll_chk)                                                             \
     X(__sysv_signal)                                                           \
     X(dlclose)                                                                 \
+    X(epoll_pwait)                                                             \
+    X(epoll_pwait2)                                                            \
     X(execve)                                                                  \
     X(execveat)                                                                \
     X(execvpe)                                                                 \
     X(fexecve)                                                                 \
+    X(ppoll)                                                                   \
     X(prctl)                                                                   \
+    X(pselect)                                                                 \
     X(pthread_create)                                                          \
     X(pthread_sigmask)                                                         \
     X(sigaction)                                                               \
     X(sigaltstack)                                                             \
+    X(siginterrupt)                                                            \
     X(signal)                                                                  \
+    X(signalfd)                                                                \
+    X(sigpending)                                                              \
     X(sigprocmask)                                                             \
+    X(sigset)                                                                  \
+    X(sigsuspend)                                                              \
+    X(sigtimedwait)                                                            \
+    X(sigwait)                                                                 \
+    X(sigwaitinfo)                                                             \
     X(syscall)
 
 int dlclose(void *handle);
@@ -40,6 +57,9 @@ void (*bsd_signal(int number, void (*handler)(int)))(int);
 void (*__sysv_signal(int number, void (*handler)(int)))(int);
 int __sigaction(
     int number, const struct sigaction *wanted, struct sigaction *old);
+int __ppoll_chk(
+    struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+    const sigset_t *mask, size_t room);
 int prctl(int option, ...);
 
 struct shell_real {
@@ -62,6 +82,18 @@ shell_dlsym_function *shell_real_dlsym(void);
 unsigned shell_mask_beliefs(void); /* of SHELL_BELIEFS, those "blocked" */
 void shell_mask_inherit(unsigned beliefs);
 void shell_mask_begin(void);
+unsigned shell_mask_ours_in(const sigset_t *set); /* of SHELL_BELIEFS */
+
+/*
+ * For as long as a call waits with `mask` (NULL: with the thread's own), that
+ * is what the program believes in. The value goes to shell_mask_resume().
+ */
+unsigned shell_mask_assume(const sigset_t *mask);
+void shell_mask_resume(unsigned before);
+
+/* Around taking signals out of the kernel's queue: they are blocked there. */
+void shell_mask_begin_taking(unsigned of);
+void shell_mask_end_taking(unsigned of);
 
 /*
  * Let the object that holds `code` block our signals in earnest. libunwind

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
@@ -60,6 +61,86 @@ static unsigned bits_in(const sigset_t *set)
     return bits;
 }
 
+unsigned shell_mask_ours_in(const sigset_t *set)
+{
+    return prof_signal_is_ours(SIGTRAP) ? bits_in(set) : 0;
+}
+
+/* In a vfork child the mask is its own, the belief its parent's. */
+static bool is_own(void)
+{
+    return (uint32_t)getpid() == prof_core.pid;
+}
+
+static void send_held(unsigned of)
+{
+    for (int i = 0; i < 2; i++) {
+        if (of & 1u << our_signals[i])
+            prof_signal_send_held(our_signals[i]);
+    }
+}
+
+static void block_really(int how, unsigned of)
+{
+    sigset_t ours = our_set(of);
+    (void)shell_real()->sigprocmask(how, &ours, NULL);
+}
+
+/* A sample may wait by now: it must not cut the wait short. */
+static void drop_samples(unsigned of)
+{
+    const struct timespec now = {0};
+    sigset_t ours = our_set(of);
+    siginfo_t info;
+    int number;
+    while ((number = shell_real()->sigtimedwait(&ours, &info, &now)) > 0) {
+        if (prof_signal_expiries(number, &info) == 0)
+            prof_signal_hold(number, &info);
+    }
+}
+
+void shell_mask_begin_taking(unsigned of)
+{
+    block_really(SIG_BLOCK, of);
+}
+
+void shell_mask_end_taking(unsigned of)
+{
+    int saved_errno = errno;
+    block_really(SIG_UNBLOCK, of);
+    errno = saved_errno;
+}
+
+/*
+ * What the wait lets in must not come before it begins: the kernel blocks it
+ * until then.
+ */
+unsigned shell_mask_assume(const sigset_t *mask)
+{
+    unsigned before = beliefs;
+    if (mask == NULL || !prof_signal_is_ours(SIGTRAP) || !is_own())
+        return before;
+    unsigned let_in = before & ~bits_in(mask);
+    if (let_in != 0) {
+        block_really(SIG_BLOCK, let_in);
+        drop_samples(let_in);
+        send_held(let_in);
+    }
+    beliefs = bits_in(mask);
+    return before;
+}
+
+void shell_mask_resume(unsigned before)
+{
+    /* Unchanged but for a wait with a mask: not a write into a parent's. */
+    if (beliefs == before)
+        return;
+    unsigned let_in = before & ~beliefs;
+    beliefs = before;
+    if (let_in != 0)
+        block_really(SIG_UNBLOCK, let_in);
+}
+
 static unsigned apply(int how, unsigned before, unsigned named)
 {
     switch (how) {
@@ -82,8 +163,7 @@ static int change_mask(
 
     unsigned before = beliefs, after = before;
     sigset_t given;
-    /* In a vfork child the mask is its own, the belief its parent's. */
-    bool is_kept = wanted != NULL && (uint32_t)getpid() == prof_core.pid;
+    bool is_kept = wanted != NULL && is_own();
     if (is_kept) {
         after = apply(how, before, bits_in(wanted));
         given = *wanted;
@@ -97,6 +177,7 @@ static int change_mask(
     beliefs = result == 0 ? after : before;
     if (result != 0)
         return result;
+    send_held(before & ~after);
     for (int i = 0; old != NULL && i < 2; i++) {
         if (before & 1u << our_signals[i])
             (void)sigaddset(old, our_signals[i]);
@@ -151,8 +232,11 @@ void shell_mask_begin(void)
 void shell_mask_reveal(void)
 {
     sigset_t ours = our_set(beliefs);
-    if (beliefs != 0)
-        (void)shell_real()->sigprocmask(SIG_BLOCK, &ours, NULL);
+    if (beliefs == 0)
+        return;
+    (void)shell_real()->sigprocmask(SIG_BLOCK, &ours, NULL);
+    if (is_own())
+        send_held(beliefs); /* what is pending stays so in an exec */
 }
 
 void shell_mask_hide(void)

@@ -17,6 +17,7 @@ struct thread_start {
     void *(*run)(void *);
     void *argument;
     unsigned mask_beliefs;
+    bool has_mask; /* of its own, by pthread_attr_setsigmask_np() */
 };
 
 struct thread_end {
@@ -39,6 +40,8 @@ static void *run_thread(void *context)
 
     void *result = NULL;
     shell_mask_inherit(start.mask_beliefs);
+    if (start.has_mask)
+        shell_mask_begin();
     struct thread_end end = {.stack = shell_engine_add_stack()};
     end.timer = prof_timers_wanted() ? prof_timer_arm(gettid(), true) : -1;
     pthread_cleanup_push(end_thread, &end);
@@ -52,13 +55,20 @@ INTERPOSE int pthread_create(
     void *argument)
 {
     unsigned beliefs = shell_mask_beliefs();
-    struct thread_start *start =
-        prof_timers_wanted() || beliefs != 0 ? malloc(sizeof *start) : NULL;
+    sigset_t own;
+    bool has_mask =
+        attributes != NULL && pthread_attr_getsigmask_np(attributes, &own) == 0;
+    struct thread_start *start = prof_timers_wanted() || beliefs || has_mask
+                                     ? malloc(sizeof *start)
+                                     : NULL;
     if (start == NULL)
         return shell_real()->pthread_create(thread, attributes, run, argument);
 
     *start = (struct thread_start){
-        .run = run, .argument = argument, .mask_beliefs = shell_mask_beliefs()};
+        .run = run,
+        .argument = argument,
+        .mask_beliefs = beliefs,
+        .has_mask = has_mask};
     int result =
         shell_real()->pthread_create(thread, attributes, run_thread, start);
     if (result != 0)

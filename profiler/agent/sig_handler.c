@@ -13,8 +13,6 @@
 #define TRAP_PERF 6 /* Linux 5.13; in glibc's headers since 2.37 */
 #endif
 
-enum { SIGNAL_DEFAULT = 0, SIGNAL_IGNORE = 1 };
-
 /* si_code, and behind si_addr what a perf event's sig_data said. */
 struct perf_siginfo {
     int signo, error, code, padding;
@@ -29,8 +27,7 @@ struct timer_siginfo {
     uint64_t value;
 };
 
-/* Timer expiries behind this signal; 0 when it is not ours. */
-static uint32_t count_expiries(int signal, const void *info)
+SIGNAL_SAFE uint32_t prof_signal_expiries(int signal, const void *info)
 {
     const struct perf_siginfo *perf = info;
     if (signal == SIGTRAP)
@@ -128,52 +125,11 @@ static void record_sample(
     atomic_store_explicit(&scratch->is_taken, 0, memory_order_release);
 }
 
-/*
- * The program thinks it has blocked this signal: block it where the handler
- * returns to, and send it again, to wait there as the program expects.
- */
-static bool postpone(int signal, void *info, void *ucontext)
-{
-    if (prof_core.config.mask_beliefs == NULL ||
-        (prof_core.config.mask_beliefs() & 1u << signal) == 0)
-        return false;
-    sigset_t *mask = &((ucontext_t *)ucontext)->uc_sigmask;
-    ((unsigned long *)mask)[0] |= 1ul << (signal - 1);
-    (void)sys_call4(
-        __NR_rt_tgsigqueueinfo, (long)sys_getpid(), (long)sys_gettid(),
-        (long)signal, info);
-    return true;
-}
-
-/* Do what would have happened to a signal that is not ours. */
-static void pass_on(int signal, void *info, void *ucontext)
-{
-    if (postpone(signal, info, ucontext))
-        return;
-    struct prof_kernel_sigaction action;
-    prof_signal_exchange(signal, NULL, &action);
-
-    uintptr_t handler = (uintptr_t)action.handler;
-    if (handler == SIGNAL_IGNORE)
-        return;
-    if (handler == SIGNAL_DEFAULT) {
-        /* Both signals kill by default: let it, when this handler returns. */
-        struct prof_kernel_sigaction deadly = {.handler = NULL};
-        (void)sys_call4(
-            __NR_rt_sigaction, (long)signal, &deadly, (void *)NULL,
-            sizeof deadly.mask);
-        (void)sys_call3(
-            __NR_tgkill, (long)sys_getpid(), (long)sys_gettid(), (long)signal);
-        return;
-    }
-    ((void (*)(int, void *, void *))handler)(signal, info, ucontext);
-}
-
 SIGNAL_SAFE void prof_handle_signal(int signal, void *info, void *ucontext)
 {
-    uint32_t expiries = count_expiries(signal, info);
+    uint32_t expiries = prof_signal_expiries(signal, info);
     if (expiries == 0) {
-        pass_on(signal, info, ucontext);
+        prof_signal_pass_on(signal, info, ucontext);
         return;
     }
     /* Pairs with the release in prof_core_start(): the ring is there. */

@@ -7,8 +7,6 @@
 
 #include <signal.h>
 
-#define KERNEL_SA_RESTORER 0x04000000u
-
 static const int our_signals[] = {SIGTRAP, SIGPROF};
 
 /*
@@ -18,22 +16,6 @@ static const int our_signals[] = {SIGTRAP, SIGPROF};
  */
 static struct prof_kernel_sigaction believed[2];
 static bool is_installed;
-
-/*
- * Ends the handler. These very bytes are how gdb, libgcc and libunwind know a
- * signal frame when no CFI covers the address.
- */
-__asm__(".text\n"
-        ".balign 16\n"
-        "nop\n" /* libgcc looks up the return address - 1 */
-        ".hidden prof_restore_rt\n"
-        ".globl prof_restore_rt\n"
-        ".type prof_restore_rt, @function\n"
-        "prof_restore_rt:\n"
-        "movq $15, %rax\n" /* __NR_rt_sigreturn */
-        "syscall\n"
-        ".size prof_restore_rt, . - prof_restore_rt\n");
-__attribute__((visibility("hidden"))) extern void prof_restore_rt(void);
 
 static int signal_index(int signal)
 {
@@ -68,7 +50,7 @@ static struct prof_kernel_sigaction our_action(void)
 {
     return (struct prof_kernel_sigaction){
         .handler = (void (*)(int))(uintptr_t)prof_handle_signal,
-        .flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | KERNEL_SA_RESTORER,
+        .flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | PROF_SA_RESTORER,
         .restorer = prof_restore_rt,
         .mask = ~UINT64_C(0)};
 }

@@ -1,0 +1,133 @@
+/*
+ * A signal handler of the program's, started as the kernel would start it.
+ *
+ * Our handler has all signals blocked, stands on the alternate stack when there
+ * is one, and had system calls restarted. Calling the program's from there
+ * would give it none of what it asked for, and one that leaves by longjmp()
+ * would stay that way. So the frame that the kernel made for us (struct
+ * rt_sigframe in arch/x86/include/asm/sigframe.h: return address, ucontext,
+ * siginfo, floating point state) is copied to where the program's handler is to
+ * run, and what our own return restores is made the start of that handler. Its
+ * return then goes through the copy, back to what was interrupted.
+ */
+#include "profiler/agent/core.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <ucontext.h>
+
+/*
+ * Ends the handler. These very bytes are how gdb, libgcc and libunwind know a
+ * signal frame when no CFI covers the address.
+ */
+__asm__(".text\n"
+        ".balign 16\n"
+        "nop\n" /* libgcc looks up the return address - 1 */
+        ".hidden prof_restore_rt\n"
+        ".globl prof_restore_rt\n"
+        ".type prof_restore_rt, @function\n"
+        "prof_restore_rt:\n"
+        "movq $15, %rax\n" /* __NR_rt_sigreturn */
+        "syscall\n"
+        ".size prof_restore_rt, . - prof_restore_rt\n");
+
+enum {
+    RED_ZONE_BYTES = 128, /* System V ABI, 3.2.2 */
+    FRAME_ALIGNMENT = 64, /* of what XRSTOR reads */
+    SYSCALL_BYTES = 2,
+    SOFTWARE_OFFSET = 464, /* of struct _fpx_sw_bytes in the FXSAVE image */
+    FXSAVE_BYTES = 512,
+    FLAGS_CLEARED = 0x10500, /* resume, direction, trap: handle_signal() */
+};
+
+/* All of the kernel's frame: the floating point state is its end. */
+static size_t frame_bytes(const char *frame, const ucontext_t *context)
+{
+    const char *state = (const char *)context->uc_mcontext.fpregs;
+    const struct _fpx_sw_bytes *extension =
+        (const void *)(state + SOFTWARE_OFFSET);
+    size_t bytes = extension->magic1 == FP_XSTATE_MAGIC1
+                       ? extension->extended_size
+                       : FXSAVE_BYTES;
+    return (size_t)(state - frame) + bytes;
+}
+
+static bool is_on_alternate(const ucontext_t *context, uint64_t sp)
+{
+    return (context->uc_stack.ss_flags & SS_DISABLE) == 0 &&
+           sp - (uintptr_t)context->uc_stack.ss_sp < context->uc_stack.ss_size;
+}
+
+/*
+ * The kernel set the call up to be made once more: rip is at the SYSCALL, whose
+ * return address and flags are still in rcx and r11. The program's handler was
+ * installed without SA_RESTART.
+ */
+static void interrupt_system_call(ucontext_t *context)
+{
+    greg_t *regs = context->uc_mcontext.gregs;
+    if (regs[REG_RCX] != regs[REG_RIP] + SYSCALL_BYTES ||
+        regs[REG_R11] != regs[REG_EFL])
+        return;
+    regs[REG_RIP] += SYSCALL_BYTES;
+    regs[REG_RAX] = -EINTR;
+}
+
+static void copy_words(uint64_t *to, const uint64_t *from, size_t bytes)
+{
+    for (size_t i = 0; i < (bytes + 7) / 8; i++)
+        to[i] = from[i];
+}
+
+/* What our return restores: the first instruction of the handler. */
+static void begin_handler(
+    ucontext_t *context, int signal, uint64_t frame, ptrdiff_t shift,
+    const void *info, const struct prof_kernel_sigaction *action)
+{
+    greg_t *regs = context->uc_mcontext.gregs;
+    regs[REG_RDI] = signal;
+    regs[REG_RSI] = (greg_t)(uintptr_t)info + shift;
+    regs[REG_RDX] = (greg_t)(uintptr_t)context + shift;
+    regs[REG_RAX] = 0;
+    regs[REG_RSP] = (greg_t)frame;
+    regs[REG_RIP] = (greg_t)(uintptr_t)action->handler;
+    regs[REG_EFL] &= ~(greg_t)FLAGS_CLEARED;
+    context->uc_mcontext.fpregs = NULL; /* as new */
+
+    uint64_t *mask = (uint64_t *)(void *)&context->uc_sigmask;
+    *mask |= action->mask;
+    if ((action->flags & SA_NODEFER) == 0)
+        *mask |= UINT64_C(1) << (signal - 1);
+}
+
+SIGNAL_SAFE void prof_signal_deliver(
+    int signal, void *info, void *ucontext,
+    const struct prof_kernel_sigaction *action)
+{
+    ucontext_t *context = ucontext;
+    const char *frame = (char *)ucontext - sizeof(void *);
+    size_t bytes = frame_bytes(frame, context);
+    uint64_t interrupted_sp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
+
+    /*
+     * Below this function's own frame. Nobody writes there between its return
+     * and the handler's first instruction, as no signal can arrive.
+     */
+    char *below = __builtin_alloca(bytes + FRAME_ALIGNMENT);
+    uint64_t to = (uint64_t)(uintptr_t)below + FRAME_ALIGNMENT;
+    if ((action->flags & SA_ONSTACK) == 0 &&
+        is_on_alternate(context, (uint64_t)(uintptr_t)frame) &&
+        !is_on_alternate(context, interrupted_sp))
+        to = interrupted_sp - RED_ZONE_BYTES - bytes;
+    to -= (to - (uint64_t)(uintptr_t)frame) % FRAME_ALIGNMENT;
+
+    ptrdiff_t shift = (ptrdiff_t)(to - (uint64_t)(uintptr_t)frame);
+    copy_words((uint64_t *)to, (const uint64_t *)(const void *)frame, bytes);
+    ucontext_t *copy = (void *)((char *)context + shift);
+    copy->uc_mcontext.fpregs =
+        (void *)((char *)context->uc_mcontext.fpregs + shift);
+    if ((action->flags & SA_RESTART) == 0)
+        interrupt_system_call(copy);
+    begin_handler(context, signal, to, shift, info, action);
+}

@@ -1,0 +1,203 @@
+/*
+ * What is done with a SIGTRAP or SIGPROF that is not a sample.
+ *
+ * One that the program thinks it has blocked is held back here, not in the
+ * kernel: there, samples would wait beside it, and come out where the program
+ * looks for its own. It is sent again when the program unblocks it, and handed
+ * out to one that asks for it.
+ */
+#include "profiler/agent/core.h"
+#include "profiler/agent/sys.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <ucontext.h>
+
+enum { SIGNAL_DEFAULT = 0, SIGNAL_IGNORE = 1 };
+
+/* A breakpoint or a step of the thread's own: neither waits nor is ignored. */
+static bool is_forced(int signal, const siginfo_t *info)
+{
+    return signal == SIGTRAP && info->si_code > 0;
+}
+
+/*
+ * Both signals kill by default: let it, when this handler returns. For PID 1
+ * of a name space they do not, unless they are forced.
+ */
+static void die(int signal, bool forced)
+{
+    if (prof_core.pid == 1 && !forced)
+        return;
+    struct prof_kernel_sigaction deadly = {.handler = NULL};
+    (void)sys_call4(
+        __NR_rt_sigaction, (long)signal, &deadly, (void *)NULL,
+        sizeof deadly.mask);
+    (void)sys_call3(
+        __NR_tgkill, (long)sys_getpid(), (long)sys_gettid(), (long)signal);
+}
+
+/* ---- signals held back ---- */
+
+enum held_state { HELD_NONE, HELD_BUSY, HELD_FULL };
+
+/* Of a standard signal one is pending; a second one makes no difference. */
+struct held {
+    _Atomic uint32_t state;
+    int tid; /* whom it was sent to; 0: the process */
+    siginfo_t info;
+};
+
+static struct held held_signals[2];
+static _Atomic unsigned read_signals; /* by signalfd(2): bits 1 << signal */
+static _Atomic int waiters[2];        /* a thread in sigwait(3); 0: none */
+
+static int held_index(int signal)
+{
+    return signal == SIGPROF;
+}
+
+static void copy_info(siginfo_t *to, const siginfo_t *from)
+{
+    for (size_t i = 0; i < sizeof *to / sizeof(uint64_t); i++)
+        ((uint64_t *)(void *)to)[i] = ((const uint64_t *)(const void *)from)[i];
+}
+
+SIGNAL_SAFE void prof_signal_hold(int signal, const siginfo_t *info)
+{
+    struct held *held = &held_signals[held_index(signal)];
+    uint32_t state = HELD_NONE;
+    /* Pairs with the release in prof_signal_take_held(). */
+    if (!atomic_compare_exchange_strong_explicit(
+            &held->state, &state, HELD_BUSY, memory_order_acquire,
+            memory_order_relaxed))
+        return;
+    held->tid = info->si_code == SI_TKILL ? sys_gettid() : 0;
+    copy_info(&held->info, info);
+    /* Pairs with the acquire in prof_signal_take_held(). */
+    atomic_store_explicit(&held->state, HELD_FULL, memory_order_seq_cst);
+
+    int waiter = atomic_load_explicit(
+        &waiters[held_index(signal)], memory_order_seq_cst);
+    if (waiter != 0 && held->tid == 0)
+        (void)sys_call3(
+            __NR_tgkill, (long)sys_getpid(), (long)waiter, (long)signal);
+}
+
+bool prof_signal_is_held(int signal)
+{
+    struct held *held = &held_signals[held_index(signal)];
+    return atomic_load_explicit(&held->state, memory_order_seq_cst) ==
+               HELD_FULL &&
+           (held->tid == 0 || held->tid == sys_gettid());
+}
+
+bool prof_signal_take_held(int signal, siginfo_t *info)
+{
+    struct held *held = &held_signals[held_index(signal)];
+    uint32_t state = HELD_FULL;
+    /* Pairs with the store in prof_signal_hold(). */
+    if (!prof_signal_is_held(signal) ||
+        !atomic_compare_exchange_strong_explicit(
+            &held->state, &state, HELD_BUSY, memory_order_acquire,
+            memory_order_relaxed))
+        return false;
+    copy_info(info, &held->info);
+    /* Pairs with the acquire in prof_signal_hold(). */
+    atomic_store_explicit(&held->state, HELD_NONE, memory_order_release);
+    return true;
+}
+
+void prof_signal_send_held(int signal)
+{
+    siginfo_t info;
+    if (prof_signal_take_held(signal, &info))
+        (void)sys_call4(
+            __NR_rt_tgsigqueueinfo, (long)sys_getpid(), (long)sys_gettid(),
+            (long)signal, &info);
+}
+
+void prof_signal_forget_held(void)
+{
+    for (int i = 0; i < 2; i++) {
+        atomic_store_explicit(
+            &held_signals[i].state, HELD_NONE, memory_order_relaxed);
+        atomic_store_explicit(&waiters[i], 0, memory_order_relaxed);
+    }
+}
+
+void prof_signal_note_read(unsigned signals)
+{
+    (void)atomic_fetch_or_explicit(
+        &read_signals, signals, memory_order_relaxed);
+}
+
+/*
+ * A signal that is read from a descriptor must wait in the kernel, and no
+ * sample beside it: sampling ends. What was sent to the whole process, any
+ * thread may read; the kernel lets only the first thread send that in another's
+ * name, elsewhere the sender is lost.
+ */
+static void leave_to_reader(
+    int signal, const siginfo_t *info, ucontext_t *context)
+{
+    long pid = sys_getpid();
+    prof_core_withdraw("it reads SIGTRAP or SIGPROF by signalfd()");
+    uint64_t *mask = (uint64_t *)(void *)&context->uc_sigmask;
+    *mask |= UINT64_C(1) << (signal - 1);
+    if (info->si_code == SI_TKILL)
+        (void)sys_call4(
+            __NR_rt_tgsigqueueinfo, pid, (long)sys_gettid(), (long)signal,
+            info);
+    else if (sys_call3(__NR_rt_sigqueueinfo, pid, (long)signal, info) != 0)
+        (void)sys_call2(__NR_kill, pid, (long)signal);
+}
+
+static bool is_read(int signal)
+{
+    return (atomic_load_explicit(&read_signals, memory_order_relaxed) &
+            1u << signal) != 0;
+}
+
+void prof_signal_await(int signal, int tid)
+{
+    atomic_store_explicit(
+        &waiters[held_index(signal)], tid, memory_order_seq_cst);
+}
+
+/* ---- passing on ---- */
+
+static bool is_blocked(int signal)
+{
+    return prof_core.config.mask_beliefs != NULL &&
+           (prof_core.config.mask_beliefs() & 1u << signal) != 0;
+}
+
+SIGNAL_SAFE void prof_signal_pass_on(int signal, void *info, void *ucontext)
+{
+    bool forced = is_forced(signal, info);
+    struct prof_kernel_sigaction action;
+    prof_signal_exchange(signal, NULL, &action);
+    uintptr_t handler = (uintptr_t)action.handler;
+
+    if (is_blocked(signal) && !forced) {
+        if (is_read(signal))
+            leave_to_reader(signal, info, ucontext);
+        else
+            prof_signal_hold(signal, info);
+    } else if (handler == SIGNAL_IGNORE && !forced) {
+        return;
+    } else if (
+        handler == SIGNAL_DEFAULT || handler == SIGNAL_IGNORE ||
+        is_blocked(signal)) {
+        die(signal, forced);
+    } else {
+        if (action.flags & SA_RESETHAND) {
+            struct prof_kernel_sigaction reset = action;
+            reset.handler = NULL;
+            prof_signal_exchange(signal, &reset, NULL);
+        }
+        prof_signal_deliver(signal, info, ucontext, &action);
+    }
+}

@@ -1,0 +1,70 @@
+"""Running a program plainly and watched, and holding the two together."""
+
+import subprocess
+
+import lab
+
+# By the command; the same where perf events are refused, as in Docker, so that
+# timers drive the sampling; and by LD_PRELOAD alone.
+WAYS = ("record", "refused", "preload")
+
+
+class Watched:
+    """How a watched run looked from outside, and its profile."""
+
+    def __init__(self, result, path, remarks):
+        self.result, self.path, self.remarks = result, path, remarks
+
+    def folded(self):
+        return lab.Folded(self.path)
+
+
+def watch(tmp_path, way, *command, frequency=997, settings=(), **options):
+    """Run a command watched; our own lines are told apart by their prefix."""
+    path = tmp_path / f"{way}.folded"
+    if way == "preload":
+        env = dict(options.pop("env", None) or lab.clean_environment())
+        env.update(
+            LD_PRELOAD=str(lab.LIBRARY), WATCHFIRE_OUTPUT=str(path),
+            WATCHFIRE_FREQUENCY=str(frequency), **dict(settings))
+        result = lab.run(*command, env=env, **options)
+    else:
+        prefix = (lab.program("refuse_perf"),) if way == "refused" else ()
+        result = lab.run(
+            *prefix, lab.WATCHFIRE, "record", "-F", frequency, "-o", path,
+            "--", *command, **options)
+    ours = [line for line in result.stderr.splitlines()
+            if line.startswith("watchfire: ")]
+    return Watched(result, path, ours[:-1] if way != "preload" else ours)
+
+
+def others(stderr):
+    """What is not ours."""
+    return [line for line in stderr.splitlines()
+            if not line.startswith("watchfire: ")]
+
+
+def alike(tmp_path, way, *command, frequency=997, settings=(), **options):
+    """Both runs must look the same from outside."""
+    plain = lab.run(*command, **options)
+    watched = watch(tmp_path, way, *command, frequency=frequency,
+                    settings=settings, **options)
+    assert watched.result.stdout == plain.stdout
+    assert watched.result.returncode == plain.returncode
+    assert others(watched.result.stderr) == others(plain.stderr)
+    return watched
+
+
+def cases(name):
+    """The cases of a program that has many: PROGRAM CASE."""
+    listed = subprocess.run(
+        [lab.PROGRAMS / name], capture_output=True, text=True)
+    return listed.stderr.split()
+
+
+def has_samples(watched):
+    """Whether more was seen than accounts that no sample covers."""
+    if not lab.wait_until(watched.path.exists, seconds=5):
+        return False
+    folded = watched.folded()
+    return folded.total() > folded.account()
