@@ -318,6 +318,23 @@ const char *prof_loss_text(enum prof_loss reason)
     return texts[reason];
 }
 
+/* ---- states ---- */
+
+const char *prof_state_text(enum prof_state state)
+{
+    static const char *const texts[PROF_STATE_COUNT] = {
+#define STATE_TEXT(name, text) [PROF_STATE_##name] = text,
+        PROF_STATE_LIST(STATE_TEXT)
+#undef STATE_TEXT
+    };
+    return texts[state];
+}
+
+bool prof_state_is_off_cpu(enum prof_state state)
+{
+    return state >= PROF_STATE_OFF_CPU;
+}
+
 /* ---- reading and editing ---- */
 
 #define TABLE_COUNT(name, type)                                                \

@@ -76,7 +76,7 @@ struct prof_thread {
 enum prof_frame_kind {
     PROF_FRAME_NATIVE,  /* an address in a module */
     PROF_FRAME_NAMED,   /* a named frame of a runtime, or of folded text */
-    PROF_FRAME_ACCOUNT, /* CPU time no sample covers: [startup], [exit]... */
+    PROF_FRAME_ACCOUNT, /* time without a stack: [startup], [off-cpu]... */
 };
 
 struct prof_frame {
@@ -103,7 +103,22 @@ struct prof_stack {
     uint32_t depth; /* frames from here to the root, this one included */
 };
 
-enum prof_state { PROF_STATE_UNKNOWN, PROF_STATE_ON_CPU, PROF_STATE_OFF_CPU };
+/* What a thread did at the time of a sample. */
+#define PROF_STATE_LIST(X)                                                     \
+    X(UNKNOWN, "unknown")                                                      \
+    X(ON_CPU, "running")                                                       \
+    X(OFF_CPU, "off CPU") /* and no more is known */                           \
+    X(RUNNABLE, "waiting for a CPU")                                           \
+    X(SLEEPING, "sleeping")                                                    \
+    X(UNINTERRUPTIBLE, "uninterruptible") /* as a rule it waits for a disk */  \
+    X(STOPPED, "stopped")                 /* by a signal or a debugger */
+
+enum prof_state {
+#define PROF_STATE_ENUM(name, text) PROF_STATE_##name,
+    PROF_STATE_LIST(PROF_STATE_ENUM)
+#undef PROF_STATE_ENUM
+        PROF_STATE_COUNT
+};
 
 #define PROF_SAMPLE_TRUNCATED 1u /* the outermost part is missing */
 
@@ -207,6 +222,10 @@ void prof_profile_add_loss(
 uint64_t prof_profile_loss(
     const struct prof_profile *profile, enum prof_loss reason);
 const char *prof_loss_text(enum prof_loss reason);
+
+/* Words for a person; whether the thread was on no CPU for certain. */
+const char *prof_state_text(enum prof_state state);
+bool prof_state_is_off_cpu(enum prof_state state);
 
 /* Facts that become known later; the pointer is valid until the next add. */
 struct prof_origin *prof_profile_origin(struct prof_profile *profile);

@@ -34,7 +34,9 @@
  *      8 stack       V parent id+1, V frame. Parents come before children.
  *      9 sample      Z time ns less that of the row before (0 for the first),
  *                    V thread, V stack id+1, V state (0 unknown, 1 on CPU,
- *                    2 off CPU), V flags, V value for each value type
+ *                    2 off CPU, 3 waiting for a CPU, 4 sleeping,
+ *                    5 uninterruptible, 6 stopped), V flags, V value for each
+ *                    value type
  *     10 loss        V bytes, text (prof_loss_text() of the reason), V count.
  *                    Reasons a reader does not know are dropped.
  *     11 origin      one row: V command line, V hostname, V os release,

@@ -218,7 +218,7 @@ static void read_sample(struct annex_reader *reader)
     row.time_ns = reader->previous_ns;
     row.thread = get_id(reader, reader->threads);
     uint64_t stack = get(reader);
-    row.state = (uint8_t)get_id(reader, PROF_STATE_OFF_CPU + 1);
+    row.state = (uint8_t)get_id(reader, PROF_STATE_COUNT);
     row.flags = (uint8_t)get_id(reader, UINT8_MAX + 1);
     for (uint32_t i = 0; i < reader->value_types; i++)
         row.values[i] = get(reader);

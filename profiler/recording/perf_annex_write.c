@@ -11,7 +11,10 @@ _Static_assert(PROF_MODULE_KERNEL == 2 && PROF_MODULE_ANONYMOUS == 3, "annex");
 _Static_assert(PROF_FRAME_NATIVE == 0 && PROF_FRAME_NAMED == 1, "annex");
 _Static_assert(PROF_FRAME_ACCOUNT == 2, "annex");
 _Static_assert(PROF_STATE_UNKNOWN == 0 && PROF_STATE_ON_CPU == 1, "annex");
-_Static_assert(PROF_STATE_OFF_CPU == 2, "annex");
+_Static_assert(PROF_STATE_OFF_CPU == 2 && PROF_STATE_RUNNABLE == 3, "annex");
+_Static_assert(PROF_STATE_SLEEPING == 4, "annex");
+_Static_assert(PROF_STATE_UNINTERRUPTIBLE == 5, "annex");
+_Static_assert(PROF_STATE_STOPPED == 6 && PROF_STATE_COUNT == 7, "annex");
 
 struct annex_writer {
     struct prof_buffer section; /* rows of the section at hand */

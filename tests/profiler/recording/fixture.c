@@ -119,7 +119,7 @@ static void add_samples(struct prof_profile *p, const uint32_t stacks[7])
             .time_ns = 3000 + i * 12000 + i % 3 * 30000 + i / 40 * 100000,
             .thread = thread,
             .stack = stacks[stack],
-            .state = (uint8_t)(i % 3),
+            .state = (uint8_t)(i % PROF_STATE_COUNT),
             .flags = i % 11 == 0 ? PROF_SAMPLE_TRUNCATED : 0,
             .values = {5 + i, 1000000 + i * 7}};
         prof_profile_add_sample(p, &sample);
