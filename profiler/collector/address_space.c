@@ -3,17 +3,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/sysmacros.h>
 
-/* One line of /proc/PID/maps: proc(5). */
-struct maps_line {
-    uint64_t start, end, offset, device, inode;
-    char permissions[5];
-    const char *path; /* "" for anonymous memory */
-};
+#include "profiler/collector/maps.h"
 
 void prof_address_space_init(
     struct prof_address_space *space, struct prof_profile *profile,
@@ -153,22 +146,6 @@ void prof_address_space_add(
 
 /* ---- /proc/PID/maps ---- */
 
-static bool parse_line(char *text, struct maps_line *line)
-{
-    unsigned major, minor;
-    int path_at = 0;
-    if (sscanf(
-            text,
-            "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n",
-            &line->start, &line->end, line->permissions, &line->offset, &major,
-            &minor, &line->inode, &path_at) < 7 ||
-        path_at == 0 || line->end <= line->start)
-        return false;
-    line->device = makedev(major, minor);
-    line->path = text + path_at;
-    return true;
-}
-
 /* Every process of this kernel has the same vDSO image. */
 static void add_vdso_build_id(struct prof_module *module, uint64_t bytes)
 {
@@ -181,7 +158,7 @@ static void add_vdso_build_id(struct prof_module *module, uint64_t bytes)
 }
 
 static uint32_t module_of(
-    struct prof_address_space *space, const struct maps_line *line)
+    struct prof_address_space *space, const struct prof_maps_line *line)
 {
     static const char deleted[] = " (deleted)";
     struct prof_module module = {.kind = PROF_MODULE_FILE};
@@ -213,7 +190,7 @@ static uint32_t module_of(
 /* The offset under which a pc in this line is kept: see enum prof_module_kind.
  */
 static uint64_t offset_of(
-    const struct prof_address_space *space, const struct maps_line *line,
+    const struct prof_address_space *space, const struct prof_maps_line *line,
     uint32_t module)
 {
     switch (prof_profile_module(space->profile, module)->kind) {
@@ -229,7 +206,7 @@ static uint64_t offset_of(
 /* Whether `known` is what `line` says, as far as the line tells it cheaply. */
 static bool is_same(
     const struct prof_address_space *space,
-    const struct prof_space_mapping *known, const struct maps_line *line)
+    const struct prof_space_mapping *known, const struct prof_maps_line *line)
 {
     return known != NULL && known->start == line->start &&
            known->end == line->end &&
@@ -237,7 +214,7 @@ static bool is_same(
 }
 
 static void scan_line(
-    struct prof_address_space *space, const struct maps_line *line,
+    struct prof_address_space *space, const struct prof_maps_line *line,
     uint64_t now_ns)
 {
     const struct prof_space_mapping *known =
@@ -253,19 +230,7 @@ static void scan_line(
 
 char *prof_address_space_read(const struct prof_address_space *space)
 {
-    char name[64], *text = NULL;
-    size_t room = 0;
-    (void)snprintf(name, sizeof name, "/proc/%" PRIu32 "/maps", space->pid);
-    FILE *maps = fopen(name, "re");
-    if (maps == NULL)
-        return NULL;
-    /* No NUL occurs in it: this reads to the end. */
-    if (getdelim(&text, &room, '\0', maps) <= 0) {
-        free(text);
-        text = NULL;
-    }
-    (void)fclose(maps);
-    return text;
+    return prof_maps_read(space->pid);
 }
 
 void prof_address_space_apply(
@@ -273,9 +238,8 @@ void prof_address_space_apply(
 {
     char *rest = maps;
     for (char *text; (text = strsep(&rest, "\n")) != NULL;) {
-        struct maps_line line;
-        if (parse_line(text, &line) && line.permissions[2] == 'x' &&
-            strcmp(line.path, "[vsyscall]") != 0)
+        struct prof_maps_line line;
+        if (prof_maps_parse(text, &line) && prof_maps_is_code(&line))
             scan_line(space, &line, now_ns);
     }
 }

@@ -2,15 +2,11 @@
 #include "profiler/collector/build_id.h"
 
 #include <elf.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "profiler/collector/maps.h"
 
 enum { SEGMENTS_MAX = 64, NOTES_BYTES_MAX = 4096 };
 
@@ -117,37 +113,6 @@ static bool same_file(const void *owner, uint32_t id, const void *key)
     return known->device == wanted->device && known->inode == wanted->inode;
 }
 
-static bool is_file(int fd, const struct prof_build_id *wanted)
-{
-    struct stat stat;
-    return fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) &&
-           stat.st_dev == wanted->device && stat.st_ino == wanted->inode;
-}
-
-/* A descriptor of the file that is mapped, never of another; or negative. */
-static int open_mapped(
-    uint32_t pid, uint64_t start, uint64_t end, const char *path,
-    const struct prof_build_id *wanted)
-{
-    char name[PATH_MAX + 64];
-    /* O_NONBLOCK: never wait for a fifo that took the file's place. */
-    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    (void)snprintf(
-        name, sizeof name, "/proc/%" PRIu32 "/map_files/%" PRIx64 "-%" PRIx64,
-        pid, start, end);
-    int fd = open(name, flags);
-    if (fd >= 0)
-        return fd;
-
-    (void)snprintf(name, sizeof name, "/proc/%" PRIu32 "/root%s", pid, path);
-    fd = open(name, flags);
-    if (fd >= 0 && !is_file(fd, wanted)) {
-        (void)close(fd);
-        return -1;
-    }
-    return fd;
-}
-
 struct prof_build_id prof_build_id_of_mapping(
     struct prof_build_ids *ids, uint32_t pid, uint64_t start, uint64_t end,
     const char *path, uint64_t device, uint64_t inode)
@@ -158,7 +123,13 @@ struct prof_build_id prof_build_id_of_mapping(
     if (id != TABLE_NONE)
         return *(struct prof_build_id *)table_row(&ids->known, id);
 
-    int fd = open_mapped(pid, start, end, path, &wanted);
+    const struct prof_maps_line line = {
+        .start = start,
+        .end = end,
+        .device = device,
+        .inode = inode,
+        .path = path};
+    int fd = prof_maps_open_file(pid, &line);
     if (fd < 0)
         return wanted;
     prof_build_id_read(fd, &wanted);
