@@ -1,9 +1,28 @@
 /* Reading another process's stack; see the header. */
 #include "profiler/unwind/process_reader.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #define PAGE_BYTES UINT64_C(4096)
+
+/* A filter may refuse the call; the file then gives the same bytes, at three
+ * times the cost. */
+static ssize_t fetch_from_file(
+    struct prof_process_reader *reader, uint64_t address, uint64_t count)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "/proc/%d/mem", (int)reader->pid);
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t got = pread(fd, reader->bytes, count, (off_t)address);
+    (void)close(fd);
+    return got;
+}
 
 /* How many bytes from `address` on could be fetched; whole pages or nothing
  * beyond the first one that is not there. */
@@ -13,6 +32,8 @@ static uint64_t fetch(
     struct iovec local = {reader->bytes, count};
     struct iovec remote = {(void *)(uintptr_t)address, count};
     ssize_t got = process_vm_readv(reader->pid, &local, 1, &remote, 1, 0);
+    if (got < 0 && (errno == EPERM || errno == ENOSYS))
+        got = fetch_from_file(reader, address, count);
     return got > 0 ? (uint64_t)got : 0;
 }
 

@@ -1,6 +1,7 @@
 /*
  * The memory of another process, for a walk from outside: a window of one
- * page, fetched with process_vm_readv() when a load leaves it.
+ * page, fetched with process_vm_readv() when a load leaves it, or from
+ * /proc/PID/mem where a filter refuses that.
  */
 #ifndef PROFILER_UNWIND_PROCESS_READER_H
 #define PROFILER_UNWIND_PROCESS_READER_H
@@ -16,7 +17,7 @@
 
 struct prof_process_reader {
     struct prof_reader reader; /* what a walk takes */
-    pid_t pid;
+    pid_t pid;                 /* or any thread of it */
     uint8_t bytes[PROF_PROCESS_WINDOW_BYTES];
 };
 

@@ -34,6 +34,8 @@ struct prof_walk {
     uint32_t capacity;
     uint32_t count; /* out: frames written, at least the leaf */
     uint32_t end;   /* out: enum prof_walk_end */
+    uint64_t sp;    /* out, of engines that tell: the stack pointer of the last
+                       frame written; its caller is found above it */
 };
 
 struct prof_engine {

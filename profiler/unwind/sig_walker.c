@@ -161,14 +161,14 @@ static bool walk_plain_rows(struct walker *w, uint32_t *row)
         if (cfa <= sp || !prof_reader_load(reader, cfa - 8, &pc) ||
             (slot != 0 && !prof_reader_load(reader, cfa - 8 * slot, &fp) &&
              cfa - 8 * slot >= sp)) {
-            w->walk->count = count;
+            set_state(w, key, sp, fp, count);
             return stop(w, PROF_WALK_INCOMPLETE);
         }
-        sp = cfa;
         if (!prof_is_code_address(pc) || count == capacity) {
-            w->walk->count = count;
-            return enter_frame(w, pc, sp, fp, 0, 0);
+            set_state(w, key, sp, fp, count);
+            return enter_frame(w, pc, cfa, fp, 0, 0);
         }
+        sp = cfa;
         frames[count++] = key = pc;
         w->flags = 0;
         uint64_t how = PROF_TRAIL_PLAIN | slot << PROF_TRAIL_SLOT_SHIFT;
@@ -359,6 +359,7 @@ void prof_walk_stack(
     walk->end = PROF_WALK_INCOMPLETE;
 
     walk_frames(&w);
+    walk->sp = w.sp;
     if (trail != NULL)
         prof_trail_finish(trail, w.followed_from);
 }
