@@ -68,11 +68,10 @@ static enum status read_settings(struct collect *collect, struct diag *diag)
             diag, STATUS_USAGE,
             "WATCHFIRE_FREQUENCY=%s is not a rate from 1 to 20000 Hz",
             frequency);
-    if (event && strcmp(event, "cpu") != 0)
+    if (event && !session_parse_event(event, &collect->options.is_wall))
         return fail(
             diag, STATUS_USAGE,
-            "WATCHFIRE_EVENT=%s is not an event; this version samples cpu",
-            event);
+            "WATCHFIRE_EVENT=%s is not an event: cpu or wall", event);
     if (duration && !parse_duration(duration, &collect->duration_ns))
         return fail(
             diag, STATUS_USAGE,

@@ -175,6 +175,8 @@ static void say_summary(const struct run *run)
     char line[3000];
     if (stats.refusal.status != STATUS_OK)
         say("%s", stats.refusal.text);
+    if (stats.unseen.status != STATUS_OK)
+        say("%s", stats.unseen.text);
     if (stats.failure.status != STATUS_OK)
         say("%s", stats.failure.text);
     if (stats.processes == 0)

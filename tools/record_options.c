@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/session.h"
 #include "tools/tool.h"
 
 enum { DEFAULT_HZ = 997 };
@@ -28,7 +29,7 @@ static const char help[] =
     "                 unless given; - is standard output\n"
     "  -f FORMAT      the format of every -o instead: svg, folded, data\n"
     "  -d TIME        sample for TIME only (10, 10s, 5m)\n"
-    "  -e EVENT       what to sample: cpu\n"
+    "  -e EVENT       what to sample: cpu, or wall: time asleep as well\n"
     "  --threads      show threads apart\n"
     "  --unit UNIT    what folded counts are: ns or samples\n"
     "  --clock CLOCK  perf, user or timer instead of the best permitted one\n"
@@ -91,10 +92,9 @@ static int take_option(struct record_options *options, int option)
                 "record", "-d %s is not a time such as 10, 10s or 5m", optarg);
         return EXIT_DONE;
     case 'e':
-        if (strcmp(optarg, "cpu") != 0)
+        if (!session_parse_event(optarg, &options->collector.is_wall))
             return say_usage(
-                "record", "-e %s is not an event; this version samples cpu",
-                optarg);
+                "record", "-e %s is not an event: cpu or wall", optarg);
         return EXIT_DONE;
     case OPTION_THREADS:
         options->output.with_threads = true;

@@ -12,6 +12,12 @@
 #include "symbolizer/symbolizer.h"
 #include "tools/symbolize_profile.h"
 
+bool session_parse_event(const char *text, bool *is_wall)
+{
+    *is_wall = strcmp(text, "wall") == 0;
+    return *is_wall || strcmp(text, "cpu") == 0;
+}
+
 void session_describe(struct session *session, const char *command_line)
 {
     struct prof_profile *profile = session->profile;

@@ -21,6 +21,9 @@ MUST_CHECK enum status session_begin(
     struct session *session, const struct prof_collector_options *options,
     struct diag *diag);
 
+/* "cpu" or "wall", which counts time asleep as well. */
+bool session_parse_event(const char *text, bool *is_wall);
+
 /* How the profile was made: the command, "" when not known yet. */
 void session_describe(struct session *session, const char *command_line);
 

@@ -223,7 +223,8 @@ struct prof_account_rest prof_account_close(
 void prof_account_add_rest(
     struct prof_profile *profile, const char *name, struct prof_sample *sample)
 {
-    sample->state = PROF_STATE_ON_CPU;
+    if (sample->state == PROF_STATE_UNKNOWN)
+        sample->state = PROF_STATE_ON_CPU;
     sample->stack = prof_profile_add_stack(
         profile, PROF_NONE,
         prof_profile_add_named_frame(profile, PROF_FRAME_ACCOUNT, name));

@@ -102,8 +102,9 @@ struct prof_account_rest prof_account_close(
     uint64_t late_ns);
 
 /*
- * Add a sample of CPU time that no function has, under a frame called `name`.
- * Time, thread and values are set; the rest is not.
+ * Add a sample of time that no function has, under a frame called `name`.
+ * Time, thread and values are set, and the state unless it was on a CPU; the
+ * rest is not.
  */
 void prof_account_add_rest(
     struct prof_profile *profile, const char *name, struct prof_sample *sample);

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/collector/listener.h"
 #include "profiler/collector/target.h"
 
@@ -25,6 +26,8 @@ struct prof_collector {
     struct prof_target *targets;
     int epoll;
     int wait_ms;
+    uint32_t
+        looked_pid; /* whose threads are looked at first, if they are due */
     bool is_waited_for, is_reference_wanted;
     const char *refusal;      /* borrowed */
     int leaving[LEAVING_MAX]; /* connections to answer when all is written */
@@ -46,8 +49,13 @@ enum status prof_collector_create(
     if (made == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
 
+    uint32_t wall = PROF_NONE; /* the event that was asked for comes first */
+    if (options->is_wall)
+        wall = prof_profile_add_value_type(profile, "wall", "nanoseconds");
     made->common = (struct prof_target_common){
         .profile = profile,
+        .is_wall = options->is_wall,
+        .value_wall = wall,
         .period_ns = options->period_ns,
         .best_mode = options->best_mode,
         .value_cpu = prof_profile_add_value_type(profile, "cpu", "nanoseconds"),
@@ -56,6 +64,7 @@ enum status prof_collector_create(
     prof_build_ids_init(&made->common.build_ids);
     if (!options->is_reference_wanted && options->refusal == NULL)
         made->common.tables = prof_tables_create(profile);
+    prof_looks_common_init(&made->common.looks, options->period_ns);
     made->wait_ms = WAIT_MAX_MS;
     made->is_waited_for = options->is_waited_for;
     made->is_reference_wanted = options->is_reference_wanted;
@@ -110,6 +119,7 @@ void prof_collector_destroy(struct prof_collector *collector)
     prof_listener_close(&collector->listener);
     prof_build_ids_fini(&collector->common.build_ids);
     prof_tables_destroy(collector->common.tables);
+    prof_looks_common_fini(&collector->common.looks);
     if (collector->epoll >= 0)
         (void)close(collector->epoll);
     free(collector);
@@ -125,9 +135,27 @@ int prof_collector_fd(const struct prof_collector *collector)
     return collector->epoll;
 }
 
+/* The next look, if that is sooner than `wait_ms`. */
+static int looks_wait_ms(const struct prof_collector *collector, int wait_ms)
+{
+    uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
+    for (const struct prof_target *at = collector->targets; at; at = at->next) {
+        if (at->looks == NULL)
+            continue;
+        uint64_t due_ns = prof_looks_due_ns(at->looks);
+        uint64_t left_ms =
+            due_ns > now_ns ? (due_ns - now_ns + 999999) / 1000000 : 0;
+        if (left_ms < (uint64_t)wait_ms)
+            wait_ms = (int)left_ms;
+    }
+    return wait_ms > 0 ? wait_ms : 1;
+}
+
 int prof_collector_wait_ms(const struct prof_collector *collector)
 {
-    return collector->targets ? collector->wait_ms : -1;
+    if (collector->targets == NULL)
+        return -1;
+    return looks_wait_ms(collector, collector->wait_ms);
 }
 
 /* ---- requests ---- */
@@ -202,10 +230,12 @@ static void answer_exec(
     if (target == NULL) {
         refuse(&reply, "not being sampled");
     } else if (request->message.type == WIRE_EXEC) {
+        target->is_execing = true;
         prof_perf_clock_pause(&target->clock);
         /* The image is still there to be asked what its addresses are. */
         (void)prof_target_drain(target);
     } else {
+        target->is_execing = false;
         prof_perf_clock_resume(&target->clock);
     }
     prof_listener_answer(request->connection, &reply);
@@ -322,6 +352,27 @@ static void bury_dead(struct prof_collector *collector)
     } while (count == EVENTS_AT_ONCE);
 }
 
+/*
+ * Look at threads that may be asleep: all targets share the time of one tick,
+ * and who had none of it comes first in the next.
+ */
+static void look_around(struct prof_collector *collector)
+{
+    uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
+    uint64_t end_ns = now_ns + prof_looks_budget_ns(&collector->common.looks);
+    struct prof_target **first = find_target(collector, collector->looked_pid);
+    struct prof_target *at = *first != NULL ? *first : collector->targets;
+    for (uint32_t left = collector->stats.live; at != NULL && left > 0;
+         left--) {
+        if (clock_now_ns(CLOCK_MONOTONIC) >= end_ns)
+            break;
+        if (at->looks != NULL && prof_looks_due_ns(at->looks) <= now_ns)
+            prof_looks_run(at->looks, end_ns);
+        at = at->next != NULL ? at->next : collector->targets;
+    }
+    collector->looked_pid = at != NULL ? at->pid : 0;
+}
+
 void prof_collector_run(struct prof_collector *collector)
 {
     struct prof_request request;
@@ -334,6 +385,8 @@ void prof_collector_run(struct prof_collector *collector)
         fullest = share > fullest ? share : fullest;
     }
     adapt_wait(collector, fullest);
+    if (collector->common.is_wall)
+        look_around(collector);
     bury_dead(collector);
     bury_unwatched(collector);
 }
@@ -361,6 +414,8 @@ void prof_collector_close_tree(
     struct prof_sample sample = {
         .time_ns = prof_profile_process(profile, 0)->end_ns, .thread = 0};
     sample.values[collector->common.value_cpu] = kernel_ns - known_ns;
+    if (collector->common.is_wall)
+        sample.values[collector->common.value_wall] = kernel_ns - known_ns;
     prof_account_add_rest(profile, "[unsampled]", &sample);
 }
 
@@ -383,5 +438,6 @@ struct prof_collector_stats prof_collector_stats(
     stats.samples = collector->common.sample_count;
     stats.mode = collector->common.worst_mode;
     stats.refusal = collector->common.refusal;
+    stats.unseen = collector->common.looks.refusal;
     return stats;
 }

@@ -21,6 +21,7 @@ struct prof_collector;
 
 struct prof_collector_options {
     uint64_t period_ns;
+    bool is_wall;                   /* event wall, not cpu */
     bool is_reference_wanted;       /* unwind with libunwind */
     enum prof_clock_mode best_mode; /* PROF_CLOCK_PERF: the best there is */
     bool is_waited_for; /* agents wait at exit until outputs are written */
@@ -41,11 +42,14 @@ struct prof_collector_stats {
     enum prof_clock_mode mode; /* the worst that any of them got */
     struct diag refusal;       /* why it is not better; STATUS_OK: it is best */
     struct diag failure;       /* of an agent; STATUS_OK: none */
+    struct diag unseen;        /* why sleeping threads could not be looked at;
+                                  STATUS_OK: they could */
 };
 
 /*
  * Collect into `profile`, which stays the caller's and must outlive the
- * collector. Two value types are declared: "cpu" in nanoseconds, "samples".
+ * collector. The value types declared are "cpu" in nanoseconds and "samples";
+ * for event wall, before them, "wall" in nanoseconds.
  */
 MUST_CHECK enum status prof_collector_create(
     struct prof_collector **collector, struct prof_profile *profile,

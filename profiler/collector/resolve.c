@@ -198,6 +198,20 @@ static void count_for_table(
         prof_tables_count(target->common->tables, target->pid, at, 1);
 }
 
+uint32_t prof_resolve_stack(
+    struct prof_target *target, const uint64_t *words, uint32_t count,
+    uint64_t when_ns)
+{
+    struct prof_profile *profile = target->common->profile;
+    uint32_t stack = PROF_NONE;
+    for (uint32_t i = count; i-- > 0;) {
+        uint32_t frame = find_frame(target, words[i], when_ns);
+        if (frame != PROF_NONE)
+            stack = prof_profile_add_stack(profile, stack, frame);
+    }
+    return stack;
+}
+
 static void resolve_sample(
     struct prof_target *target, const struct wire_sample *sample,
     uint32_t bytes)
@@ -212,21 +226,18 @@ static void resolve_sample(
     struct prof_pending pending = {
         .time_ns = sample->record.time_ns,
         .thread = prof_target_thread(target, sample->record.tid),
-        .stack = PROF_NONE,
+        .stack = prof_resolve_stack(
+            target, sample->frames, sample->frame_count,
+            sample->record.time_ns),
         .expiries = sample->expiries,
         .is_tick = (flags & WIRE_SAMPLE_TICK) != 0,
         .is_syscall = (flags & WIRE_SAMPLE_SYSCALL) != 0,
         .is_truncated =
             (flags & (WIRE_SAMPLE_CUT | WIRE_SAMPLE_INCOMPLETE)) != 0};
 
-    for (uint32_t i = sample->frame_count; i-- > 0;) {
-        uint64_t word = sample->frames[i];
-        uint32_t frame = find_frame(target, word, pending.time_ns);
-        if (word & PROF_FRAME_GUESSED)
+    for (uint32_t i = 0; i < sample->frame_count; i++) {
+        if (sample->frames[i] & PROF_FRAME_GUESSED)
             prof_profile_add_loss(profile, PROF_LOSS_GUESSED, 1);
-        if (frame != PROF_NONE)
-            pending.stack =
-                prof_profile_add_stack(profile, pending.stack, frame);
     }
     if (flags & WIRE_SAMPLE_CUT)
         prof_profile_add_loss(profile, PROF_LOSS_CUT, 1);

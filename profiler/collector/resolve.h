@@ -28,6 +28,14 @@ struct prof_frame_entry {
  */
 void prof_target_resolve(struct prof_target *target);
 
+/*
+ * The stack that these words, innermost first, make in the profile, as of
+ * `when_ns`; PROF_NONE when nothing of it is to be shown.
+ */
+uint32_t prof_resolve_stack(
+    struct prof_target *target, const uint64_t *words, uint32_t count,
+    uint64_t when_ns);
+
 /* Append what the ring holds to target->records; the share that was full. */
 double prof_target_take(struct prof_target *target);
 

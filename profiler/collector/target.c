@@ -166,6 +166,9 @@ struct prof_target *prof_target_open(
     prof_account_init(
         &target->account, pid, PROF_CLOCK_TIMER, common->period_ns);
     note_main_thread(target, earlier);
+    if (common->is_wall)
+        target->looks =
+            prof_looks_create(&common->looks, target, earlier != NULL);
     arm(target);
     return target;
 }
@@ -198,6 +201,8 @@ static void add_sample(
         .state = PROF_STATE_ON_CPU,
         .flags = sample->is_truncated ? PROF_SAMPLE_TRUNCATED : 0};
     row.values[common->value_cpu] = sample->weight_ns;
+    if (common->is_wall)
+        row.values[common->value_wall] = sample->weight_ns;
     row.values[common->value_samples] = sample->expiries;
     (void)prof_profile_add_sample(common->profile, &row);
     common->sample_count++;
@@ -276,6 +281,8 @@ static void add_rest(
         .time_ns = clock_now_ns(CLOCK_MONOTONIC),
         .thread = main_thread->thread};
     sample.values[target->common->value_cpu] = value_ns;
+    if (target->common->is_wall)
+        sample.values[target->common->value_wall] = value_ns;
     prof_account_add_rest(target->common->profile, name, &sample);
 }
 
@@ -330,6 +337,7 @@ void prof_target_close(struct prof_target *target)
         &target->ring.ring.header->is_stopped, 1, memory_order_relaxed);
     prof_perf_clock_pause(&target->clock);
     (void)prof_target_drain(target);
+    prof_looks_destroy(target->looks);
     close_account(target);
     add_losses(target);
 

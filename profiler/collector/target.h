@@ -13,6 +13,7 @@
 #include "profiler/collector/perf_clock.h"
 #include "profiler/collector/ring_reader.h"
 #include "profiler/collector/slots.h"
+#include "profiler/collector/thread_looks.h"
 #include "profiler/profile.h"
 
 /* What all targets of one collector share. */
@@ -26,6 +27,9 @@ struct prof_target_common {
     struct diag refusal;             /* why it is worse; STATUS_OK: it is not */
     uint64_t sample_count;
     uint32_t value_cpu, value_samples; /* columns */
+    bool is_wall;                      /* event wall: look at sleepers too */
+    uint32_t value_wall;               /* column */
+    struct prof_looks_common looks;    /* of is_wall */
 };
 
 struct prof_target {
@@ -35,12 +39,14 @@ struct prof_target {
     uint32_t process;   /* in the profile */
     int pidfd;          /* readable when the process is dead */
     bool is_replaced;   /* it has exec'ed: /proc tells of another image */
+    bool is_execing;    /* it is about to */
     enum prof_clock_mode mode;
     struct prof_ring_reader ring;
     struct prof_perf_clock clock;
     struct prof_account account;
     struct prof_address_space space;
     struct prof_slots slots;
+    struct prof_looks *looks;    /* NULL but for event wall */
     struct index threads_by_tid; /* into account.threads */
     struct table frames;         /* of one address: struct frame_entry */
     struct index frames_by_word;

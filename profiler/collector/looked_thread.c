@@ -1,0 +1,331 @@
+/* One thread that is looked at. */
+#include "profiler/collector/looked_thread.h"
+
+#include <errno.h>
+
+#include "profiler/collector/resolve.h"
+#include "profiler/collector/target.h"
+
+/* A sleep is one sample at least this often, that a recording be readable. */
+#define HOLD_NS       UINT64_C(10000000000)
+
+/*
+ * A thread that has slept for T is looked at every T / REST, but no more
+ * rarely than it takes to look at as many threads as there are at 0.4 % of a
+ * CPU (0.8 us a look). When it wakes, so much is not known for certain.
+ */
+#define REST          32u
+#define REST_EACH_NS  UINT64_C(200000)
+#define REST_LEAST_NS UINT64_C(20000000)
+#define REST_MOST_NS  UINT64_C(1000000000)
+
+/* Flags of a stack, beside PROF_SAMPLE_TRUNCATED; see prof_look. */
+enum { STACK_CUT = 0x80, STACK_GUESSED = 0x40 };
+
+static uint64_t weight_of_samples(
+    const struct prof_looker *looker, const struct prof_looked_thread *thread)
+{
+    const struct prof_account_thread *row =
+        table_row(&looker->target->account.threads, thread->index);
+    return row->given_ns;
+}
+
+/* ---- samples ---- */
+
+static void count_losses(struct prof_profile *profile, uint8_t flags)
+{
+    if (flags & STACK_GUESSED)
+        prof_profile_add_loss(profile, PROF_LOSS_GUESSED, 1);
+    if (flags & STACK_CUT)
+        prof_profile_add_loss(profile, PROF_LOSS_CUT, 1);
+    else if (flags & PROF_SAMPLE_TRUNCATED)
+        prof_profile_add_loss(profile, PROF_LOSS_INCOMPLETE, 1);
+}
+
+static void add_sample(
+    const struct prof_looker *looker, const struct prof_looked_thread *thread,
+    const struct prof_off_time *time, uint64_t when_ns)
+{
+    struct prof_target_common *common = looker->target->common;
+    struct prof_profile *profile = common->profile;
+    const struct prof_account_thread *row =
+        table_row(&looker->target->account.threads, thread->index);
+    struct prof_sample sample = {
+        .time_ns = when_ns,
+        .thread = row->thread,
+        .stack = time->stack,
+        .state = time->state,
+        .flags = time->flags & PROF_SAMPLE_TRUNCATED};
+    sample.values[common->value_wall] = time->ns;
+    if (time->stack == PROF_NONE) {
+        const char *name =
+            time->state == PROF_STATE_RUNNABLE ? "[runnable]" : "[off-cpu]";
+        prof_account_add_rest(profile, name, &sample);
+        return;
+    }
+    sample.values[common->value_samples] = 1;
+    count_losses(profile, time->flags);
+    (void)prof_profile_add_sample(profile, &sample);
+    common->sample_count++;
+}
+
+static void release_wait(
+    const struct prof_looker *looker, struct prof_looked_thread *thread,
+    uint64_t when_ns)
+{
+    struct prof_off_time wait = {
+        thread->waited_ns, PROF_NONE, PROF_STATE_RUNNABLE, 0};
+    thread->waited_ns = 0;
+    if (wait.ns > 0)
+        add_sample(looker, thread, &wait, when_ns);
+}
+
+static void release(
+    const struct prof_looker *looker, struct prof_looked_thread *thread)
+{
+    if (thread->held.ns > 0)
+        add_sample(looker, thread, &thread->held, thread->held_to_ns);
+    thread->held.ns = 0;
+}
+
+/* Time on one stack, one look after the other, becomes one sample. */
+static void hold(
+    const struct prof_looker *looker, struct prof_looked_thread *thread,
+    const struct prof_off_time *time, uint64_t now_ns)
+{
+    struct prof_off_time *held = &thread->held;
+    if (time->state == PROF_STATE_RUNNABLE) {
+        thread->waited_ns += time->ns;
+        if (thread->waited_ns > HOLD_NS)
+            release_wait(looker, thread, now_ns);
+        return;
+    }
+    if (held->ns > 0 &&
+        (held->stack != time->stack || held->state != time->state ||
+         now_ns - thread->held_from_ns > HOLD_NS))
+        release(looker, thread);
+    if (held->ns == 0) {
+        *held = *time;
+        thread->held_from_ns = now_ns;
+    } else {
+        held->ns += time->ns;
+    }
+    thread->held_to_ns = now_ns;
+}
+
+/* ---- looking ---- */
+
+static void note_refusal(struct prof_looker *looker)
+{
+    looker->is_refused = true;
+    if (looker->common->refusal.status == STATUS_OK)
+        prof_looks_explain_refusal(
+            looker->target->pid, &looker->common->refusal);
+}
+
+static uint8_t flags_of(const struct prof_walk *walk)
+{
+    uint8_t flags = walk->end == PROF_WALK_COMPLETE ? 0 : PROF_SAMPLE_TRUNCATED;
+    if (walk->end == PROF_WALK_CUT)
+        flags |= STACK_CUT;
+    for (uint32_t i = 0; i < walk->count; i++)
+        if (walk->frames[i] & PROF_FRAME_GUESSED)
+            flags |= STACK_GUESSED;
+    return flags;
+}
+
+/* The stack of a thread that sleeps; PROF_NONE where it cannot be had. */
+static void unwind(
+    struct prof_looker *looker, const struct prof_looked_thread *thread,
+    uint64_t sp, uint64_t pc, struct prof_look *look)
+{
+    struct prof_target *target = looker->target;
+    struct prof_walk walk = {
+        .frames = looker->frames, .capacity = PROF_LOOKED_FRAMES};
+    look->stack = PROF_NONE;
+    look->flags = 0;
+    /* Until it says HELLO, another image's memory is nobody's. */
+    if (target->is_execing || target->is_replaced)
+        return;
+    if (looker->outside == NULL)
+        looker->outside =
+            prof_outside_create(target->pid, &looker->common->images);
+    if (looker->outside == NULL)
+        return;
+    if (!prof_outside_walk(
+            looker->outside, thread->tid, sp, pc, target->space.generation,
+            &walk)) {
+        if (errno == EPERM || errno == EACCES)
+            note_refusal(looker);
+        return;
+    }
+    look->stack =
+        prof_resolve_stack(target, walk.frames, walk.count, look->time_ns);
+    look->flags = flags_of(&walk);
+}
+
+/*
+ * Whether it sleeps, how and where. What was read of a thread that has run
+ * meanwhile is of no use.
+ */
+static void see(
+    struct prof_looker *looker, struct prof_looked_thread *thread,
+    struct prof_look *look)
+{
+    uint64_t sp, pc;
+    enum prof_task_place place = PROF_TASK_REFUSED;
+    if (!looker->is_refused)
+        place = prof_task_read_place(&thread->files, &sp, &pc);
+    if (place == PROF_TASK_GONE)
+        return;
+    look->state = PROF_STATE_ON_CPU;
+    if (place == PROF_TASK_RUNNING)
+        return;
+    look->stack = PROF_NONE;
+    look->state = (uint8_t)prof_task_read_state(&thread->files);
+    if (look->state < PROF_STATE_OFF_CPU)
+        return;
+    if (place == PROF_TASK_ASLEEP)
+        unwind(looker, thread, sp, pc, look);
+    else if (!looker->is_refused)
+        note_refusal(looker);
+
+    struct prof_look again = *look;
+    if (!prof_task_read_usage(&thread->files, &again))
+        return;
+    look->is_asleep = again.runs == look->runs && again.cpu_ns == look->cpu_ns;
+}
+
+static uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
+{
+    value = value < most ? value : most;
+    return value > least ? value : least;
+}
+
+static void set_due(
+    struct prof_looked_thread *thread, struct prof_looks_common *common,
+    uint64_t now_ns)
+{
+    uint64_t after_ns = common->tick_ns;
+    if (thread->quiet_from_ns != 0) {
+        uint64_t rest_ns = (now_ns - thread->quiet_from_ns) / REST;
+        uint64_t most_ns = clamp(
+            common->thread_count * REST_EACH_NS, REST_LEAST_NS, REST_MOST_NS);
+        uint64_t crowd_ns = common->thread_count * REST_EACH_NS / 2;
+        uint64_t least_ns = clamp(crowd_ns, after_ns, most_ns);
+        after_ns = clamp(rest_ns, least_ns, most_ns);
+    }
+    /* From three quarters to five of it: no lock step with the program. */
+    common->random = common->random * UINT64_C(6364136223846793005) + 1;
+    uint64_t share = (common->random >> 33) % 512;
+    thread->due_ns = now_ns + after_ns * 3 / 4 + after_ns * share / 1024;
+}
+
+bool prof_looked_thread_look(
+    struct prof_looked_thread *thread, struct prof_looker *looker)
+{
+    struct prof_look look = {.stack = PROF_NONE};
+    struct prof_off_time times[PROF_OFF_TIMES];
+    if (!prof_task_read_usage(&thread->files, &look))
+        return false;
+    bool is_quiet = prof_off_cpu_is_quiet(&thread->account, &look);
+    if (is_quiet) {
+        const struct prof_look *last = &thread->account.last;
+        look.is_asleep = true;
+        look.state = last->state;
+        look.stack = last->stack;
+        look.flags = last->flags;
+    } else {
+        see(looker, thread, &look);
+    }
+    if (!look.is_asleep)
+        thread->quiet_from_ns = 0;
+    else if (!is_quiet || thread->quiet_from_ns == 0)
+        thread->quiet_from_ns = look.time_ns;
+
+    unsigned count = prof_off_cpu_add(&thread->account, &look, times);
+    for (unsigned i = 0; i < count; i++)
+        hold(looker, thread, &times[i], look.time_ns);
+    thread->given_ns = weight_of_samples(looker, thread);
+    set_due(thread, looker->common, look.time_ns);
+    /* A dead thread that is still listed: a process's first, as a rule. */
+    return look.is_asleep || look.state != PROF_STATE_UNKNOWN ||
+           prof_task_read_state(&thread->files) != PROF_STATE_UNKNOWN;
+}
+
+/* ---- begin and end ---- */
+
+/* The thread began between `since_ns` and as late as what it used allows. */
+static uint64_t begin_of(const struct prof_look *look, uint64_t since_ns)
+{
+    uint64_t latest_ns = look->time_ns - look->cpu_ns - look->wait_ns;
+    if (since_ns == 0 || since_ns >= latest_ns)
+        return latest_ns;
+    return since_ns + (latest_ns - since_ns) / 2;
+}
+
+bool prof_looked_thread_begin(
+    struct prof_looked_thread *thread, struct prof_looker *looker, uint32_t tid,
+    uint64_t since_ns, bool is_continued)
+{
+    struct prof_target *target = looker->target;
+    struct prof_look look = {.stack = PROF_NONE};
+    *thread = (struct prof_looked_thread){.tid = tid};
+    prof_task_files_init(
+        &thread->files, target->pid, tid, &looker->common->limit);
+    if (!prof_task_read_usage(&thread->files, &look)) {
+        prof_task_files_fini(&thread->files);
+        return false;
+    }
+    uint32_t inner = tid;
+    if (target->inner_pid != target->pid)
+        inner = prof_task_inner_tid(target->pid, tid);
+    thread->index = prof_target_thread(target, inner);
+    if (thread->index == TABLE_NONE) {
+        prof_task_files_fini(&thread->files);
+        return false;
+    }
+    uint64_t now_ns = look.time_ns;
+    if (!is_continued)
+        look = (struct prof_look){
+            .time_ns = begin_of(&look, since_ns), .stack = PROF_NONE};
+    prof_off_cpu_begin(&thread->account, &look);
+    thread->given_ns = weight_of_samples(looker, thread);
+    thread->due_ns = now_ns;
+    looker->common->thread_count++;
+    return true;
+}
+
+/*
+ * CPU time of a thread that can no more be asked: what slept has run for as
+ * long as its samples weigh, what ran did so to the end.
+ */
+static uint64_t cpu_at_end(
+    const struct prof_looker *looker, const struct prof_looked_thread *thread,
+    uint64_t end_ns)
+{
+    const struct prof_look *last = &thread->account.last;
+    uint64_t given_ns = weight_of_samples(looker, thread) - thread->given_ns;
+    uint64_t passed_ns = end_ns > last->time_ns ? end_ns - last->time_ns : 0;
+    if (!last->is_asleep || given_ns > passed_ns)
+        return last->cpu_ns + passed_ns;
+    return last->cpu_ns + given_ns;
+}
+
+void prof_looked_thread_end(
+    struct prof_looked_thread *thread, struct prof_looker *looker,
+    uint64_t end_ns)
+{
+    struct prof_look look = {.time_ns = 0};
+    struct prof_off_time times[PROF_OFF_TIMES];
+    uint64_t cpu_ns = prof_task_read_usage(&thread->files, &look)
+                          ? look.cpu_ns
+                          : cpu_at_end(looker, thread, end_ns);
+    unsigned count = prof_off_cpu_end(&thread->account, end_ns, cpu_ns, times);
+    for (unsigned i = 0; i < count; i++)
+        hold(looker, thread, &times[i], end_ns);
+    release(looker, thread);
+    release_wait(looker, thread, end_ns);
+    looker->common->thread_count--;
+    prof_task_files_fini(&thread->files);
+}

@@ -1,0 +1,38 @@
+/*
+ * Stacks of another process's threads, walked from outside: without a signal,
+ * without stopping anybody. Only of a thread that sleeps, since its stack has
+ * to stand still meanwhile; the caller makes sure afterwards that it did.
+ *
+ * What can be known of a sleeping thread's registers is its stack pointer and
+ * its pc. Where a function's frame is found by the frame pointer, and none of
+ * those it called has saved it, frame_search.h looks for the caller.
+ */
+#ifndef PROFILER_COLLECTOR_OUTSIDE_H
+#define PROFILER_COLLECTOR_OUTSIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/collector/image_cache.h"
+#include "profiler/unwind/sig_walk.h"
+
+struct prof_outside;
+
+/* For the process `pid`; NULL when out of memory. `images` is borrowed. */
+struct prof_outside *prof_outside_create(
+    uint32_t pid, struct prof_image_cache *images);
+void prof_outside_destroy(struct prof_outside *outside);
+
+/*
+ * Unwind a sleeping thread.
+ *
+ *   version  of what is mapped: a change makes us read the maps anew. They are
+ *            read as well where a stack leads into code nobody knows
+ *   walk     as for prof_walk_stack()
+ *   returns  false when its memory cannot be read; errno says why
+ */
+bool prof_outside_walk(
+    struct prof_outside *outside, uint32_t tid, uint64_t sp, uint64_t pc,
+    uint64_t version, struct prof_walk *walk);
+
+#endif

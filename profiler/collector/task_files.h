@@ -1,0 +1,60 @@
+/*
+ * What /proc tells of one thread: proc(5). Reading takes 0.6 us (schedstat) to
+ * 2.6 us (stat) from a descriptor that is kept, 4.7 us and more from one that
+ * is opened each time.
+ */
+#ifndef PROFILER_COLLECTOR_TASK_FILES_H
+#define PROFILER_COLLECTOR_TASK_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/collector/off_cpu.h"
+
+/* Descriptors that all threads share out among themselves. */
+struct prof_task_limit {
+    unsigned kept, most;
+};
+
+enum prof_task_file {
+    PROF_TASK_SCHEDSTAT,
+    PROF_TASK_SYSCALL,
+    PROF_TASK_STAT,
+    PROF_TASK_FILES
+};
+
+struct prof_task_files {
+    uint32_t pid, tid;
+    struct prof_task_limit *limit; /* borrowed */
+    int fds[PROF_TASK_FILES];      /* -1: not kept */
+};
+
+/* As many as leave half of the process's limit to others. */
+struct prof_task_limit prof_task_limit_make(void);
+
+void prof_task_files_init(
+    struct prof_task_files *files, uint32_t pid, uint32_t tid,
+    struct prof_task_limit *limit);
+void prof_task_files_fini(struct prof_task_files *files);
+
+/* CPU time, waiting time and runs, and the time of the look; false: gone. */
+bool prof_task_read_usage(
+    struct prof_task_files *files, struct prof_look *look);
+
+enum prof_task_place {
+    PROF_TASK_RUNNING, /* or about to */
+    PROF_TASK_ASLEEP,  /* `sp` and `pc` are set */
+    PROF_TASK_REFUSED, /* the system does not let us look */
+    PROF_TASK_GONE,
+};
+
+enum prof_task_place prof_task_read_place(
+    struct prof_task_files *files, uint64_t *sp, uint64_t *pc);
+
+/* How it sleeps: PROF_STATE_ON_CPU: it does not; UNKNOWN: it is dead. */
+enum prof_state prof_task_read_state(struct prof_task_files *files);
+
+/* The thread's id as itself sees it, in its pid name space; 0: unknown. */
+uint32_t prof_task_inner_tid(uint32_t pid, uint32_t tid);
+
+#endif

@@ -1,0 +1,279 @@
+/* Looking at the threads of one target; see the header. */
+#include "profiler/collector/thread_looks.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/collector/looked_thread.h"
+#include "profiler/collector/target.h"
+
+/* Closer looks cost more wake-ups of the collector than they tell. */
+#define LOOK_NS    UINT64_C(5000000)
+#define LOOK_SHARE 50 /* one part in so many of a CPU */
+
+/* How often it is checked whether threads have come or gone, and how often a
+ * list is made although none seem to; of the latter, LIST_SHARE as above. */
+#define CHECK_NS   UINT64_C(20000000)
+#define LIST_NS    UINT64_C(1000000000)
+#define LIST_SHARE 50
+
+struct prof_looks {
+    struct prof_looker looker;
+    struct table threads;   /* struct prof_looked_thread, by tid */
+    struct table tids;      /* uint32_t, scratch */
+    uint32_t next;          /* who comes first, if due */
+    uint64_t links;         /* of the folder of threads, when it was listed */
+    uint64_t checked_ns;    /* whether that has changed */
+    uint64_t current_ns;    /* it was not, or has just been listed */
+    uint64_t listed_ns;     /* the folder was read */
+    uint64_t list_after_ns; /* it may be read again */
+    bool is_list_wanted;
+    uint64_t due_ns;
+};
+
+void prof_looks_common_init(
+    struct prof_looks_common *common, uint64_t period_ns)
+{
+    *common = (struct prof_looks_common){
+        .limit = prof_task_limit_make(),
+        .tick_ns = period_ns > LOOK_NS ? period_ns : LOOK_NS,
+        .random = clock_now_ns(CLOCK_MONOTONIC)};
+    prof_image_cache_init(&common->images);
+}
+
+void prof_looks_common_fini(struct prof_looks_common *common)
+{
+    prof_image_cache_fini(&common->images);
+}
+
+/* The setting of the Yama module, or -1: not there. */
+static int yama_scope(void)
+{
+    int scope = -1;
+    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+    if (file == NULL)
+        return -1;
+    if (fscanf(file, "%d", &scope) != 1)
+        scope = -1;
+    (void)fclose(file);
+    return scope;
+}
+
+void prof_looks_explain_refusal(uint32_t pid, struct diag *diag)
+{
+    int scope = yama_scope();
+    if (scope > 0)
+        (void)fail(
+            diag, STATUS_NOT_PERMITTED,
+            "kernel.yama.ptrace_scope=%d refuses a look at the sleeping "
+            "threads "
+            "of process %u: their time stands in [off-cpu]; sysctl "
+            "kernel.yama.ptrace_scope=0 would permit it",
+            scope, pid);
+    else
+        (void)fail(
+            diag, STATUS_NOT_PERMITTED,
+            "process %u is not dumpable (prctl PR_GET_DUMPABLE: it changed its "
+            "user, or asked for it), which refuses a look at its sleeping "
+            "threads: their time stands in [off-cpu]; setpriv --inh-caps "
+            "+sys_ptrace --ambient-caps +sys_ptrace watchfire would permit it",
+            pid);
+}
+
+uint64_t prof_looks_budget_ns(const struct prof_looks_common *common)
+{
+    return common->tick_ns / LOOK_SHARE;
+}
+
+uint64_t prof_looks_due_ns(const struct prof_looks *looks)
+{
+    return looks->due_ns;
+}
+
+static struct prof_looked_thread *thread_at(
+    const struct prof_looks *looks, uint32_t index)
+{
+    return table_row(&looks->threads, index);
+}
+
+/* ---- who is there ---- */
+
+static int compare_tids(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* The ids of all threads, in order, in looks->tids. */
+static void read_tids(struct prof_looks *looks)
+{
+    char path[64];
+    (void)snprintf(
+        path, sizeof path, "/proc/%" PRIu32 "/task", looks->looker.target->pid);
+    looks->tids.count = 0;
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+        if (tid != 0)
+            (void)table_add(&looks->tids, &tid);
+    }
+    (void)closedir(folder);
+    if (looks->tids.count > 0)
+        qsort(
+            looks->tids.rows, looks->tids.count, sizeof(uint32_t),
+            compare_tids);
+}
+
+static void end_thread(
+    struct prof_looks *looks, struct prof_looked_thread *thread,
+    uint64_t now_ns)
+{
+    /* It ended between the last time it was there and now. */
+    uint64_t then_ns = thread->account.last.time_ns;
+    if (looks->current_ns > then_ns)
+        then_ns = looks->current_ns;
+    uint64_t end_ns =
+        then_ns < now_ns ? then_ns + (now_ns - then_ns) / 2 : now_ns;
+    prof_looked_thread_end(thread, &looks->looker, end_ns);
+}
+
+/* Make the table what the list says: both are in the order of ids. */
+static void merge(struct prof_looks *looks, uint64_t now_ns, bool is_continued)
+{
+    struct table merged = {.row_bytes = sizeof(struct prof_looked_thread)};
+    const uint32_t *tids = looks->tids.rows;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < looks->tids.count; i++) {
+        struct prof_looked_thread begun;
+        for (; at < looks->threads.count && thread_at(looks, at)->tid < tids[i];
+             at++)
+            end_thread(looks, thread_at(looks, at), now_ns);
+        if (at < looks->threads.count && thread_at(looks, at)->tid == tids[i])
+            (void)table_add(&merged, thread_at(looks, at++));
+        else if (prof_looked_thread_begin(
+                     &begun, &looks->looker, tids[i], looks->current_ns,
+                     is_continued))
+            (void)table_add(&merged, &begun);
+    }
+    for (; at < looks->threads.count; at++)
+        end_thread(looks, thread_at(looks, at), now_ns);
+    table_fini(&looks->threads);
+    looks->threads = merged;
+}
+
+static uint64_t count_links(const struct prof_looks *looks)
+{
+    char path[64];
+    struct stat stat_of;
+    (void)snprintf(
+        path, sizeof path, "/proc/%" PRIu32 "/task", looks->looker.target->pid);
+    return stat(path, &stat_of) == 0 ? stat_of.st_nlink : 0;
+}
+
+/* Bring the table up to date, as often as its cost allows. */
+static void list_threads(struct prof_looks *looks, bool is_continued)
+{
+    uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
+    uint64_t links = count_links(looks);
+    bool is_changed = links != looks->links || looks->is_list_wanted ||
+                      now_ns - looks->listed_ns >= LIST_NS;
+    if (is_changed && now_ns >= looks->list_after_ns) {
+        read_tids(looks);
+        merge(looks, now_ns, is_continued);
+        uint64_t end_ns = clock_now_ns(CLOCK_MONOTONIC);
+        looks->links = links;
+        looks->is_list_wanted = false;
+        looks->listed_ns = now_ns;
+        looks->list_after_ns = end_ns + (end_ns - now_ns) * LIST_SHARE;
+        is_changed = false;
+    }
+    if (!is_changed)
+        looks->current_ns = now_ns;
+    looks->checked_ns = now_ns;
+}
+
+/* ---- looking ---- */
+
+/* Look at who is due, from the one on at whom the last turn ended. */
+static void look_around(struct prof_looks *looks, uint64_t end_ns)
+{
+    uint32_t count = looks->threads.count;
+    uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
+    for (uint32_t i = 0; i < count && now_ns < end_ns; i++) {
+        uint32_t at = (looks->next + i) % count;
+        struct prof_looked_thread *thread = thread_at(looks, at);
+        if (thread->due_ns > now_ns)
+            continue;
+        if (!prof_looked_thread_look(thread, &looks->looker)) {
+            looks->is_list_wanted = true;
+            thread->due_ns = UINT64_MAX; /* the next list has it no more */
+        }
+        now_ns = clock_now_ns(CLOCK_MONOTONIC);
+        if (now_ns >= end_ns)
+            looks->next = (at + 1) % count;
+    }
+}
+
+static void set_due(struct prof_looks *looks, uint64_t now_ns)
+{
+    uint64_t due_ns = looks->checked_ns + CHECK_NS;
+    for (uint32_t i = 0; i < looks->threads.count; i++) {
+        uint64_t its_ns = thread_at(looks, i)->due_ns;
+        due_ns = its_ns < due_ns ? its_ns : due_ns;
+    }
+    uint64_t soonest_ns = now_ns + looks->looker.common->tick_ns;
+    looks->due_ns = due_ns > soonest_ns ? due_ns : soonest_ns;
+}
+
+void prof_looks_run(struct prof_looks *looks, uint64_t end_ns)
+{
+    uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
+    if (now_ns >= end_ns)
+        return;
+    if (now_ns - looks->checked_ns >= CHECK_NS || looks->is_list_wanted)
+        list_threads(looks, false);
+    look_around(looks, end_ns);
+    set_due(looks, clock_now_ns(CLOCK_MONOTONIC));
+}
+
+/* ---- begin and end ---- */
+
+struct prof_looks *prof_looks_create(
+    struct prof_looks_common *common, struct prof_target *target,
+    bool is_continued)
+{
+    struct prof_looks *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    made->looker.common = common;
+    made->looker.target = target;
+    made->threads.row_bytes = sizeof(struct prof_looked_thread);
+    made->tids.row_bytes = sizeof(uint32_t);
+    list_threads(made, is_continued);
+    set_due(made, made->checked_ns);
+    return made;
+}
+
+void prof_looks_destroy(struct prof_looks *looks)
+{
+    if (looks == NULL)
+        return;
+    for (uint32_t i = 0; i < looks->threads.count; i++) {
+        struct prof_looked_thread *thread = thread_at(looks, i);
+        /* What has exec'ed is another image. */
+        if (!looks->looker.target->is_replaced)
+            (void)prof_looked_thread_look(thread, &looks->looker);
+        prof_looked_thread_end(
+            thread, &looks->looker, clock_now_ns(CLOCK_MONOTONIC));
+    }
+    prof_outside_destroy(looks->looker.outside);
+    table_fini(&looks->threads);
+    table_fini(&looks->tids);
+    free(looks);
+}

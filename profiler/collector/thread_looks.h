@@ -1,0 +1,76 @@
+/*
+ * Looking at the threads of one target from outside: event `wall`. Threads that
+ * run are sampled by their clock; this sees to the rest of their time, without
+ * any signal, so that no sleep ends early.
+ *
+ * A look reads what the thread has used (task_files.h). One that has slept
+ * since the last look is given the time on the stack already known, and is
+ * looked at ever more rarely; one that is found asleep after it ran is unwound
+ * from outside (outside.h); off_cpu.h says who gets how much. Looks are as far
+ * apart as the sampling period, at least LOOK_NS, with jitter, and all of them
+ * together get LOOK_SHARE of a CPU: with more threads than fit, each is looked
+ * at more rarely, and the sums stay the same.
+ *
+ * Time of a thread whose stack was never seen goes to [off-cpu], time in which
+ * it waited for a CPU to [runnable]: the scheduler tells how long that was, but
+ * not where.
+ */
+#ifndef PROFILER_COLLECTOR_THREAD_LOOKS_H
+#define PROFILER_COLLECTOR_THREAD_LOOKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/collector/image_cache.h"
+#include "profiler/collector/task_files.h"
+
+struct prof_target;
+struct prof_looks;
+
+/* What the targets of one collector share. */
+struct prof_looks_common {
+    struct prof_image_cache images;
+    struct prof_task_limit limit;
+    uint64_t tick_ns;      /* between two looks */
+    uint64_t thread_count; /* that are looked at */
+    uint64_t random;       /* for jitter */
+    struct diag refusal;   /* of a look; STATUS_OK: none was refused */
+};
+
+void prof_looks_common_init(
+    struct prof_looks_common *common, uint64_t period_ns);
+void prof_looks_common_fini(struct prof_looks_common *common);
+
+/*
+ * Begin to look at the threads of `target`, which is borrowed; NULL when out of
+ * memory.
+ *
+ *   is_continued  it has exec'ed: what its thread used before was the earlier
+ *                 image's
+ */
+struct prof_looks *prof_looks_create(
+    struct prof_looks_common *common, struct prof_target *target,
+    bool is_continued);
+
+/* What was not given yet is, then free. The process may be dead. */
+void prof_looks_destroy(struct prof_looks *looks);
+
+/*
+ * Look at who is due.
+ *
+ *   end_ns   CLOCK_MONOTONIC at which to stop; who is left comes first the
+ *            next time
+ */
+void prof_looks_run(struct prof_looks *looks, uint64_t end_ns);
+
+/* When prof_looks_run() is due. */
+uint64_t prof_looks_due_ns(const struct prof_looks *looks);
+
+/* Which setting keeps us from looking at `pid`, and what would help. */
+void prof_looks_explain_refusal(uint32_t pid, struct diag *diag);
+
+/* How long all looks of one tick may take. */
+uint64_t prof_looks_budget_ns(const struct prof_looks_common *common);
+
+#endif
