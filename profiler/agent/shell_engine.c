@@ -3,8 +3,7 @@
  *
  * Modules that stand when the program starts are never unmapped, and their CFI
  * is read where it is. One that dlopen() brought may go while a handler looks
- * at it: its CFI is read from a mapping of our own of the same file, which is
- * given back only when no handler can be inside.
+ * at it: its CFI is kept apart (shell_frames.h).
  *
  * A new module is noticed when the program asks for one of its symbols, by the
  * interposed dlsym() (shell_dlsym_x86_64.c), or when one is closed.
@@ -12,7 +11,6 @@
 #include "profiler/agent/shell_engine.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
 #include <sched.h>
@@ -26,34 +24,24 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell.h"
+#include "profiler/agent/shell_frames.h"
 #include "profiler/agent/tables.h"
 #include "profiler/unwind/module_phdr.h"
 #include "profiler/unwind/modules.h"
 #include "profiler/unwind/sig_engine.h"
 #include "profiler/unwind/stacks.h"
 
-enum { PAGE_BYTES = 4096, COPIES_MAX = 1024 };
-
-/* Our own mapping of a dlopen'ed module's frames. */
-struct frames_copy {
-    uint64_t bias;
-    char *map;
-    size_t map_bytes;
-    const uint8_t *frames;
-    bool is_used; /* by the present publication */
-};
+enum { PAGE_BYTES = 4096, PERMANENT_MAX = 1024 };
 
 static struct prof_cfi_engine *cfi;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct prof_text texts[PROF_TEXTS_MAX];
 static uint32_t text_count;
-static uint64_t permanent[COPIES_MAX]; /* load biases */
+static uint64_t permanent[PERMANENT_MAX]; /* load biases */
 static uint32_t permanent_count;
 static bool is_starting;
 
-static struct frames_copy copies[COPIES_MAX];
-static uint32_t copy_count;
 static unsigned long long seen_adds, seen_subs;
 
 static _Thread_local uint64_t alternate_start
@@ -86,51 +74,6 @@ static bool is_permanent(uint64_t bias)
     return false;
 }
 
-static struct frames_copy *find_copy(uint64_t bias, size_t bytes)
-{
-    for (uint32_t i = 0; i < copy_count; i++) {
-        if (copies[i].bias == bias && copies[i].map_bytes >= bytes)
-            return &copies[i];
-    }
-    return NULL;
-}
-
-/* The loader's lock is held: the image stands, and can be compared with. */
-static bool is_same_frames(
-    const uint8_t *copy, const struct prof_loaded_image *image,
-    const struct prof_frames_range *range)
-{
-    const void *loaded = (const void *)(uintptr_t)(image->bias + range->vaddr);
-    size_t bytes =
-        range->size_bytes < PAGE_BYTES ? range->size_bytes : PAGE_BYTES;
-    return memcmp(copy, loaded, bytes) == 0;
-}
-
-static struct frames_copy *make_copy(
-    const struct prof_loaded_image *image,
-    const struct prof_frames_range *range, const char *path)
-{
-    if (copy_count == COPIES_MAX)
-        return NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return NULL;
-    uint64_t start = range->offset & ~(uint64_t)(PAGE_BYTES - 1);
-    size_t bytes = range->offset - start + range->size_bytes;
-    char *map = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, (off_t)start);
-    (void)close(fd);
-    if (map == MAP_FAILED)
-        return NULL;
-    const uint8_t *frames = (uint8_t *)map + (range->offset - start);
-    if (!is_same_frames(frames, image, range)) {
-        (void)munmap(map, bytes);
-        return NULL;
-    }
-    copies[copy_count] = (struct frames_copy){
-        .bias = image->bias, .map = map, .map_bytes = bytes, .frames = frames};
-    return &copies[copy_count++];
-}
-
 /* Tell the collector, who may make tables of rows for them. */
 static void post_texts(
     const struct prof_loaded_image *image, struct prof_text *added,
@@ -149,24 +92,16 @@ static void post_texts(
 static int add_module(struct dl_phdr_info *info, size_t size, void *context)
 {
     (void)size, (void)context;
-    struct prof_frames_range range;
     struct prof_loaded_image image = {
         .bias = info->dlpi_addr,
         .headers = info->dlpi_phdr,
         .header_count = info->dlpi_phnum};
-    if (is_starting && permanent_count < COPIES_MAX)
+    if (is_starting && permanent_count < PERMANENT_MAX)
         permanent[permanent_count++] = image.bias;
 
     image.is_permanent = is_permanent(image.bias);
-    if (!image.is_permanent && prof_loaded_frames(&image, &range)) {
-        struct frames_copy *copy = find_copy(image.bias, range.size_bytes);
-        if (copy == NULL || !is_same_frames(copy->frames, &image, &range))
-            copy = make_copy(&image, &range, info->dlpi_name);
-        if (copy != NULL) {
-            copy->is_used = true;
-            image.frames = copy->frames;
-        }
-    }
+    if (!image.is_permanent)
+        image.frames = shell_frames_keep(&image, info->dlpi_name);
     uint32_t count = prof_loaded_texts(
         &image, texts + text_count, PROF_TEXTS_MAX - text_count);
     post_texts(&image, texts + text_count, count);
@@ -174,29 +109,15 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *context)
     return 0;
 }
 
-/* Give back what no publication refers to, if no handler is inside. */
-static void drop_unused_copies(void)
-{
-    if (!prof_modules_settle(&cfi->modules, &cfi->cache))
-        return;
-    for (uint32_t i = copy_count; i-- > 0;) {
-        if (copies[i].is_used)
-            continue;
-        (void)munmap(copies[i].map, copies[i].map_bytes);
-        copies[i] = copies[--copy_count];
-    }
-}
-
 static void publish(void)
 {
     text_count = 0;
-    for (uint32_t i = 0; i < copy_count; i++)
-        copies[i].is_used = false;
+    shell_frames_begin();
     (void)dl_iterate_phdr(add_module, NULL);
-    if (prof_modules_publish(&cfi->modules, texts, text_count, &cfi->cache))
-        drop_unused_copies();
-    else
+    if (!prof_modules_publish(&cfi->modules, texts, text_count, &cfi->cache))
         seen_adds = seen_subs = 0; /* try again on the next occasion */
+    else if (prof_modules_settle(&cfi->modules, &cfi->cache))
+        shell_frames_drop(); /* no handler is left that knew them */
 }
 
 /* The loader's counts, from the first module; then stop. */
@@ -261,6 +182,7 @@ static bool find_first_stack(struct range *stack)
     return end % PAGE_BYTES == 0 && here - stack->start < limit.rlim_cur;
 }
 
+/* The calling thread's stack, whichever it is; for the constructor. */
 static bool find_own_stack(struct range *stack)
 {
     pthread_attr_t attributes;
@@ -277,13 +199,32 @@ static bool find_own_stack(struct range *stack)
     return bytes > 0;
 }
 
-uint64_t shell_engine_add_stack(void)
+size_t shell_engine_stack_bytes(const pthread_attr_t *attributes)
 {
-    struct range stack;
-    if (cfi == NULL || !find_own_stack(&stack))
+    pthread_attr_t standard;
+    size_t bytes = 0;
+    if (attributes != NULL) {
+        (void)pthread_attr_getstacksize(attributes, &bytes);
+    } else if (pthread_getattr_default_np(&standard) == 0) {
+        (void)pthread_attr_getstacksize(&standard, &bytes);
+        (void)pthread_attr_destroy(&standard);
+    }
+    return bytes;
+}
+
+/*
+ * libc keeps a thread's own data at the top of its stack, and only its page is
+ * known to be there. pthread_getattr_np() would tell the bounds as well, but
+ * it allocates, and a thread that never did gets an arena of malloc's for it:
+ * 64 MiB of addresses and 60 KiB of memory.
+ */
+uint64_t shell_engine_add_stack(size_t bytes)
+{
+    uint64_t end = ((uint64_t)pthread_self() | (PAGE_BYTES - 1)) + 1;
+    if (cfi == NULL || bytes == 0 || bytes >= end)
         return 0;
-    add_range(stack.start, stack.end);
-    return stack.start;
+    add_range(end - bytes, end);
+    return end - bytes;
 }
 
 void shell_engine_drop_stack(uint64_t start)
@@ -334,7 +275,9 @@ const struct prof_engine *shell_engine_open(void)
     is_starting = true;
     shell_engine_update();
     is_starting = false;
-    (void)shell_engine_add_stack();
+    struct range stack;
+    if (find_own_stack(&stack))
+        add_range(stack.start, stack.end);
     return &cfi->engine;
 }
 

@@ -5,6 +5,8 @@
 #ifndef PROFILER_AGENT_SHELL_ENGINE_H
 #define PROFILER_AGENT_SHELL_ENGINE_H
 
+#include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "profiler/unwind/sig_walk.h"
@@ -18,11 +20,14 @@ const struct prof_engine *shell_engine_open(void);
 /* Modules may have come or gone: publish what changed. */
 void shell_engine_update(void);
 
+/* Of a thread that pthread_create() makes with these attributes, or NULL. */
+size_t shell_engine_stack_bytes(const pthread_attr_t *attributes);
+
 /*
- * The calling thread's stack, from its start to its end. The value goes to
- * shell_engine_drop_stack().
+ * The calling thread's stack, of a size that was told beforehand. Allocates
+ * nothing. The value goes to shell_engine_drop_stack().
  */
-uint64_t shell_engine_add_stack(void);
+uint64_t shell_engine_add_stack(size_t bytes);
 void shell_engine_drop_stack(uint64_t start);
 
 /* In a fork's child. */

@@ -6,6 +6,8 @@
 #include "profiler/agent/shell.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,12 +15,45 @@
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell_engine.h"
 
+/* Threads made and not yet running. */
+enum { THREADS_STARTING = 256 };
+
+/*
+ * What goes from the maker of a thread to the thread. It is not allocated, as
+ * long as there are places: a thread that frees memory gets an arena of
+ * malloc's, which the program might never have made.
+ */
 struct thread_start {
+    _Atomic bool is_taken;
     void *(*run)(void *);
     void *argument;
+    size_t stack_bytes;
     unsigned mask_beliefs;
     bool has_mask; /* of its own, by pthread_attr_setsigmask_np() */
 };
+
+/* Taken from pthread_create() until the thread runs. */
+static struct thread_start starts[THREADS_STARTING];
+
+static struct thread_start *take_start(void)
+{
+    for (int i = 0; i < THREADS_STARTING; i++) {
+        /* Pairs with the release in give_start_back(). */
+        if (!atomic_exchange_explicit(
+                &starts[i].is_taken, true, memory_order_acquire))
+            return &starts[i];
+    }
+    return calloc(1, sizeof *starts);
+}
+
+static void give_start_back(struct thread_start *start)
+{
+    bool is_place = start >= starts && start < starts + THREADS_STARTING;
+    if (is_place)
+        atomic_store_explicit(&start->is_taken, false, memory_order_release);
+    else
+        free(start);
+}
 
 struct thread_end {
     int timer;
@@ -35,17 +70,21 @@ static void end_thread(void *context)
 /* By whichever way the thread ends: return, pthread_exit, cancellation. */
 static void *run_thread(void *context)
 {
-    struct thread_start start = *(struct thread_start *)context;
-    free(context);
+    struct thread_start *start = context;
+    void *(*run)(void *) = start->run;
+    void *argument = start->argument;
+    size_t stack_bytes = start->stack_bytes;
+    bool has_mask = start->has_mask;
+    shell_mask_inherit(start->mask_beliefs);
+    give_start_back(start);
 
     void *result = NULL;
-    shell_mask_inherit(start.mask_beliefs);
-    if (start.has_mask)
+    if (has_mask)
         shell_mask_begin();
-    struct thread_end end = {.stack = shell_engine_add_stack()};
+    struct thread_end end = {.stack = shell_engine_add_stack(stack_bytes)};
     end.timer = prof_timers_wanted() ? prof_timer_arm(gettid(), true) : -1;
     pthread_cleanup_push(end_thread, &end);
-    result = start.run(start.argument);
+    result = run(argument);
     pthread_cleanup_pop(1);
     return result;
 }
@@ -58,20 +97,19 @@ INTERPOSE int pthread_create(
     sigset_t own;
     bool has_mask =
         attributes != NULL && pthread_attr_getsigmask_np(attributes, &own) == 0;
-    struct thread_start *start = prof_timers_wanted() || beliefs || has_mask
-                                     ? malloc(sizeof *start)
-                                     : NULL;
+    bool is_needed = prof_timers_wanted() || beliefs != 0 || has_mask;
+    struct thread_start *start = is_needed ? take_start() : NULL;
     if (start == NULL)
         return shell_real()->pthread_create(thread, attributes, run, argument);
 
-    *start = (struct thread_start){
-        .run = run,
-        .argument = argument,
-        .mask_beliefs = beliefs,
-        .has_mask = has_mask};
+    start->run = run;
+    start->argument = argument;
+    start->stack_bytes = shell_engine_stack_bytes(attributes);
+    start->mask_beliefs = beliefs;
+    start->has_mask = has_mask;
     int result =
         shell_real()->pthread_create(thread, attributes, run_thread, start);
     if (result != 0)
-        free(start);
+        give_start_back(start);
     return result;
 }

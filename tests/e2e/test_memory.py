@@ -1,0 +1,63 @@
+"""What the agent adds to a program's memory, however large the program."""
+
+import re
+
+import pytest
+
+import lab
+
+LIBRARIES = 500
+THREADS = 1000
+
+# DESIGN, budgets: 4 MiB. Addresses are mostly the tables of rows, 8 MiB.
+RESIDENT_KIB = 4096
+VIRTUAL_KIB = 16384
+
+
+def make_libraries(folder, count):
+    """Copies of one small library, each with a build-id of its own."""
+    image = lab.program("libcrowd_library.so").read_bytes()
+    note = image.index(b"\4\0\0\0\x14\0\0\0\3\0\0\0GNU\0") + 16
+    folder.mkdir()
+    for i in range(count):
+        name = i.to_bytes(8, "little")
+        (folder / f"{i}.so").write_bytes(
+            image[:note] + name + image[note + 8:])
+    return folder
+
+
+def memory(result):
+    assert result.returncode == 0, result.stderr
+    match = re.fullmatch(r"resident (\d+) virtual (\d+)\n", result.stdout)
+    return int(match[1]), int(match[2])
+
+
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory):
+    return make_libraries(tmp_path_factory.mktemp("crowd") / "libs", LIBRARIES)
+
+
+def test_memory_stays_small_with_many_threads_and_libraries(
+        tmp_path, libraries):
+    command = (lab.program("crowd"), libraries, THREADS)
+    alone, virtual_alone = memory(lab.run(*command))
+    # A ring that goes round more than once is resident as a whole.
+    watched, virtual = memory(lab.record(
+        [tmp_path / "x.folded"], *command, frequency=10000))
+    assert watched - alone <= RESIDENT_KIB
+    assert virtual - virtual_alone <= VIRTUAL_KIB
+    folded = lab.Folded(tmp_path / "x.folded")
+    assert folded.inclusive()["crowd_work"] > folded.total() / 3
+
+
+def test_what_does_not_fit_is_counted(tmp_path):
+    """More threads than there is room for stacks, more libraries than for
+    their frames: samples there end early, and the profile says how many."""
+    folder = make_libraries(tmp_path / "libs", 1200)
+    path = tmp_path / "x.data"
+    result = lab.record(
+        [path], lab.program("crowd"), folder, 4400, frequency=2000)
+    memory(result)
+    losses = {row["reason"]: row["count"]
+              for row in lab.report(path)["quality"]["losses"]}
+    assert losses.get("incomplete", 0) > 0, losses
