@@ -17,8 +17,12 @@
 #include "symbolizer/module.h"
 #include "symbolizer/survey.h"
 
-/* However long the command has lived. */
-#define PATIENCE_NS UINT64_C(2000000000)
+/* However short or long the command has lived. */
+#define PATIENCE_MIN_NS UINT64_C(200000000)
+#define PATIENCE_MAX_NS UINT64_C(2000000000)
+
+/* How often the estimate is made anew. */
+#define GLANCE_NS       UINT64_C(10000000)
 
 /* A copy of a source. */
 struct request {
@@ -33,7 +37,8 @@ struct sym_builder {
     uint64_t begin_ns; /* of the first request */
     bool has_thread;
     pthread_t thread;
-    atomic_bool is_cancelled;
+    struct sym_survey_progress progress;
+    _Atomic uint64_t request_ns; /* when the present one was begun */
 
     pthread_mutex_t lock; /* over what follows */
     pthread_cond_t changed;
@@ -77,7 +82,7 @@ static enum status store(
 
 static enum status make(
     const struct sym_cache *cache, const char *const *debug_dirs,
-    const struct sym_source *source, const atomic_bool *is_cancelled,
+    const struct sym_source *source, struct sym_survey_progress *progress,
     struct diag *diag)
 {
     struct sym_options options = {.debug_dirs = debug_dirs};
@@ -94,7 +99,7 @@ static enum status make(
             source->path);
     if (status == STATUS_OK && !is_kept(cache, &fingerprint)) {
         struct sym_index_writer writer;
-        status = sym_survey_module(module, &writer, is_cancelled, diag);
+        status = sym_survey_module(module, &writer, progress, diag);
         if (status == STATUS_OK)
             status = store(cache, &fingerprint, &writer, diag);
         sym_index_writer_fini(&writer);
@@ -107,7 +112,8 @@ enum status sym_builder_make(
     const struct sym_cache *cache, const char *const *debug_dirs,
     const struct sym_source *source, struct diag *diag)
 {
-    return make(cache, debug_dirs, source, NULL, diag);
+    struct sym_survey_progress unwatched = {0};
+    return make(cache, debug_dirs, source, &unwatched, diag);
 }
 
 /* ---- the thread ---- */
@@ -127,7 +133,7 @@ static void serve(struct sym_builder *builder, const struct request *request)
         .build_id_bytes = request->build_id_bytes};
     enum status ignored = make(
         builder->cache, (const char *const *)builder->debug_dirs, &source,
-        &builder->is_cancelled, NULL);
+        &builder->progress, NULL);
     (void)ignored; /* the next command will try again */
 }
 
@@ -147,6 +153,8 @@ static void *run(void *context)
         struct request request = *(struct request *)table_row(
             &builder->requests, builder->done_count);
         pthread_mutex_unlock(&builder->lock);
+        atomic_store(&builder->progress.done, 0);
+        atomic_store(&builder->request_ns, clock_now_ns(CLOCK_MONOTONIC));
         serve(builder, &request);
         pthread_mutex_lock(&builder->lock);
         builder->done_count++;
@@ -221,24 +229,41 @@ void sym_builder_want(
     (void)start_thread(builder);
 }
 
-/* Until everything is made, or the patience is over. */
+/* What the present index still takes, by what it has taken; 0: unknown. */
+static uint64_t remaining_ns(struct sym_builder *builder, uint64_t now)
+{
+    unsigned done = atomic_load(&builder->progress.done);
+    uint64_t begun = atomic_load(&builder->request_ns);
+    if (done < SYM_SURVEY_WHOLE / 50 || begun >= now)
+        return 0;
+    return (now - begun) * (SYM_SURVEY_WHOLE - done) / done;
+}
+
+static uint64_t patience_end(const struct sym_builder *builder, uint64_t now)
+{
+    uint64_t patience = now - builder->begin_ns;
+    if (patience < PATIENCE_MIN_NS)
+        patience = PATIENCE_MIN_NS;
+    return now + (patience < PATIENCE_MAX_NS ? patience : PATIENCE_MAX_NS);
+}
+
+/* Until everything is made, or the rest would take too long. */
 static void wait_until_done(struct sym_builder *builder)
 {
     uint64_t now = clock_now_ns(CLOCK_MONOTONIC);
-    uint64_t patience = now - builder->begin_ns;
-    if (patience > PATIENCE_NS)
-        patience = PATIENCE_NS;
-    uint64_t end = now + patience;
-    struct timespec until = {
-        .tv_sec = (time_t)(end / 1000000000),
-        .tv_nsec = (long)(end % 1000000000)};
+    uint64_t end = patience_end(builder, now);
     pthread_mutex_lock(&builder->lock);
-    int result = 0;
-    while (result == 0 && builder->done_count < builder->requests.count)
-        result =
-            pthread_cond_timedwait(&builder->changed, &builder->lock, &until);
+    while (builder->done_count < builder->requests.count &&
+           now + remaining_ns(builder, now) < end) {
+        uint64_t glance = now + GLANCE_NS;
+        struct timespec until = {
+            .tv_sec = (time_t)(glance / 1000000000),
+            .tv_nsec = (long)(glance % 1000000000)};
+        (void)pthread_cond_timedwait(&builder->changed, &builder->lock, &until);
+        now = clock_now_ns(CLOCK_MONOTONIC);
+    }
     builder->is_ending = true;
-    atomic_store_explicit(&builder->is_cancelled, true, memory_order_relaxed);
+    atomic_store(&builder->progress.is_cancelled, true);
     pthread_cond_broadcast(&builder->changed);
     pthread_mutex_unlock(&builder->lock);
 }

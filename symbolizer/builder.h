@@ -6,10 +6,11 @@
  * again, in a symbolizer of its own, and what it makes appears in the cache,
  * whole or not at all.
  *
- * A command that ends before it is done waits for it, but no longer than it
- * has already lived since the first module was asked for: whoever spent that
- * much on doing without can spend it once more on never doing without again.
- * What is not done by then is thrown away.
+ * A command that ends before an index is done waits for it, if it will come
+ * soon: by what has been done so far, within as long as the command has lived
+ * since the first module was asked for. Whoever spent that much on doing
+ * without can spend it once more on never doing without again. What would take
+ * longer is thrown away.
  */
 #ifndef SYMBOLIZER_BUILDER_H
 #define SYMBOLIZER_BUILDER_H
@@ -36,7 +37,7 @@ struct sym_builder *sym_builder_create(
 void sym_builder_want(
     struct sym_builder *builder, const struct sym_source *source);
 
-/* Wait as long as is fair, then end the thread. */
+/* Wait if it is worth it, then end the thread. */
 void sym_builder_destroy(struct sym_builder *builder);
 
 /*

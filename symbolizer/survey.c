@@ -21,7 +21,7 @@
 struct survey {
     struct sym_module *module;
     struct sym_index_writer *writer;
-    const atomic_bool *is_cancelled;
+    struct sym_survey_progress *progress;
     uint64_t base, end; /* of the code */
     uint64_t *bits;
     uint32_t **nodes; /* per unit and node: in the index, or TABLE_NONE */
@@ -96,10 +96,15 @@ static void mark_everything(struct survey *survey)
 
 /* ---- reading everything ---- */
 
-static bool is_cancelled(const struct survey *survey)
+/* Reading takes about two thirds of the time. */
+enum { READING = SYM_SURVEY_WHOLE * 2 / 3 };
+
+/* False when it is to stop. */
+static bool report(struct survey *survey, unsigned done)
 {
-    return survey->is_cancelled != NULL &&
-           atomic_load_explicit(survey->is_cancelled, memory_order_relaxed);
+    struct sym_survey_progress *progress = survey->progress;
+    atomic_store_explicit(&progress->done, done, memory_order_relaxed);
+    return !atomic_load_explicit(&progress->is_cancelled, memory_order_relaxed);
 }
 
 static enum status read_units(struct survey *survey)
@@ -108,7 +113,8 @@ static enum status read_units(struct survey *survey)
     struct sym_debug_info *info = module->info;
     for (uint32_t i = 0; i < info->units.count; i++) {
         struct sym_unit *unit = table_row(&info->units, i);
-        if (is_cancelled(survey))
+        if (!report(
+                survey, (unsigned)((uint64_t)READING * i / info->units.count)))
             return STATUS_LIMIT;
         if (!unit->is_read &&
             sym_unit_read(unit, &info->context, &module->problem) ==
@@ -271,7 +277,11 @@ static enum status ask_everywhere(struct survey *survey)
     enum status status = STATUS_OK;
     uint64_t words = (survey->end - survey->base) / 64 + 1;
     for (uint64_t word = 0; status == STATUS_OK && word < words; word++) {
-        if (word % 1024 == 0 && is_cancelled(survey))
+        if (word % 1024 == 0 &&
+            !report(
+                survey,
+                READING +
+                    (unsigned)((SYM_SURVEY_WHOLE - READING) * word / words)))
             return STATUS_LIMIT;
         for (uint64_t bits = survey->bits[word];
              bits != 0 && status == STATUS_OK; bits &= bits - 1)
@@ -306,10 +316,10 @@ static enum status run(struct survey *survey, struct diag *diag)
 
 enum status sym_survey_module(
     struct sym_module *module, struct sym_index_writer *writer,
-    const atomic_bool *cancelled, struct diag *diag)
+    struct sym_survey_progress *progress, struct diag *diag)
 {
     struct survey survey = {
-        .module = module, .writer = writer, .is_cancelled = cancelled};
+        .module = module, .writer = writer, .progress = progress};
     bool has_code = find_code(&survey);
     sym_index_writer_init(writer, &module->shared->strings, survey.base);
     if (!has_code)

@@ -17,17 +17,25 @@
 #include "symbolizer/index_writer.h"
 #include "symbolizer/module.h"
 
+/* Between the thread that makes an index and the one that waits for it. */
+struct sym_survey_progress {
+    atomic_bool is_cancelled;
+    atomic_uint done; /* of SYM_SURVEY_WHOLE, about evenly in time */
+};
+
+#define SYM_SURVEY_WHOLE 1000u
+
 /*
  * Read all of the module's debug information and give `writer` its answers.
  *
- *   is_cancelled  makes it stop soon; may be NULL
- *   errors        UNSUPPORTED: there is no DWARF, or the module has a problem,
- *                 and a poor answer is not worth keeping; LIMIT; NO_MEMORY
- *   cleanup       sym_index_writer_fini(), whatever came back; the writer must
- *                 not outlive the module
+ *   errors   UNSUPPORTED: there is no DWARF, or the module has a problem, and
+ *            a poor answer is not worth keeping; LIMIT, also when it was
+ *            cancelled; NO_MEMORY
+ *   cleanup  sym_index_writer_fini(), whatever came back; the writer must not
+ *            outlive the module
  */
 MUST_CHECK enum status sym_survey_module(
     struct sym_module *module, struct sym_index_writer *writer,
-    const atomic_bool *is_cancelled, struct diag *diag);
+    struct sym_survey_progress *progress, struct diag *diag);
 
 #endif

@@ -103,8 +103,8 @@ struct sym_frames {
 struct sym_symbolizer *sym_symbolizer_create(const struct sym_options *options);
 
 /*
- * With a cache, indexes may still be in the making; they are waited for, but
- * for no longer than they have been since they were begun, and 2 s at most.
+ * With a cache, indexes may still be in the making. One that will soon be done
+ * is waited for: 0.2 s, or as long as the symbolizer was in use, up to 2 s.
  */
 void sym_symbolizer_destroy(struct sym_symbolizer *symbolizer);
 

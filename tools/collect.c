@@ -207,7 +207,7 @@ static void collect_until_end(struct collect *collect)
                           ? clock_now_ns(CLOCK_MONOTONIC) + collect->duration_ns
                           : UINT64_MAX;
     while (clock_now_ns(CLOCK_MONOTONIC) < end_ns && !is_over(collect)) {
-        outputs_sync(&collect->session.outputs, collect->session.profile);
+        session_sync(&collect->session);
         serve(collect, 1000);
     }
 }

@@ -10,6 +10,7 @@
 
 #include "profiler/recording/reader.h"
 #include "symbolizer/symbolizer.h"
+#include "tools/open_symbolizer.h"
 #include "tools/outputs.h"
 #include "tools/symbolize_profile.h"
 
@@ -127,7 +128,7 @@ static enum status read_profile(
     }
     if (remarks.text[0] != '\0')
         say("%s", remarks.text);
-    struct sym_symbolizer *symbolizer = sym_symbolizer_create(NULL);
+    struct sym_symbolizer *symbolizer = open_symbolizer();
     if (symbolizer == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     status = symbolize_profile(profile, symbolizer, diag);

@@ -129,7 +129,7 @@ static void wait_for_end(struct run *run, int signals, int pidfd)
         if (ready > 0 && waits[1].revents != 0)
             take_signals(run, signals);
         prof_collector_run(run->session.collector);
-        outputs_sync(&run->session.outputs, run->session.profile);
+        session_sync(&run->session);
         if (pidfd < 0 ? has_ended(run) : ready > 0 && waits[2].revents != 0)
             break;
     }
@@ -270,6 +270,7 @@ static int run_program(struct run *run)
     if (is_early)
         wait_for_exit(run, signals);
     (void)close(signals);
+    session_settle(&run->session); /* which a fatal signal would cut short */
     return pass_on_status(run->wait_status, failed > 0 || is_empty);
 }
 

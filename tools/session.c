@@ -9,7 +9,7 @@
 
 #include "exporters/quality.h"
 #include "profiler/base/clock.h"
-#include "symbolizer/symbolizer.h"
+#include "tools/open_symbolizer.h"
 #include "tools/symbolize_profile.h"
 
 bool session_parse_event(const char *text, bool *is_wall)
@@ -39,7 +39,8 @@ enum status session_begin(
     struct diag *diag)
 {
     session->profile = prof_profile_create();
-    if (session->profile == NULL)
+    session->symbolizer = open_symbolizer();
+    if (session->profile == NULL || session->symbolizer == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     session->period_ns = options->period_ns;
     prof_profile_origin(session->profile)->start_unix_ns =
@@ -58,14 +59,19 @@ static void name_clock(struct session *session)
         prof_profile_string(session->profile, prof_clock_mode_text(stats.mode));
 }
 
-static enum status symbolize(struct session *session, struct diag *diag)
+void session_sync(struct session *session)
 {
-    struct sym_symbolizer *symbolizer = sym_symbolizer_create(NULL);
-    if (symbolizer == NULL)
-        return fail(diag, STATUS_NO_MEMORY, "out of memory");
-    enum status status = symbolize_profile(session->profile, symbolizer, diag);
-    sym_symbolizer_destroy(symbolizer);
-    return status;
+    outputs_sync(&session->outputs, session->profile);
+    uint32_t count = prof_profile_module_count(session->profile);
+    for (; session->foreseen < count; session->foreseen++)
+        foresee_module(
+            session->profile, session->symbolizer, session->foreseen);
+}
+
+void session_settle(struct session *session)
+{
+    sym_symbolizer_destroy(session->symbolizer);
+    session->symbolizer = NULL;
 }
 
 size_t session_finish(
@@ -80,7 +86,8 @@ size_t session_finish(
     name_clock(session);
 
     /* Without symbols the addresses still stand for themselves. */
-    if (symbolize(session, &diag) != STATUS_OK)
+    if (symbolize_profile(session->profile, session->symbolizer, &diag) !=
+        STATUS_OK)
         report(context, &diag);
     if (prof_profile_status(session->profile) != STATUS_OK) {
         (void)fail(&diag, STATUS_NO_MEMORY, "out of memory for the profile");
@@ -130,6 +137,7 @@ void session_summarize(const struct session *session, char *text, size_t bytes)
 
 void session_end(struct session *session)
 {
+    session_settle(session);
     outputs_abandon(&session->outputs);
     prof_collector_destroy(session->collector);
     prof_profile_destroy(session->profile);

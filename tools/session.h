@@ -7,6 +7,7 @@
 #define TOOLS_SESSION_H
 
 #include "profiler/collector/collector.h"
+#include "symbolizer/symbolizer.h"
 #include "tools/outputs.h"
 
 struct session {
@@ -14,6 +15,8 @@ struct session {
     struct prof_collector *collector;
     struct outputs outputs;
     uint64_t period_ns;
+    struct sym_symbolizer *symbolizer;
+    uint32_t foreseen; /* modules that the symbolizer was told of */
 };
 
 /* Make the profile and the collector; `options->period_ns` is the session's. */
@@ -28,6 +31,12 @@ bool session_parse_event(const char *text, bool *is_wall);
 void session_describe(struct session *session, const char *command_line);
 
 /*
+ * Keep up with what was collected: recordings grow, and modules that appeared
+ * get their indexes made, for the end to be quick.
+ */
+void session_sync(struct session *session);
+
+/*
  * End sampling, symbolize and write the outputs.
  *
  *   kernel_ns  CPU time of the whole tree; 0: not known
@@ -40,6 +49,9 @@ size_t session_finish(
 
 /* One line about what was recorded; never more than the buffer. */
 void session_summarize(const struct session *session, char *text, size_t bytes);
+
+/* Wait for indexes that will soon be done; nothing is looked up any more. */
+void session_settle(struct session *session);
 
 void session_end(struct session *session);
 

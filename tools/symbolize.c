@@ -14,6 +14,7 @@
 #include "exporters/writer.h"
 #include "symbolizer/symbolizer.h"
 #include "tools/address_input.h"
+#include "tools/open_symbolizer.h"
 #include "tools/symbolize_output.h"
 
 struct request {
@@ -127,7 +128,7 @@ static int parse_options(struct request *request, int argc, char **argv)
 
 static enum status open_module(struct request *request, struct diag *diag)
 {
-    request->symbolizer = sym_symbolizer_create(NULL);
+    request->symbolizer = open_symbolizer();
     if (request->symbolizer == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     struct sym_source source = {.kind = SYM_FILE, .path = request->path};

@@ -58,9 +58,9 @@ static bool collect_places(struct work *work)
  * is the file that ran, since the pid may be another process by now.
  */
 static const char *path_in_target(
-    const struct work *work, uint32_t module, char *path, size_t path_bytes)
+    const struct prof_profile *profile, uint32_t module, char *path,
+    size_t path_bytes)
 {
-    const struct prof_profile *profile = work->profile;
     const struct prof_module *row = prof_profile_module(profile, module);
     if (row->build_id_bytes == 0)
         return NULL;
@@ -77,29 +77,49 @@ static const char *path_in_target(
     return NULL;
 }
 
-/* NULL when the module's file cannot be used. */
-static struct sym_module *open_module(const struct work *work, uint32_t id)
+/* What the symbolizer is told of a module; `path` holds one of its texts. */
+static struct sym_source source_of(
+    const struct prof_profile *profile, uint32_t id, char *path,
+    size_t path_bytes)
 {
     static const enum sym_kind kinds[] = {
         [PROF_MODULE_FILE] = SYM_FILE,
         [PROF_MODULE_VDSO] = SYM_VDSO,
         [PROF_MODULE_KERNEL] = SYM_KERNEL};
-    const struct prof_module *row = prof_profile_module(work->profile, id);
-    if (row->kind == PROF_MODULE_ANONYMOUS)
-        return NULL;
+    const struct prof_module *row = prof_profile_module(profile, id);
     struct sym_source source = {
         .kind = kinds[row->kind],
         .build_id = row->build_id,
         .build_id_bytes = row->build_id_bytes};
-    char path[PATH_MAX];
     if (row->kind == PROF_MODULE_FILE) {
-        source.path = prof_profile_text(work->profile, row->path);
-        source.alternative = path_in_target(work, id, path, sizeof path);
+        source.path = prof_profile_text(profile, row->path);
+        source.alternative = path_in_target(profile, id, path, path_bytes);
     }
+    return source;
+}
+
+/* NULL when the module's file cannot be used. */
+static struct sym_module *open_module(const struct work *work, uint32_t id)
+{
+    char path[PATH_MAX];
+    if (prof_profile_module(work->profile, id)->kind == PROF_MODULE_ANONYMOUS)
+        return NULL;
+    struct sym_source source = source_of(work->profile, id, path, sizeof path);
     struct sym_module *module;
     if (sym_module_open(work->symbolizer, &source, &module, NULL) != STATUS_OK)
         return NULL;
     return module;
+}
+
+void foresee_module(
+    const struct prof_profile *profile, struct sym_symbolizer *symbolizer,
+    uint32_t module)
+{
+    char path[PATH_MAX];
+    if (prof_profile_module(profile, module)->kind != PROF_MODULE_FILE)
+        return;
+    struct sym_source source = source_of(profile, module, path, sizeof path);
+    sym_symbolizer_foresee(symbolizer, &source);
 }
 
 /* "[module+0xADDRESS]" as a string of the profile. */

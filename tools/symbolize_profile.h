@@ -25,4 +25,12 @@ MUST_CHECK enum status symbolize_profile(
     struct prof_profile *profile, struct sym_symbolizer *symbolizer,
     struct diag *diag);
 
+/*
+ * Tell the symbolizer that a module of the profile will be asked about. Costs
+ * a copy of its name.
+ */
+void foresee_module(
+    const struct prof_profile *profile, struct sym_symbolizer *symbolizer,
+    uint32_t module);
+
 #endif
