@@ -67,6 +67,7 @@ static enum sym_value_kind form_kind(uint16_t form)
     case DW_FORM_addrx2:
     case DW_FORM_addrx3:
     case DW_FORM_addrx4:
+    case DW_FORM_GNU_addr_index:
         return SYM_VALUE_ADDRESS_INDEX;
     case DW_FORM_rnglistx:
         return SYM_VALUE_RANGES_INDEX;
@@ -78,6 +79,19 @@ static enum sym_value_kind form_kind(uint16_t form)
         return SYM_VALUE_UNIT_REF;
     case DW_FORM_ref_addr:
         return SYM_VALUE_INFO_REF;
+    case DW_FORM_string:
+        return SYM_VALUE_TEXT;
+    case DW_FORM_strp:
+        return SYM_VALUE_STR;
+    case DW_FORM_line_strp:
+        return SYM_VALUE_LINE_STR;
+    case DW_FORM_strx:
+    case DW_FORM_strx1:
+    case DW_FORM_strx2:
+    case DW_FORM_strx3:
+    case DW_FORM_strx4:
+    case DW_FORM_GNU_str_index:
+        return SYM_VALUE_STR_INDEX;
     case DW_FORM_data1:
     case DW_FORM_data2:
     case DW_FORM_data4:
@@ -102,12 +116,11 @@ static uint64_t read_variable(struct sym_bytes *bytes, uint16_t form)
     case DW_FORM_addrx:
     case DW_FORM_loclistx:
     case DW_FORM_rnglistx:
+    case DW_FORM_GNU_addr_index:
+    case DW_FORM_GNU_str_index:
         return sym_bytes_uleb(bytes);
     case DW_FORM_sdata:
         return (uint64_t)sym_bytes_sleb(bytes);
-    case DW_FORM_string:
-        (void)sym_bytes_text(bytes);
-        return 0;
     case DW_FORM_block1:
         sym_bytes_skip(bytes, sym_bytes_fixed(bytes, 1));
         return 0;
@@ -134,6 +147,8 @@ struct sym_value sym_attribute_read(
     int size = attribute->fixed_bytes;
     if (size > 0 && size <= 8)
         value.number = sym_bytes_fixed(bytes, (unsigned)size);
+    else if (attribute->form == DW_FORM_string)
+        value.text = sym_bytes_text(bytes);
     else if (size == SYM_NOT_FIXED)
         value.number = read_variable(bytes, attribute->form);
     else if (size == 0)

@@ -22,18 +22,25 @@ struct sym_encoding {
 };
 
 enum sym_value_kind {
-    SYM_VALUE_OTHER, /* text, blocks, references into other files */
+    SYM_VALUE_OTHER, /* blocks, text and references in other files */
     SYM_VALUE_NUMBER,
     SYM_VALUE_ADDRESS,
     SYM_VALUE_ADDRESS_INDEX, /* into .debug_addr */
     SYM_VALUE_RANGES_INDEX,  /* into the offsets of .debug_rnglists */
     SYM_VALUE_UNIT_REF,      /* a DIE, by its distance from the unit header */
     SYM_VALUE_INFO_REF,      /* a DIE, by its offset in .debug_info */
+    SYM_VALUE_TEXT,          /* the text itself */
+    SYM_VALUE_STR,           /* its offset in .debug_str */
+    SYM_VALUE_LINE_STR,      /* its offset in .debug_line_str */
+    SYM_VALUE_STR_INDEX,     /* its place in .debug_str_offsets */
 };
 
 struct sym_value {
     enum sym_value_kind kind;
-    uint64_t number;
+    union {
+        uint64_t number;
+        const char *text; /* of SYM_VALUE_TEXT */
+    };
 };
 
 #define SYM_NOT_FIXED (-1)

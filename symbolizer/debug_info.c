@@ -31,18 +31,6 @@ bool sym_debug_info_is_in(const struct sym_image *image)
            sym_image_section(image, ".zdebug_info", &header) != NULL;
 }
 
-static struct sym_section_bytes section_bytes(
-    const struct sym_image *image, const char *name)
-{
-    GElf_Shdr header;
-    Elf_Scn *section = sym_image_section(image, name, &header);
-    Elf_Data *data = section ? elf_rawdata(section, NULL) : NULL;
-    if (data == NULL || data->d_buf == NULL)
-        return (struct sym_section_bytes){0};
-    return (struct sym_section_bytes){
-        .start = data->d_buf, .count = data->d_size};
-}
-
 /* Open the DWARF of `image`, through a copy of its sections if they are
    compressed; which of the two was used goes to `*opened`. */
 static enum status open_dwarf(
@@ -215,15 +203,19 @@ enum status sym_debug_info_open(
         status = open_supplement(info, dirs, problem);
     if (status != STATUS_OK)
         return status;
-    info->context.line = section_bytes(opened, ".debug_line");
-    info->context.line_str = section_bytes(opened, ".debug_line_str");
-    info->context.str = section_bytes(opened, ".debug_str");
-    info->context.abbrev = section_bytes(opened, ".debug_abbrev");
-    info->context.addr = section_bytes(opened, ".debug_addr");
-    info->context.ranges = section_bytes(opened, ".debug_ranges");
-    info->context.rnglists = section_bytes(opened, ".debug_rnglists");
-    info->context.info_bytes = section_bytes(opened, ".debug_info").count;
-    info->context.dwarf = info->dwarf;
+    info->context.line = sym_image_bytes(opened, ".debug_line");
+    info->context.areas = (struct sym_unit_source){
+        .info = sym_image_bytes(opened, ".debug_info"),
+        .abbrev = sym_image_bytes(opened, ".debug_abbrev"),
+        .str = sym_image_bytes(opened, ".debug_str"),
+        .line_str = sym_image_bytes(opened, ".debug_line_str"),
+        .str_offsets = sym_image_bytes(opened, ".debug_str_offsets"),
+        .bases.addr = sym_image_bytes(opened, ".debug_addr"),
+        .bases.ranges = sym_image_bytes(opened, ".debug_ranges"),
+        .bases.rnglists = sym_image_bytes(opened, ".debug_rnglists"),
+        .dwarf = info->dwarf};
+    info->context.split =
+        (struct sym_split_files){.image = image, .runtime = runtime};
 
     status = list_units(info, problem);
     sort_ranges(info);
@@ -311,6 +303,7 @@ void sym_debug_info_close(struct sym_debug_info *info)
     table_fini(&info->units);
     table_fini(&info->ranges);
     sym_die_names_fini(&info->context.names);
+    sym_split_files_close(&info->context.split);
     if (info->dwarf != NULL)
         dwarf_end(info->dwarf);
     if (info->supplement_dwarf != NULL)

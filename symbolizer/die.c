@@ -79,40 +79,43 @@ static bool entry_equal(const void *owner, uint32_t id, const void *key)
     return entry->address == key;
 }
 
-static uint32_t known_name(
-    const struct sym_die_names *names, const void *address, uint32_t hash)
+uint32_t sym_die_names_find(
+    const struct sym_die_names *names, const void *address)
 {
-    uint32_t id = index_find(&names->index, hash, entry_equal, names, address);
+    uint32_t id = index_find(
+        &names->index, hash_u64((uintptr_t)address), entry_equal, names,
+        address);
     if (id == TABLE_NONE)
         return SYM_NO_STRING;
     return ((struct entry *)table_row(&names->entries, id))->name;
 }
 
+bool sym_die_names_keep(
+    struct sym_die_names *names, const void *address, uint32_t name)
+{
+    struct entry entry = {.address = address, .name = name};
+    uint32_t id = table_add(&names->entries, &entry);
+    return id != TABLE_NONE &&
+           index_add(&names->index, hash_u64((uintptr_t)address), id);
+}
+
 /* The name of a DIE that many others refer to. */
 static uint32_t shared_name(struct sym_die_names *names, Dwarf_Die *die)
 {
-    uint32_t hash = hash_u64((uintptr_t)die->addr);
-    uint32_t name = known_name(names, die->addr, hash);
+    uint32_t name = sym_die_names_find(names, die->addr);
     if (name != SYM_NO_STRING)
         return name;
-
     const char *text = chain_name(*die);
-    struct entry entry = {
-        .address = die->addr,
-        .name = sym_strings_add(names->strings, text, strlen(text))};
-    if (entry.name == SYM_NO_STRING)
+    name = sym_strings_add(names->strings, text, strlen(text));
+    if (name == SYM_NO_STRING || !sym_die_names_keep(names, die->addr, name))
         return SYM_NO_STRING;
-    uint32_t id = table_add(&names->entries, &entry);
-    if (id == TABLE_NONE || !index_add(&names->index, hash, id))
-        return SYM_NO_STRING;
-    return entry.name;
+    return name;
 }
 
 uint32_t sym_die_name_at(
     struct sym_die_names *names, Dwarf *dwarf, const void *address)
 {
-    uint32_t hash = hash_u64((uintptr_t)address);
-    uint32_t name = known_name(names, address, hash);
+    uint32_t name = sym_die_names_find(names, address);
     Dwarf_Die die;
     if (name != SYM_NO_STRING)
         return name;

@@ -2,6 +2,7 @@
 #ifndef SYMBOLIZER_DIE_H
 #define SYMBOLIZER_DIE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <elfutils/libdw.h>
@@ -19,6 +20,14 @@ struct sym_die_names {
 void sym_die_names_init(
     struct sym_die_names *names, struct sym_strings *strings);
 void sym_die_names_fini(struct sym_die_names *names);
+
+/* The name kept for the DIE with these bytes; SYM_NO_STRING: none is. */
+uint32_t sym_die_names_find(
+    const struct sym_die_names *names, const void *address);
+
+/* Keep one; false when out of memory. */
+bool sym_die_names_keep(
+    struct sym_die_names *names, const void *address, uint32_t name);
 
 /*
  * The raw name of a function or inlined call, following abstract origins and

@@ -235,6 +235,18 @@ Elf_Scn *sym_image_section(
     return NULL;
 }
 
+struct sym_section_bytes sym_image_bytes(
+    const struct sym_image *image, const char *name)
+{
+    GElf_Shdr header;
+    Elf_Scn *section = sym_image_section(image, name, &header);
+    Elf_Data *data = section ? elf_rawdata(section, NULL) : NULL;
+    if (data == NULL || data->d_buf == NULL)
+        return (struct sym_section_bytes){0};
+    return (struct sym_section_bytes){
+        .start = data->d_buf, .count = data->d_size};
+}
+
 static const struct sym_segment *segment_at(
     const struct sym_image *image, uint64_t offset, bool wants_executable)
 {

@@ -21,6 +21,12 @@ struct sym_segment {
     bool is_executable;
 };
 
+/* The content of a section, or a part of it. */
+struct sym_section_bytes {
+    const void *start; /* NULL: there is none */
+    size_t count;
+};
+
 struct sym_image {
     Elf *elf;
     char *path;  /* the file that was opened, for messages and searches */
@@ -61,6 +67,10 @@ void sym_image_close(struct sym_image *image);
 /* The section of that name with its bytes in the file; NULL when absent. */
 Elf_Scn *sym_image_section(
     const struct sym_image *image, const char *name, GElf_Shdr *header);
+
+/* Its bytes as they are in the file; no bytes when absent. */
+struct sym_section_bytes sym_image_bytes(
+    const struct sym_image *image, const char *name);
 
 /* File offset -> vaddr; an executable segment wins over the others. */
 bool sym_image_vaddr(

@@ -25,9 +25,12 @@
 #define ZSTD_METHOD         2 /* ELFCOMPRESS_ZSTD; not in elf.h yet */
 
 static const char *const wanted_sections[] = {
-    ".debug_abbrev",      ".debug_addr",      ".debug_info",     ".debug_line",
-    ".debug_ranges",      ".debug_line_str",  ".debug_rnglists", ".debug_str",
-    ".debug_str_offsets", ".gnu_debugaltlink"};
+    ".debug_abbrev", ".debug_addr", ".debug_info", ".debug_line",
+    ".debug_ranges", ".debug_line_str", ".debug_rnglists", ".debug_str",
+    ".debug_str_offsets", ".gnu_debugaltlink",
+    /* of split units, and the index of a package */
+    ".debug_abbrev.dwo", ".debug_info.dwo", ".debug_rnglists.dwo",
+    ".debug_str.dwo", ".debug_str_offsets.dwo", ".debug_cu_index"};
 
 enum { WANTED = sizeof wanted_sections / sizeof wanted_sections[0] };
 

@@ -22,11 +22,6 @@
 
 #define SYM_NO_FILE UINT32_MAX /* a gap between sequences */
 
-struct sym_section_bytes {
-    const void *start;
-    size_t count;
-};
-
 struct sym_line_input {
     struct sym_section_bytes line, line_str, str;
     uint64_t offset;               /* of the table in `line` */

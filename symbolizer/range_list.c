@@ -33,8 +33,8 @@ static bool read_pairs(
     unsigned width = bases->encoding.address_bytes;
     uint64_t new_base = width == 8 ? UINT64_MAX : UINT32_MAX;
     uint64_t base = bases->low_pc;
-    struct sym_bytes bytes =
-        sym_bytes_of(bases->ranges.start, bases->ranges.count, offset);
+    struct sym_bytes bytes = sym_bytes_of(
+        bases->ranges.start, bases->ranges.count, bases->ranges_base + offset);
     for (;;) {
         uint64_t start = sym_bytes_fixed(&bytes, width);
         uint64_t end = sym_bytes_fixed(&bytes, width);

@@ -15,6 +15,7 @@ struct sym_bases {
     uint64_t low_pc;        /* of the unit */
     uint64_t address_table; /* its part of .debug_addr */
     uint64_t range_table;   /* its part of .debug_rnglists */
+    uint64_t ranges_base;   /* its part of .debug_ranges, of a split unit */
     struct sym_section_bytes addr, ranges, rnglists;
 };
 

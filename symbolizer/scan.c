@@ -1,34 +1,35 @@
 /* One pass over the bytes of a unit. */
 #include "symbolizer/scan.h"
 
-#include <string.h>
-
 #include <dwarf.h>
 
 #include "symbolizer/abbrev.h"
 #include "symbolizer/bytes.h"
 #include "symbolizer/range_list.h"
+#include "symbolizer/unit_header.h"
+#include "symbolizer/unit_names.h"
 
 /* Real trees have been seen 60 levels deep. */
 enum { DEPTH_LIMIT = 256 };
 
 struct scan {
     struct sym_tree *tree;
-    struct sym_unit_context *context;
-    Dwarf_Die *root;
+    const struct sym_unit_source *source;
+    struct sym_unit_header header;
     struct sym_abbrevs abbrevs;
+    struct sym_unit_names names;
     struct sym_bases bases;
-    const uint8_t *info, *unit; /* the section, the unit's header in it */
-    struct sym_bytes bytes;     /* from the DIE at hand to the unit's end */
+    struct sym_bytes bytes; /* from the DIE at hand to the unit's end */
 };
 
 /* What the attributes of one DIE say. */
 struct facts {
-    const uint8_t *die;
-    struct sym_value low_pc, high_pc, ranges, origin;
-    bool has_low_pc, has_high_pc, has_ranges, has_origin, has_linkage_name;
+    struct sym_die_facts names;
+    struct sym_value low_pc, high_pc, ranges;
+    bool has_low_pc, has_high_pc, has_ranges;
     uint64_t call_file, call_line, call_column;
-    uint64_t address_table, range_table; /* of the root */
+    /* of the root */
+    uint64_t address_table, range_table, string_table;
 };
 
 /* ---- attributes ---- */
@@ -48,19 +49,6 @@ static void take(struct facts *facts, uint16_t name, struct sym_value value)
         facts->ranges = value;
         facts->has_ranges = true;
         break;
-    case DW_AT_abstract_origin: /* goes before a specification */
-        facts->origin = value;
-        facts->has_origin = true;
-        break;
-    case DW_AT_specification:
-        if (!facts->has_origin)
-            facts->origin = value;
-        facts->has_origin = true;
-        break;
-    case DW_AT_linkage_name:
-    case DW_AT_MIPS_linkage_name:
-        facts->has_linkage_name = true;
-        break;
     case DW_AT_call_file:
         facts->call_file = value.number;
         break;
@@ -76,7 +64,11 @@ static void take(struct facts *facts, uint16_t name, struct sym_value value)
     case DW_AT_rnglists_base:
         facts->range_table = value.number;
         break;
+    case DW_AT_str_offsets_base:
+        facts->string_table = value.number;
+        break;
     default:
+        (void)sym_die_facts_take(&facts->names, name, value);
         break;
     }
 }
@@ -124,43 +116,12 @@ static bool add_ranges(struct scan *scan, const struct facts *facts)
     return true;
 }
 
-/* The bytes of the DIE this one was made from, if it is in this section. */
-static const void *origin_of(const struct scan *scan, const struct facts *facts)
-{
-    if (!facts->has_origin || facts->has_linkage_name)
-        return NULL;
-    if (facts->origin.kind == SYM_VALUE_UNIT_REF &&
-        facts->origin.number < (size_t)(scan->bytes.end - scan->unit))
-        return scan->unit + facts->origin.number;
-    if (facts->origin.kind == SYM_VALUE_INFO_REF &&
-        facts->origin.number < scan->context->info_bytes)
-        return scan->info + facts->origin.number;
-    return NULL;
-}
-
-static uint32_t name_of(struct scan *scan, const struct facts *facts)
-{
-    struct sym_die_names *names = &scan->context->names;
-    const void *origin = origin_of(scan, facts);
-    uint32_t name = 0;
-    if (origin != NULL)
-        name = sym_die_name_at(names, scan->context->dwarf, origin);
-    if (name != 0)
-        return name;
-    /* The DIE itself, and references that only libdw can follow. */
-    Dwarf_Die die;
-    if (dwarf_die_addr_die(
-            scan->context->dwarf, (void *)(uintptr_t)facts->die, &die) == NULL)
-        return 0;
-    return sym_die_name(names, &die);
-}
-
 /* The node around the children of this DIE; false when it is damaged. */
 static bool add_node(
     struct scan *scan, const struct sym_abbrev *abbrev, const uint8_t *die,
     uint32_t parent, uint32_t *inner)
 {
-    struct facts facts = {.die = die};
+    struct facts facts = {0};
     *inner = SYM_NO_NODE;
     read_facts(scan, abbrev, &facts);
     if (scan->bytes.is_bad || !add_ranges(scan, &facts))
@@ -168,7 +129,7 @@ static bool add_node(
     if (!sym_tree_wants(scan->tree, parent))
         return true;
     struct sym_node node = {
-        .name = name_of(scan, &facts),
+        .name = sym_unit_name(&scan->names, die, &facts.names),
         .parent = parent,
         .call_file = facts.call_file,
         .call_line = (uint32_t)facts.call_line,
@@ -228,6 +189,18 @@ static bool scan_children(struct scan *scan)
     return true;
 }
 
+/* What the unit's offsets count from; a split unit's are known before. */
+static bool take_bases(struct scan *scan, const struct facts *root)
+{
+    if (scan->source->is_split)
+        return true;
+    scan->bases.address_table = root->address_table;
+    scan->bases.range_table = root->range_table;
+    scan->names.string_table = root->string_table;
+    return !root->has_low_pc ||
+           sym_address_read(&scan->bases, root->low_pc, &scan->bases.low_pc);
+}
+
 static bool scan_root(struct scan *scan)
 {
     const struct sym_abbrev *abbrev =
@@ -236,59 +209,29 @@ static bool scan_root(struct scan *scan)
     if (abbrev == NULL)
         return false;
     read_facts(scan, abbrev, &facts);
-    scan->bases.address_table = facts.address_table;
-    scan->bases.range_table = facts.range_table;
-    if (facts.has_low_pc &&
-        !sym_address_read(&scan->bases, facts.low_pc, &scan->bases.low_pc))
-        return false;
-    return !scan->bytes.is_bad &&
+    return take_bases(scan, &facts) && !scan->bytes.is_bad &&
            (!abbrev->has_children || scan_children(scan));
 }
 
-/* Find the unit's bytes and how they are encoded. */
-static bool locate(struct scan *scan, Dwarf_Off *abbrev_offset)
-{
-    const struct sym_unit_context *context = scan->context;
-    Dwarf_Die die;
-    Dwarf_Half version;
-    uint8_t address_bytes, offset_bytes;
-    if (dwarf_cu_die(
-            scan->root->cu, &die, &version, abbrev_offset, &address_bytes,
-            &offset_bytes, NULL, NULL) == NULL ||
-        (address_bytes != 8 && address_bytes != 4))
-        return false;
-    scan->bases = (struct sym_bases){
-        .encoding =
-            {.version = version,
-             .address_bytes = address_bytes,
-             .offset_bytes = offset_bytes},
-        .addr = context->addr,
-        .ranges = context->ranges,
-        .rnglists = context->rnglists};
-
-    Dwarf_Off offset = dwarf_dieoffset(scan->root);
-    const uint8_t *first = scan->root->addr;
-    scan->info = first - offset;
-    scan->unit = first - dwarf_cuoffset(scan->root);
-    struct sym_bytes header = sym_bytes_of(
-        scan->info, context->info_bytes, (uint64_t)(scan->unit - scan->info));
-    uint64_t length = sym_bytes_fixed(&header, 4);
-    if (offset_bytes == 8)
-        length = sym_bytes_fixed(&header, 8);
-    struct sym_bytes unit = sym_bytes_take(&header, length);
-    scan->bytes = (struct sym_bytes){.at = first, .end = unit.end};
-    return !header.is_bad && first < unit.end;
-}
-
 bool sym_scan_unit(
-    struct sym_tree *tree, struct sym_unit_context *context, Dwarf_Die *root)
+    struct sym_tree *tree, struct sym_die_names *names,
+    const struct sym_unit_source *source)
 {
-    struct scan scan = {.tree = tree, .context = context, .root = root};
-    Dwarf_Off abbrev_offset;
-    if (context->info_bytes == 0 || !locate(&scan, &abbrev_offset))
+    struct scan scan = {.tree = tree, .source = source, .bases = source->bases};
+    struct sym_bytes info =
+        sym_bytes_of(source->info.start, source->info.count, source->offset);
+    if (!sym_unit_header_read(&scan.header, &info))
         return false;
+    scan.bases.encoding = scan.header.encoding;
+    scan.bytes = scan.header.dies;
+    scan.names = (struct sym_unit_names){
+        .names = names,
+        .source = source,
+        .header = &scan.header,
+        .abbrevs = &scan.abbrevs,
+        .string_table = source->string_table};
     struct sym_bytes table = sym_bytes_of(
-        context->abbrev.start, context->abbrev.count, abbrev_offset);
+        source->abbrev.start, source->abbrev.count, scan.header.abbrev_offset);
     bool is_understood =
         sym_abbrevs_read(&scan.abbrevs, table, &scan.bases.encoding) &&
         scan_root(&scan);

@@ -142,6 +142,16 @@ static bool mangles_names(Dwarf_Die *root)
     }
 }
 
+static const char *text_attribute(
+    Dwarf_Die *die, unsigned name, unsigned old_name)
+{
+    Dwarf_Attribute attribute;
+    if (dwarf_attr(die, name, &attribute) == NULL &&
+        (old_name == 0 || dwarf_attr(die, old_name, &attribute) == NULL))
+        return NULL;
+    return dwarf_formstring(&attribute);
+}
+
 static enum status read_lines(
     struct sym_unit *unit, const struct sym_unit_context *context,
     Dwarf_Die *root, struct diag *diag)
@@ -152,35 +162,92 @@ static enum status read_lines(
         dwarf_formudata(&attribute, &offset) != 0)
         return STATUS_OK; /* none, as in units of types only */
 
-    const char *comp_dir = NULL;
-    if (dwarf_attr(root, DW_AT_comp_dir, &attribute) != NULL)
-        comp_dir = dwarf_formstring(&attribute);
+    const char *comp_dir = text_attribute(root, DW_AT_comp_dir, 0);
     struct sym_line_input input = {
         .line = context->line,
-        .line_str = context->line_str,
-        .str = context->str,
+        .line_str = context->areas.line_str,
+        .str = context->areas.str,
         .offset = offset,
         .comp_dir = comp_dir ? comp_dir : "",
         .image = context->image};
     return sym_lines_read(&unit->lines, &input, diag);
 }
 
-/* Functions and inlined calls, by the quick way where it knows the encoding. */
-static void read_tree(
-    struct sym_unit *unit, struct sym_unit_context *context,
-    struct sym_tree *tree, Dwarf_Die *root, Dwarf_Die *split_root)
+/* ---- the two halves of a split unit ---- */
+
+/* False when the unit is whole. */
+static bool read_skeleton(
+    struct sym_skeleton *skeleton, const struct sym_unit_context *context,
+    Dwarf_Die *root, uint64_t id)
 {
-    bool is_split = split_root->addr != NULL &&
-                    dwarf_tag(split_root) == DW_TAG_compile_unit;
-    unit->is_scanned = !is_split && !context->uses_libdw_only &&
-                       sym_scan_unit(tree, context, root);
-    if (unit->is_scanned)
-        return;
+    const char *comp_dir = text_attribute(root, DW_AT_comp_dir, 0);
+    Dwarf_Addr low_pc = 0;
+    (void)dwarf_lowpc(root, &low_pc);
+    *skeleton = (struct sym_skeleton){
+        .name = text_attribute(root, DW_AT_dwo_name, DW_AT_GNU_dwo_name),
+        .comp_dir = comp_dir != NULL ? comp_dir : "",
+        .id = id != 0 ? id : sym_die_number(root, DW_AT_GNU_dwo_id),
+        .bases = context->areas.bases};
+    skeleton->bases.low_pc = low_pc;
+    skeleton->bases.ranges_base = sym_die_number(root, DW_AT_GNU_ranges_base);
+    skeleton->bases.address_table = sym_die_number(root, DW_AT_addr_base) +
+                                    sym_die_number(root, DW_AT_GNU_addr_base);
+    return skeleton->name != NULL && skeleton->id != 0;
+}
+
+/* Functions and inlined calls of the other half; false where it is not found
+   or not understood. */
+static bool read_split_tree(
+    struct sym_unit_context *context, const struct sym_skeleton *skeleton,
+    struct sym_tree *tree, struct diag *problem)
+{
+    struct sym_split_half half;
+    if (!sym_split_find(&context->split, skeleton, &half, problem))
+        return false;
+    /* Names are remembered by where they lie, and the file goes away. */
+    struct sym_die_names names;
+    sym_die_names_init(&names, context->names.strings);
+    bool is_understood = sym_scan_unit(tree, &names, &half.source);
+    if (!is_understood)
+        (void)fail(
+            problem, STATUS_MALFORMED, "'%s': damaged unit", skeleton->name);
+    sym_die_names_fini(&names);
+    sym_split_half_close(&half);
+    return is_understood;
+}
+
+/* ---- reading ---- */
+
+static void begin_again(
+    struct sym_unit *unit, const struct sym_unit_context *context,
+    struct sym_tree *tree)
+{
     sym_tree_fini(tree);
     unit->nodes.count = unit->spans.count = 0;
     sym_tree_init(tree, context->image, &unit->nodes, &unit->spans);
+}
+
+/* Functions and inlined calls, by the quick way where it knows the encoding. */
+static void read_tree(
+    struct sym_unit *unit, struct sym_unit_context *context,
+    struct sym_tree *tree, Dwarf_Die *root, uint64_t id, struct diag *problem)
+{
+    struct sym_skeleton skeleton;
+    if (read_skeleton(&skeleton, context, root, id)) {
+        unit->is_scanned = read_split_tree(context, &skeleton, tree, problem);
+        if (unit->is_scanned)
+            return;
+        begin_again(unit, context, tree);
+    }
+    struct sym_unit_source source = context->areas;
+    source.offset = dwarf_dieoffset(root) - dwarf_cuoffset(root);
+    unit->is_scanned = !context->uses_libdw_only &&
+                       sym_scan_unit(tree, &context->names, &source);
+    if (unit->is_scanned)
+        return;
+    begin_again(unit, context, tree);
     struct walk walk = {.tree = tree, .context = context};
-    walk_tree(&walk, is_split ? split_root : root);
+    walk_tree(&walk, root);
 }
 
 enum status sym_unit_read(
@@ -188,15 +255,15 @@ enum status sym_unit_read(
 {
     unit->is_read = true;
 
-    Dwarf_Die root, split_root;
-    if (dwarf_cu_info(
-            unit->handle, NULL, NULL, &root, &split_root, NULL, NULL, NULL) !=
+    Dwarf_Die root;
+    uint64_t id; /* 0 unless it is in the header */
+    if (dwarf_cu_info(unit->handle, NULL, NULL, &root, NULL, &id, NULL, NULL) !=
         0)
         return fail(diag, STATUS_MALFORMED, "damaged compilation unit");
 
     struct sym_tree tree;
     sym_tree_init(&tree, context->image, &unit->nodes, &unit->spans);
-    read_tree(unit, context, &tree, &root, &split_root);
+    read_tree(unit, context, &tree, &root, id, diag);
     sym_tree_fini(&tree);
     unit->has_mangled_names = mangles_names(&root);
     if (tree.status == STATUS_NO_MEMORY || !sym_spans_flatten(&unit->spans))

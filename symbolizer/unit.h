@@ -22,7 +22,9 @@
 #include "symbolizer/die.h"
 #include "symbolizer/image.h"
 #include "symbolizer/lines.h"
+#include "symbolizer/split.h"
 #include "symbolizer/tree.h"
+#include "symbolizer/unit_source.h"
 
 struct sym_unit {
     Dwarf_CU *handle;
@@ -38,10 +40,9 @@ struct sym_unit {
 struct sym_unit_context {
     const struct sym_image *image; /* the runtime file: tells dead code */
     struct sym_die_names names;
-    struct sym_section_bytes line, line_str, str;
-    struct sym_section_bytes abbrev, addr, ranges, rnglists;
-    size_t info_bytes; /* of .debug_info */
-    Dwarf *dwarf;
+    struct sym_section_bytes line;
+    struct sym_unit_source areas; /* of no unit yet */
+    struct sym_split_files split;
     bool uses_libdw_only; /* for comparison: leave out the quick way */
 };
 

@@ -125,8 +125,42 @@ VARIANT(inlines_without_aranges_in_dwarf_5, "inline_clang_dwarf5")
 VARIANT(inlines_without_aranges_in_dwarf_4, "inline_clang_dwarf4")
 VARIANT(inlines_from_clang_with_line_tables_only, "inline_clang_g1")
 VARIANT(inlines_from_clang_in_a_split_file, "inline_clang_split5")
+VARIANT(inlines_from_a_split_file_that_moved_in_dwarf_4, "split_moved4/inline")
+VARIANT(inlines_from_a_split_file_that_moved_in_dwarf_5, "split_moved5/inline")
+VARIANT(inlines_from_a_split_file_with_type_units, "split_types/inline")
+VARIANT(inlines_from_a_split_file_that_is_compressed, "split_zlib/inline")
+VARIANT(inlines_from_a_split_file_with_many_sections, "split_ranges/inline")
+VARIANT(inlines_from_a_package_of_the_old_form, "package4/inline")
+VARIANT(inlines_from_a_compressed_package, "package_zstd/inline")
+VARIANT(inlines_from_a_package_of_clang_in_dwarf_4, "package_clang4/inline")
+VARIANT(inlines_from_a_package_of_clang_in_dwarf_5, "package_clang5/inline")
 VARIANT(inlines_from_the_first_of_two_files_of_dwz, "dwz_one")
 VARIANT(inlines_from_the_second_of_two_files_of_dwz, "dwz_two")
+
+/* Functions and lines remain, inlined calls do not, and the reason is told. */
+static void check_without_inlines(const char *fixture, const char *reason)
+{
+    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
+    struct sym_module *module = fixture_open(symbolizer, fixture);
+    struct sym_frames frames =
+        fixture_lookup(module, fixture_symbol(fixture, "at_10"));
+    CHECK_EQ(frames.count, 1);
+    CHECK_STR(frames.rows[0].function, "outer");
+    CHECK_EQ(frames.rows[0].line, fixture_line("inline.c", "leaf"));
+    CHECK(strstr(sym_module_problem(module), "inline.dwo") != NULL);
+    CHECK(strstr(sym_module_problem(module), reason) != NULL);
+    sym_symbolizer_destroy(symbolizer);
+}
+
+TEST(a_split_file_that_is_lost_leaves_functions_and_lines)
+{
+    check_without_inlines("split_lost/inline", "not found");
+}
+
+TEST(a_split_file_of_another_build_is_not_believed)
+{
+    check_without_inlines("split_wrong/inline", "another build");
+}
 
 TEST(every_offset_goes_to_its_address_by_the_program_headers)
 {

@@ -1,0 +1,35 @@
+/*
+ * Packages of split units (.dwp): one file with the units of many .dwo files,
+ * and an index from a unit's id to its parts of the sections (DWARF 5, section
+ * 7.3.5; before it GNU's version 2, from which it differs in the numbers of
+ * sections).
+ */
+#ifndef SYMBOLIZER_PACKAGE_H
+#define SYMBOLIZER_PACKAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "symbolizer/image.h"
+#include "symbolizer/unit_source.h"
+
+struct sym_package {
+    uint32_t version;                              /* of the index: 2 or 5 */
+    uint32_t column_count, unit_count, slot_count; /* slots: a power of two */
+    const uint8_t *ids, *rows;                     /* of the hash table */
+    const uint8_t *columns;                        /* the section of each */
+    const uint8_t *offsets, *sizes;                /* row by row */
+    struct sym_section_bytes info, abbrev, str, str_offsets, rnglists;
+};
+
+/* Read the index; `image`, not compressed, must outlive the package. False
+   when there is none or it is damaged. */
+bool sym_package_open(
+    struct sym_package *package, const struct sym_image *image);
+
+/* Set the areas of `source` to the parts of the unit; false: not there. */
+bool sym_package_find(
+    const struct sym_package *package, uint64_t id,
+    struct sym_unit_source *source);
+
+#endif
