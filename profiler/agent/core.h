@@ -190,9 +190,12 @@ __attribute__((visibility("hidden"))) void prof_restore_rt(void);
 bool prof_signal_is_ours(int signal);
 void prof_signals_install(void);
 
-/* For an exec: ignore in the kernel what the program ignores; and back. */
-void prof_signals_reveal(void);
-void prof_signals_hide(void);
+/*
+ * For an exec: ignore in the kernel what the program ignores; and back. Not
+ * those of `but`, bits 1 << signal, which a vfork child has set itself.
+ */
+void prof_signals_reveal(unsigned but);
+void prof_signals_hide(unsigned but);
 void prof_signal_exchange(
     int signal, const struct prof_kernel_sigaction *wanted,
     struct prof_kernel_sigaction *old);

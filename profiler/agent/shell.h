@@ -9,7 +9,10 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
@@ -24,6 +27,7 @@
  * handlers and by children between fork and exec.
  */
 #define SHELL_REAL_LIST(X)                                                     \
+    X(_Fork)                                                                   \
     X(__ppoll_chk)                                                             \
     X(__sysv_signal)                                                           \
     X(dlclose)                                                                 \
@@ -33,6 +37,9 @@
     X(execveat)                                                                \
     X(execvpe)                                                                 \
     X(fexecve)                                                                 \
+    X(popen)                                                                   \
+    X(posix_spawn)                                                             \
+    X(posix_spawnp)                                                            \
     X(ppoll)                                                                   \
     X(prctl)                                                                   \
     X(pselect)                                                                 \
@@ -50,6 +57,7 @@
     X(sigtimedwait)                                                            \
     X(sigwait)                                                                 \
     X(sigwaitinfo)                                                             \
+    X(system)                                                                  \
     X(syscall)
 
 int dlclose(void *handle);
@@ -101,6 +109,9 @@ void shell_mask_end_taking(unsigned of);
  */
 void shell_mask_exempt(const void *code);
 
+/* Whose dispositions a vfork child has set itself: bits 1 << signal. */
+unsigned shell_signals_of_guest(void);
+
 /* Give the kernel the mask the program believes in, for an exec; and back. */
 void shell_mask_reveal(void);
 void shell_mask_hide(void);
@@ -121,6 +132,16 @@ void shell_modules_after_fork(void);
 
 /* Tell which of the published modules are gone. */
 void shell_retire_modules(void);
+
+/* In the child of a fork, by whichever door. */
+void shell_restart_in_child(void);
+
+/*
+ * What an exec must find: no event armed, and the mask the program believes
+ * in, which the new program inherits. Undone when the exec fails.
+ */
+bool shell_begin_exec(void);
+void shell_undo_exec(bool is_disarmed);
 
 /* At exit, by whichever door: account, and wait for outputs. */
 void shell_leave(void);

@@ -23,6 +23,15 @@
 static _Thread_local unsigned beliefs
     __attribute__((tls_model("initial-exec")));
 
+/*
+ * A vfork child runs in the memory of its parent, which waits: what it changes
+ * is kept beside what the parent believes in.
+ */
+static _Thread_local struct {
+    pid_t pid;
+    unsigned beliefs;
+} guest __attribute__((tls_model("initial-exec")));
+
 /* The code that shell_mask_exempt() named. */
 static uintptr_t exempt_start, exempt_end;
 
@@ -66,10 +75,22 @@ unsigned shell_mask_ours_in(const sigset_t *set)
     return prof_signal_is_ours(SIGTRAP) ? bits_in(set) : 0;
 }
 
-/* In a vfork child the mask is its own, the belief its parent's. */
 static bool is_own(void)
 {
     return (uint32_t)getpid() == prof_core.pid;
+}
+
+/* Where the belief of this process's thread is. */
+static unsigned *beliefs_here(void)
+{
+    pid_t pid = getpid();
+    if ((uint32_t)pid == prof_core.pid)
+        return &beliefs;
+    if (guest.pid != pid) {
+        guest.pid = pid;
+        guest.beliefs = beliefs;
+    }
+    return &guest.beliefs;
 }
 
 static void send_held(unsigned of)
@@ -161,23 +182,26 @@ static int change_mask(
         (caller >= exempt_start && caller < exempt_end))
         return real(how, wanted, old);
 
-    unsigned before = beliefs, after = before;
+    unsigned *here = beliefs_here();
+    unsigned before = *here;
+    unsigned after =
+        wanted != NULL ? apply(how, before, bits_in(wanted)) : before;
     sigset_t given;
-    bool is_kept = wanted != NULL && is_own();
+    bool is_kept = wanted != NULL && here == &beliefs;
     if (is_kept) {
-        after = apply(how, before, bits_in(wanted));
         given = *wanted;
         /* An unblocking goes through: the handler may have blocked it. */
         for (int i = 0; how != SIG_UNBLOCK && i < 2; i++)
             (void)sigdelset(&given, our_signals[i]);
     }
     /* What is unblocked is so when the call returns: one may wait for it. */
-    beliefs = before & after;
+    *here = before & after;
     int result = real(how, is_kept ? &given : wanted, old);
-    beliefs = result == 0 ? after : before;
+    *here = result == 0 ? after : before;
     if (result != 0)
         return result;
-    send_held(before & ~after);
+    if (is_kept)
+        send_held(before & ~after);
     for (int i = 0; old != NULL && i < 2; i++) {
         if (before & 1u << our_signals[i])
             (void)sigaddset(old, our_signals[i]);
@@ -219,31 +243,36 @@ void shell_mask_exempt(const void *code)
     (void)dl_iterate_phdr(find_object, (void *)(uintptr_t)code);
 }
 
-/* The program may have been started with our signals blocked. */
+/*
+ * The program may have been started with our signals blocked, and one may
+ * wait: it must find the belief in place.
+ */
 void shell_mask_begin(void)
 {
-    sigset_t ours = our_set(SHELL_BELIEFS), old;
-    if (!prof_signal_is_ours(SIGTRAP))
+    sigset_t now;
+    if (!prof_signal_is_ours(SIGTRAP) ||
+        shell_real()->sigprocmask(SIG_BLOCK, NULL, &now) != 0)
         return;
-    if (shell_real()->sigprocmask(SIG_UNBLOCK, &ours, &old) == 0)
-        beliefs = bits_in(&old);
+    beliefs = bits_in(&now);
+    if (beliefs != 0)
+        block_really(SIG_UNBLOCK, beliefs);
 }
 
 void shell_mask_reveal(void)
 {
-    sigset_t ours = our_set(beliefs);
-    if (beliefs == 0)
+    unsigned here = *beliefs_here();
+    if (here == 0)
         return;
-    (void)shell_real()->sigprocmask(SIG_BLOCK, &ours, NULL);
+    block_really(SIG_BLOCK, here);
     if (is_own())
-        send_held(beliefs); /* what is pending stays so in an exec */
+        send_held(here); /* what is pending stays so in an exec */
 }
 
 void shell_mask_hide(void)
 {
     int saved_errno = errno;
-    sigset_t ours = our_set(beliefs);
-    if (beliefs != 0)
-        (void)shell_real()->sigprocmask(SIG_UNBLOCK, &ours, NULL);
+    unsigned here = *beliefs_here();
+    if (here != 0)
+        block_really(SIG_UNBLOCK, here);
     errno = saved_errno;
 }

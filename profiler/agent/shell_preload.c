@@ -78,7 +78,7 @@ static const struct prof_engine *load_reference(const char **reason)
     return engine;
 }
 
-static void restart_in_child(void)
+void shell_restart_in_child(void)
 {
     shell_engine_after_fork();
     shell_modules_after_fork();
@@ -100,7 +100,7 @@ __attribute__((constructor)) static void shell_arrive(void)
         if (!prof_core_start(&config, text, sizeof text) && *text)
             complain(text);
         shell_mask_begin();
-        (void)pthread_atfork(NULL, NULL, restart_in_child);
+        (void)pthread_atfork(NULL, NULL, shell_restart_in_child);
     }
     errno = saved_errno;
 }

@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
@@ -30,61 +28,20 @@ INTERPOSE __attribute__((noreturn)) void _Exit(int status)
     _exit(status);
 }
 
-/* ---- seccomp ---- */
-
-/*
- * prctl() and, as libseccomp does it, syscall(). A filter installed by a raw
- * system call is not noticed. (seccomp(2))
- */
-INTERPOSE int prctl(int option, ...)
-{
-    unsigned long arguments[4];
-    va_list list;
-    va_start(list, option);
-    for (int i = 0; i < 4; i++)
-        arguments[i] = va_arg(list, unsigned long);
-    va_end(list);
-    int result = shell_real()->prctl(
-        option, arguments[0], arguments[1], arguments[2], arguments[3]);
-    if (option == PR_SET_SECCOMP && result == 0)
-        prof_core_fall_silent();
-    return result;
-}
-
-INTERPOSE long syscall(long number, ...)
-{
-    long arguments[6];
-    va_list list;
-    va_start(list, number);
-    for (int i = 0; i < 6; i++)
-        arguments[i] = va_arg(list, long);
-    va_end(list);
-    long result = shell_real()->syscall(
-        number, arguments[0], arguments[1], arguments[2], arguments[3],
-        arguments[4], arguments[5]);
-    if (number == SYS_seccomp && result == 0)
-        prof_core_fall_silent();
-    return result;
-}
-
 /* ---- exec: disarm, exec, and arm again when it failed ---- */
 
-/*
- * What an exec must find: no event armed, and the mask the program believes
- * in, which the new program inherits. Undone when the exec fails.
- */
-static bool begin_exec(void)
+bool shell_begin_exec(void)
 {
     bool is_disarmed = prof_core_before_exec(shell_mask_beliefs() != 0);
     shell_mask_reveal();
-    prof_signals_reveal();
+    prof_signals_reveal(shell_signals_of_guest());
     return is_disarmed;
 }
 
-static void undo_exec(bool is_disarmed)
+void shell_undo_exec(bool is_disarmed)
 {
     int saved_errno = errno;
-    prof_signals_hide();
+    prof_signals_hide(shell_signals_of_guest());
     shell_mask_hide();
     if (is_disarmed)
         prof_core_after_failed_exec();
@@ -93,25 +50,25 @@ static void undo_exec(bool is_disarmed)
 
 INTERPOSE int execve(const char *path, char *const argv[], char *const envp[])
 {
-    bool is_disarmed = begin_exec();
+    bool is_disarmed = shell_begin_exec();
     int result = shell_real()->execve(path, argv, envp);
-    undo_exec(is_disarmed);
+    shell_undo_exec(is_disarmed);
     return result;
 }
 
 INTERPOSE int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    bool is_disarmed = begin_exec();
+    bool is_disarmed = shell_begin_exec();
     int result = shell_real()->execvpe(file, argv, envp);
-    undo_exec(is_disarmed);
+    shell_undo_exec(is_disarmed);
     return result;
 }
 
 INTERPOSE int fexecve(int fd, char *const argv[], char *const envp[])
 {
-    bool is_disarmed = begin_exec();
+    bool is_disarmed = shell_begin_exec();
     int result = shell_real()->fexecve(fd, argv, envp);
-    undo_exec(is_disarmed);
+    shell_undo_exec(is_disarmed);
     return result;
 }
 
@@ -129,9 +86,9 @@ INTERPOSE int execveat(
     int folder, const char *path, char *const argv[], char *const envp[],
     int flags)
 {
-    bool is_disarmed = begin_exec();
+    bool is_disarmed = shell_begin_exec();
     int result = shell_real()->execveat(folder, path, argv, envp, flags);
-    undo_exec(is_disarmed);
+    shell_undo_exec(is_disarmed);
     return result;
 }
 

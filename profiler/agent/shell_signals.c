@@ -41,6 +41,25 @@ static bool is_borrowed(void)
     return (uint32_t)getpid() != prof_core.pid;
 }
 
+static _Thread_local struct {
+    pid_t pid;
+    unsigned set; /* bits 1 << signal */
+} guest __attribute__((tls_model("initial-exec")));
+
+static void note_guest(int number)
+{
+    pid_t pid = getpid();
+    if (guest.pid != pid)
+        guest.set = 0;
+    guest.pid = pid;
+    guest.set |= 1u << number;
+}
+
+unsigned shell_signals_of_guest(void)
+{
+    return guest.pid == getpid() ? guest.set : 0;
+}
+
 INTERPOSE int sigaction(
     int number, const struct sigaction *wanted, struct sigaction *old)
 {
@@ -52,8 +71,10 @@ INTERPOSE int sigaction(
     if (is_kept)
         to_kernel(&new_action, wanted);
     prof_signal_exchange(number, is_kept ? &new_action : NULL, &old_action);
-    if (wanted != NULL && !is_kept)
+    if (wanted != NULL && !is_kept) {
+        note_guest(number);
         (void)shell_real()->sigaction(number, wanted, NULL);
+    }
     if (old != NULL)
         from_kernel(old, &old_action);
     return 0;

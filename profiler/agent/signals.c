@@ -63,24 +63,25 @@ void prof_signals_install(void)
     is_installed = true;
 }
 
-static void act_where_ignored(const struct prof_kernel_sigaction *action)
+static void act_where_ignored(
+    const struct prof_kernel_sigaction *action, unsigned but)
 {
     for (int i = 0; is_installed && i < 2; i++) {
-        if (believed[i].handler == SIG_IGN)
+        if (believed[i].handler == SIG_IGN && !(but & 1u << our_signals[i]))
             act(i, action, NULL);
     }
 }
 
-void prof_signals_reveal(void)
+void prof_signals_reveal(unsigned but)
 {
     struct prof_kernel_sigaction ignore = {.handler = SIG_IGN};
-    act_where_ignored(&ignore);
+    act_where_ignored(&ignore, but);
 }
 
-void prof_signals_hide(void)
+void prof_signals_hide(unsigned but)
 {
     struct prof_kernel_sigaction ours = our_action();
-    act_where_ignored(&ours);
+    act_where_ignored(&ours, but);
 }
 
 void prof_signal_exchange(

@@ -1,0 +1,68 @@
+/*
+ * Interposed: syscall() and prctl(), the doors to what other functions of libc
+ * also do. A raw system call goes past them.
+ */
+#include "profiler/agent/shell.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "profiler/agent/core.h"
+
+INTERPOSE int prctl(int option, ...)
+{
+    unsigned long arguments[4];
+    va_list list;
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        arguments[i] = va_arg(list, unsigned long);
+    va_end(list);
+    int result = shell_real()->prctl(
+        option, arguments[0], arguments[1], arguments[2], arguments[3]);
+    if (option == PR_SET_SECCOMP && result == 0)
+        prof_core_fall_silent();
+    return result;
+}
+
+/* Made in the child: a process with memory of its own. */
+static bool is_fork(long number, const long *arguments)
+{
+    return number == SYS_fork ||
+           (number == SYS_clone && (arguments[0] & CLONE_VM) == 0);
+}
+
+static long call(long number, const long *arguments)
+{
+    return shell_real()->syscall(
+        number, arguments[0], arguments[1], arguments[2], arguments[3],
+        arguments[4], arguments[5]);
+}
+
+static long call_exec(long number, const long *arguments)
+{
+    bool is_disarmed = shell_begin_exec();
+    long result = call(number, arguments);
+    shell_undo_exec(is_disarmed);
+    return result;
+}
+
+INTERPOSE long syscall(long number, ...)
+{
+    long arguments[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        arguments[i] = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_execve || number == SYS_execveat)
+        return call_exec(number, arguments);
+    long result = call(number, arguments);
+    if (number == SYS_seccomp && result == 0)
+        prof_core_fall_silent();
+    if (result == 0 && is_fork(number, arguments))
+        shell_restart_in_child();
+    return result;
+}
