@@ -1,6 +1,7 @@
 /* The agent's core: its one state, and how it comes and goes. */
 #include "profiler/agent/core.h"
 
+#include "profiler/agent/auxv.h"
 #include "profiler/agent/link.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/tables.h"
@@ -33,26 +34,6 @@ uint64_t prof_core_cpu_ns(void)
 static long raw_clock_gettime(int clock, void *timespec)
 {
     return sys_call2(__NR_clock_gettime, (long)clock, timespec);
-}
-
-/* The kernel's auxiliary vector tells where the vDSO is: getauxval(3). */
-static const void *find_vdso(void)
-{
-    int fd = (int)sys_call4(
-        __NR_openat, (long)AT_FDCWD, "/proc/self/auxv",
-        (long)(O_RDONLY | O_CLOEXEC), 0L);
-    if (fd < 0)
-        return NULL;
-    Elf64_auxv_t entry;
-    const void *found = NULL;
-    while (sys_call3(__NR_read, (long)fd, &entry, sizeof entry) ==
-               (long)sizeof entry &&
-           entry.a_type != AT_NULL) {
-        if (entry.a_type == AT_SYSINFO_EHDR)
-            found = (const void *)entry.a_un.a_val;
-    }
-    (void)sys_close(fd);
-    return found;
 }
 
 /* ---- memory ---- */
@@ -219,8 +200,8 @@ bool prof_core_start(
     copy_text(text, text_bytes, "");
     prof_core.config = *config;
     prof_core.pid = (uint32_t)sys_getpid();
-    prof_core.clock_gettime =
-        (long (*)(int, void *))prof_vdso_clock_gettime(find_vdso());
+    prof_core.clock_gettime = (long (*)(int, void *))prof_vdso_clock_gettime(
+        (const void *)(uintptr_t)prof_auxv(AT_SYSINFO_EHDR));
     if (prof_core.clock_gettime == NULL)
         prof_core.clock_gettime = raw_clock_gettime;
 

@@ -6,12 +6,25 @@
 
 #define PAGE_BYTES UINT64_C(4096)
 
+static bool find_stack(
+    const struct prof_cfi_engine *cfi, uint64_t address, uint64_t *low,
+    uint64_t *high)
+{
+    if (!prof_stacks_find(&cfi->stacks, address, low, high))
+        return false;
+    if (__builtin_expect(cfi->clips_stacks, 0)) {
+        uint64_t top = prof_thread_pointer();
+        if (top > address && top < *high)
+            *high = top;
+    }
+    return true;
+}
+
 /* Another stack: what a signal on an alternate stack has interrupted. */
 static bool switch_stack(struct prof_reader *reader, uint64_t address)
 {
-    const struct prof_stacks *stacks = reader->owner;
     uint64_t low, high;
-    if (!prof_stacks_find(stacks, address, &low, &high))
+    if (!find_stack(reader->owner, address, &low, &high))
         return false;
     prof_reader_set_window(reader, low, high, low);
     return true;
@@ -19,10 +32,10 @@ static bool switch_stack(struct prof_reader *reader, uint64_t address)
 
 /* On a stack nobody told us of, the page of `sp` is certain to be there. */
 static void start_window(
-    struct prof_reader *reader, const struct prof_stacks *stacks, uint64_t sp)
+    struct prof_reader *reader, const struct prof_cfi_engine *cfi, uint64_t sp)
 {
     uint64_t low, high;
-    if (!prof_stacks_find(stacks, sp, &low, &high)) {
+    if (!find_stack(cfi, sp, &low, &high)) {
         low = sp & ~(PAGE_BYTES - 1);
         high = low + PAGE_BYTES;
     }
@@ -54,8 +67,8 @@ void prof_cfi_walk(
 
     prof_row_cache_prefetch(&cfi->cache, regs.value[PROF_REG_PC] + 1);
 
-    struct prof_reader reader = {.refill = switch_stack, .owner = &cfi->stacks};
-    start_window(&reader, &cfi->stacks, regs.value[PROF_REG_SP]);
+    struct prof_reader reader = {.refill = switch_stack, .owner = cfi};
+    start_window(&reader, cfi, regs.value[PROF_REG_SP]);
     uint32_t capacity = walk->capacity;
     if (walk->capacity > cfi->frames_max)
         walk->capacity = cfi->frames_max;

@@ -52,6 +52,9 @@
 struct prof_cfi_engine {
     struct prof_engine engine;
     uint32_t frames_max; /* at most this many, whatever the walk's capacity */
+    /* The published stacks may reach beyond the thread's own: stop at its
+     * thread pointer. Only where prof_thread_pointer() is there. */
+    bool clips_stacks;
     struct prof_modules modules;
     struct prof_stacks stacks;
     struct prof_row_cache cache;

@@ -66,6 +66,19 @@ SIGNAL_SAFE static inline bool prof_regs_has(
     return column < PROF_REG_COUNT && (regs->known >> column & 1) != 0;
 }
 
+/*
+ * The thread pointer, which libcs let point to a block on top of the thread's
+ * stack. Without a load, for there may be none: but the instruction faults
+ * where AT_HWCAP2 lacks the bit (FSGSBASE; Linux 5.9).
+ */
+#define PROF_HWCAP2_THREAD_POINTER (UINT64_C(1) << 1)
+SIGNAL_SAFE static inline uint64_t prof_thread_pointer(void)
+{
+    uint64_t value;
+    __asm__ volatile("rdfsbase %0" : "=r"(value));
+    return value;
+}
+
 /* Where uc_mcontext.gregs holds each DWARF column. */
 static const uint8_t PROF_GREG_OF_COLUMN[PROF_REG_COUNT] = {
     REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
