@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "profiler/collector/limits.h"
 #include "profiler/collector/maps.h"
 
 void prof_address_space_init(
@@ -108,10 +109,38 @@ static void insert_mapping(
     space->generation++;
 }
 
+/*
+ * What a loop of dlopen and dlclose does: the same comes back to where it was,
+ * and nothing else stood there meanwhile. Then it never went.
+ */
+static bool resume_mapping(
+    struct prof_address_space *space, uint64_t start, uint64_t end,
+    uint64_t offset, uint32_t module)
+{
+    uint64_t last_ns = last_end_ns(space, start, end);
+    for (uint32_t i = count_not_after(space, start); i-- > 0;) {
+        struct prof_space_mapping *at = mapping_at(space, i);
+        if (at->start != start)
+            break;
+        if (at->end != end || at->offset != offset || at->module != module ||
+            at->to_ns != last_ns || at->mapping == PROF_NONE)
+            continue;
+        at->to_ns = UINT64_MAX;
+        prof_profile_edit_mapping(space->profile, at->mapping)->to_ns =
+            UINT64_MAX;
+        space->generation++;
+        return true;
+    }
+    return false;
+}
+
 static void begin_mapping(
     struct prof_address_space *space, uint64_t start, uint64_t end,
     uint64_t offset, uint32_t module)
 {
+    if (resume_mapping(space, start, end, offset, module) ||
+        space->mappings.count >= PROF_LIMIT_MAPPINGS)
+        return;
     struct prof_mapping row = {
         .process = space->process,
         .module = module,

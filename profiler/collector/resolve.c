@@ -52,7 +52,13 @@ static void apply_module(
     }
     if (module->record.type == WIRE_UNMAPPED) {
         prof_address_space_remove(
-            &target->space, module->start, module->end, module->record.time_ns);
+            &target->space, module->start, module->end,
+            prof_limits_time(&target->limits, module->record.time_ns));
+        return;
+    }
+    /* Not even its name is kept. */
+    if (target->space.mappings.count >= PROF_LIMIT_MAPPINGS) {
+        target->malformed++;
         return;
     }
     struct prof_module row = {
@@ -218,17 +224,19 @@ static void resolve_sample(
 {
     struct prof_profile *profile = target->common->profile;
     if (sample->frame_count > WIRE_FRAMES_MAX ||
-        sizeof *sample + sample->frame_count * sizeof(uint64_t) > bytes) {
+        sizeof *sample + sample->frame_count * sizeof(uint64_t) > bytes ||
+        !prof_limits_take(&target->limits, sample->expiries)) {
         target->malformed++;
         return;
     }
     unsigned flags = sample->record.flags;
+    uint64_t time_ns =
+        prof_limits_time(&target->limits, sample->record.time_ns);
     struct prof_pending pending = {
-        .time_ns = sample->record.time_ns,
+        .time_ns = time_ns,
         .thread = prof_target_thread(target, sample->record.tid),
         .stack = prof_resolve_stack(
-            target, sample->frames, sample->frame_count,
-            sample->record.time_ns),
+            target, sample->frames, sample->frame_count, time_ns),
         .expiries = sample->expiries,
         .is_tick = (flags & WIRE_SAMPLE_TICK) != 0,
         .is_syscall = (flags & WIRE_SAMPLE_SYSCALL) != 0,

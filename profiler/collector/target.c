@@ -84,6 +84,9 @@ uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid)
     (void)snprintf(
         path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/comm",
         target->pid, tid);
+    if (target->account.threads.count >= PROF_LIMIT_THREADS && tid != 0 &&
+        access(path, F_OK) != 0)
+        return prof_target_thread(target, 0);
     struct prof_profile *profile = target->common->profile;
     struct prof_thread row = {
         .process = target->process,
@@ -147,6 +150,7 @@ struct prof_target *prof_target_open(
     }
     target->common = common;
     target->pid = pid;
+    prof_limits_init(&target->limits, common->period_ns);
     target->inner_pid = inner_pid;
     target->frames.row_bytes = sizeof(struct prof_frame_entry);
     target->batch.row_bytes = sizeof(struct prof_pending);
@@ -222,6 +226,7 @@ double prof_target_take(struct prof_target *target)
             table_add_many(&target->records, buffer, bytes) == TABLE_NONE)
             break;
     }
+    prof_limits_note_read(&target->limits);
     return (double)total / WIRE_DATA_BYTES;
 }
 

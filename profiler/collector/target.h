@@ -10,6 +10,7 @@
 
 #include "profiler/collector/account.h"
 #include "profiler/collector/address_space.h"
+#include "profiler/collector/limits.h"
 #include "profiler/collector/perf_clock.h"
 #include "profiler/collector/ring_reader.h"
 #include "profiler/collector/slots.h"
@@ -42,6 +43,7 @@ struct prof_target {
     bool is_execing;    /* it is about to */
     enum prof_clock_mode mode;
     struct prof_ring_reader ring;
+    struct prof_limits limits;
     struct prof_perf_clock clock;
     struct prof_account account;
     struct prof_address_space space;

@@ -105,6 +105,25 @@ TEST(space_tells_two_libraries_at_one_address_apart_by_time)
     drop_space(fixture);
 }
 
+TEST(space_keeps_one_row_for_a_library_that_comes_back)
+{
+    struct fixture *fixture = make_space();
+    for (uint64_t i = 0; i < 100; i++) {
+        add(fixture, 0x1000, 0x2000, "/lib/a.so");
+        prof_address_space_remove(&fixture->space, 0x1000, 0x2000, 10 * i + 5);
+        CHECK_STR(path_at(fixture, 0x1000, 10 * i + 6), "nothing");
+    }
+    CHECK_EQ(prof_profile_mapping_count(fixture->profile), 1);
+    /* Not when another one stood there meanwhile. */
+    add(fixture, 0x1800, 0x2800, "/lib/b.so");
+    prof_address_space_remove(&fixture->space, 0x1800, 0x2800, 2000);
+    add(fixture, 0x1000, 0x2000, "/lib/a.so");
+    CHECK_EQ(prof_profile_mapping_count(fixture->profile), 3);
+    CHECK_STR(path_at(fixture, 0x1900, 1999), "/lib/b.so");
+    CHECK_STR(path_at(fixture, 0x1900, 2000), "/lib/a.so");
+    drop_space(fixture);
+}
+
 TEST(space_ignores_a_module_it_knows_already)
 {
     struct fixture *fixture = make_space();
