@@ -134,9 +134,13 @@ static inline uint64_t wire_word_lap(uint64_t word)
 
 /*
  * Tells our signals from others': sig_data of a perf event, value of a timer.
- * Constant, because the first may arrive before the reply that would bring it.
+ * Constant, because the first may arrive before the reply that would bring it,
+ * but for its lowest byte. That is the generation of a perf event: the threads
+ * made later inherit it with the event, so that every sample tells by which
+ * period it was taken.
  */
-#define WIRE_COOKIE UINT64_C(0x5761746368666972)
+#define WIRE_COOKIE          UINT64_C(0x5761746368666900)
+#define WIRE_GENERATION_MASK UINT64_C(0xff)
 
 /* Losses that only the agent can see. */
 enum wire_loss {
@@ -147,7 +151,13 @@ enum wire_loss {
     WIRE_LOSS_COUNT
 };
 
-#define WIRE_CLAIM_TRIES 256
+#define WIRE_CLAIM_TRIES        256
+
+/*
+ * One handler counts at most so many cycles: a thread that is preempted in it
+ * costs nothing meanwhile, and may be away for a long time.
+ */
+#define WIRE_HANDLED_CYCLES_MAX (UINT64_C(1) << 20)
 
 struct wire_header {
     uint32_t magic, version; /* before HELLO, then constant */
@@ -161,10 +171,19 @@ struct wire_header {
     _Atomic uint32_t is_stopped;
 
     _Atomic uint32_t slot_count; /* entries of wire_slots.modules */
+    /*
+     * Collector to agent: of so many ticks of a CPU-clock timer one is taken,
+     * by chance, and stands for all of them; 0 and 1 take every one.
+     */
+    _Atomic uint32_t tick_stride;
 
     _Alignas(64) _Atomic uint64_t head;
     _Alignas(64) _Atomic uint64_t tail;
     _Alignas(64) _Atomic uint64_t loss[WIRE_LOSS_COUNT];
+
+    /* What the handler has cost: signals, and the processor's cycles in it. */
+    _Alignas(64) _Atomic uint64_t handled_count;
+    _Atomic uint64_t handled_cycles;
 };
 
 struct wire_slots {
@@ -190,6 +209,7 @@ enum wire_record_type {
     WIRE_SAMPLE = 1,
     WIRE_MODULE = 2,   /* struct wire_module: code that may soon be unmapped */
     WIRE_UNMAPPED = 3, /* struct wire_module without a path: it is gone */
+    WIRE_ENDED = 4,    /* struct wire_ended: a thread ends */
 };
 
 struct wire_record {
@@ -200,16 +220,26 @@ struct wire_record {
 };
 
 /* What made the sample, and what is known of it. */
-#define WIRE_SAMPLE_TICK       1u /* a CPU-clock timer, else a perf event */
-#define WIRE_SAMPLE_SYSCALL    2u /* at the return of a system call */
-#define WIRE_SAMPLE_CUT        4u /* deeper than WIRE_FRAMES_MAX */
-#define WIRE_SAMPLE_INCOMPLETE 8u /* the first frame was not reached */
+#define WIRE_SAMPLE_TICK             1u /* a CPU-clock timer, else a perf event */
+#define WIRE_SAMPLE_SYSCALL          2u /* at the return of a system call */
+#define WIRE_SAMPLE_CUT              4u /* deeper than WIRE_FRAMES_MAX */
+#define WIRE_SAMPLE_INCOMPLETE       8u /* the first frame was not reached */
+
+/* Beside them in wire_record.flags: the perf event's generation. */
+#define WIRE_SAMPLE_GENERATION_SHIFT 8
 
 struct wire_sample {
     struct wire_record record;
     uint32_t expiries; /* of the timer that this sample stands for */
     uint32_t frame_count;
     uint64_t frames[]; /* innermost first, bits of sig_walk.h */
+};
+
+/* What a thread has used cannot be read any more once it is gone. */
+struct wire_ended {
+    struct wire_record record;
+    uint64_t cpu_ns;    /* in all */
+    uint64_t before_ns; /* of it, before the program's function began */
 };
 
 #define WIRE_BUILD_ID_BYTES 20u

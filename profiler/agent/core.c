@@ -24,11 +24,21 @@ enum {
 
 struct prof_core prof_core;
 
-uint64_t prof_core_cpu_ns(void)
+static uint64_t read_clock_ns(int clock)
 {
     struct timespec used = {0};
-    (void)sys_call2(__NR_clock_gettime, (long)CLOCK_PROCESS_CPUTIME_ID, &used);
+    (void)sys_call2(__NR_clock_gettime, (long)clock, &used);
     return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+uint64_t prof_core_cpu_ns(void)
+{
+    return read_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+uint64_t prof_core_thread_cpu_ns(void)
+{
+    return read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static long raw_clock_gettime(int clock, void *timespec)
@@ -134,7 +144,7 @@ static void arm_existing_threads(void)
         __NR_openat, (long)AT_FDCWD, "/proc/self/task",
         (long)(O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0L);
     if (fd < 0) {
-        (void)prof_timer_arm(sys_gettid(), false);
+        (void)prof_timer_arm(sys_gettid(), PROF_TIMER_STANDING);
         return;
     }
     _Alignas(struct kernel_dirent) char buffer[1024];
@@ -145,7 +155,7 @@ static void arm_existing_threads(void)
             const struct kernel_dirent *entry = (void *)(buffer + at);
             int tid = parse_tid(entry->name);
             if (tid > 0)
-                (void)prof_timer_arm(tid, false);
+                (void)prof_timer_arm(tid, PROF_TIMER_STANDING);
             at += entry->bytes;
         }
     }
@@ -314,6 +324,23 @@ bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes)
     reply.text[sizeof reply.text - 1] = '\0';
     copy_text(text, text_bytes, reply.text);
     return reply.status == 0;
+}
+
+void prof_core_note_thread_end(uint64_t before_ns)
+{
+    if (!prof_core_is_ours())
+        return;
+    uint32_t tid = (uint32_t)sys_gettid();
+    struct prof_claim claim =
+        prof_ring_claim(&prof_core.ring, sizeof(struct wire_ended), tid);
+    if (claim.bytes == NULL)
+        return;
+    struct wire_ended *ended = claim.bytes;
+    ended->record = (struct wire_record){
+        .type = WIRE_ENDED, .tid = tid, .time_ns = prof_core_now_ns()};
+    ended->before_ns = before_ns;
+    ended->cpu_ns = prof_core_thread_cpu_ns();
+    prof_ring_commit(&prof_core.ring, &claim);
 }
 
 void prof_core_publish(const struct wire_module *module)

@@ -120,6 +120,20 @@ void prof_core_note_exit(void);
 bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes);
 
 /*
+ * CPU time of the calling thread, ns; and at its end, tell that and what it
+ * had used before the program's function began. System calls.
+ */
+uint64_t prof_core_thread_cpu_ns(void);
+void prof_core_note_thread_end(uint64_t before_ns);
+
+/* What a CPU-clock timer is for. */
+enum prof_timer_use {
+    PROF_TIMER_STANDING,  /* a thread that stands already: as fast as asked */
+    PROF_TIMER_BEGINNING, /* a thread that begins */
+    PROF_TIMER_LOSING,    /* a thread whose perf event misses time */
+};
+
+/*
  * Arm a CPU-clock timer for the thread `tid` of this process.
  *
  * In a thread that begins, it expires at the first tick that finds the thread
@@ -128,7 +142,7 @@ bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes);
  *
  *   returns  the timer, or a negative errno
  */
-int prof_timer_arm(int tid, bool is_beginning);
+int prof_timer_arm(int tid, enum prof_timer_use use);
 void prof_timer_disarm(int timer);
 
 /* Whether a thread that begins needs a timer. */

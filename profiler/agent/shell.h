@@ -125,6 +125,9 @@ void shell_mask_hide(void);
 bool shell_start_collector(
     char *session, unsigned session_bytes, const char **reason);
 
+/* In a fork's child: the calling thread has made none yet. */
+void shell_threads_after_fork(void);
+
 /* Publish every module's code that was not published yet. */
 void shell_publish_modules(void);
 

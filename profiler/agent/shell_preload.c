@@ -82,6 +82,7 @@ void shell_restart_in_child(void)
 {
     shell_engine_after_fork();
     shell_modules_after_fork();
+    shell_threads_after_fork();
     prof_core_restart_in_child();
 }
 

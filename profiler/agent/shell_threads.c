@@ -57,13 +57,43 @@ static void give_start_back(struct thread_start *start)
 
 struct thread_end {
     int timer;
+    uint64_t before_ns; /* its CPU time when it began; 0: not asked */
     uint64_t stack;
 };
+
+/*
+ * A thread that makes brief ones is not seen by its perf event (collector's
+ * perf_clock.h has the reason): from its sixteenth on it has a tick timer.
+ */
+enum { MANY_THREADS = 16 };
+
+static _Thread_local struct {
+    unsigned made;
+    int timer; /* 0: none */
+} maker __attribute__((tls_model("initial-exec")));
+
+static void note_making(void)
+{
+    if (++maker.made != MANY_THREADS ||
+        (prof_core.actions & WIRE_ARM_BRIEF) == 0)
+        return;
+    int timer = prof_timer_arm(gettid(), PROF_TIMER_LOSING);
+    maker.timer = timer < 0 ? 0 : timer + 1;
+}
+
+void shell_threads_after_fork(void)
+{
+    maker.made = 0;
+    maker.timer = 0; /* a child has none of its parent's: timer_create(2) */
+}
 
 static void end_thread(void *context)
 {
     struct thread_end *end = context;
+    if (end->before_ns > 0)
+        prof_core_note_thread_end(end->before_ns);
     prof_timer_disarm(end->timer);
+    prof_timer_disarm(maker.timer - 1);
     shell_engine_drop_stack(end->stack);
 }
 
@@ -82,7 +112,11 @@ static void *run_thread(void *context)
     if (has_mask)
         shell_mask_begin();
     struct thread_end end = {.stack = shell_engine_add_stack(stack_bytes)};
-    end.timer = prof_timers_wanted() ? prof_timer_arm(gettid(), true) : -1;
+    end.timer = -1;
+    if (prof_timers_wanted()) {
+        end.timer = prof_timer_arm(gettid(), PROF_TIMER_BEGINNING);
+        end.before_ns = prof_core_thread_cpu_ns();
+    }
     pthread_cleanup_push(end_thread, &end);
     result = run(argument);
     pthread_cleanup_pop(1);
@@ -94,10 +128,13 @@ INTERPOSE int pthread_create(
     void *argument)
 {
     unsigned beliefs = shell_mask_beliefs();
+    bool are_timers_wanted = prof_timers_wanted();
+    if (are_timers_wanted)
+        note_making();
     sigset_t own;
     bool has_mask =
         attributes != NULL && pthread_attr_getsigmask_np(attributes, &own) == 0;
-    bool is_needed = prof_timers_wanted() || beliefs != 0 || has_mask;
+    bool is_needed = are_timers_wanted || beliefs != 0 || has_mask;
     struct thread_start *start = is_needed ? take_start() : NULL;
     if (start == NULL)
         return shell_real()->pthread_create(thread, attributes, run, argument);

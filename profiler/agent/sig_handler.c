@@ -4,6 +4,7 @@
  */
 #include "profiler/agent/core.h"
 #include "profiler/agent/sys.h"
+#include "profiler/base/cycles_x86_64.h"
 
 #include <signal.h>
 #include <time.h>
@@ -27,16 +28,59 @@ struct timer_siginfo {
     uint64_t value;
 };
 
-SIGNAL_SAFE uint32_t prof_signal_expiries(int signal, const void *info)
+/* One of our signals. */
+struct expiry {
+    uint32_t count; /* of timer expiries behind it; 0: it is not ours */
+    uint16_t flags; /* WIRE_SAMPLE_TICK, or the perf event's generation */
+};
+
+static struct expiry read_expiry(int signal, const void *info)
 {
     const struct perf_siginfo *perf = info;
-    if (signal == SIGTRAP)
-        return perf->code == TRAP_PERF && perf->perf_data == WIRE_COOKIE;
-
+    if (signal == SIGTRAP) {
+        uint64_t generation = perf->perf_data & WIRE_GENERATION_MASK;
+        return (struct expiry){
+            .count = perf->code == TRAP_PERF &&
+                     perf->perf_data - generation == WIRE_COOKIE,
+            .flags = (uint16_t)(generation << WIRE_SAMPLE_GENERATION_SHIFT)};
+    }
     const struct timer_siginfo *timer = info;
     if (timer->code != SI_TIMER || timer->value != WIRE_COOKIE)
-        return 0;
-    return timer->overrun > 0 ? 1 + (uint32_t)timer->overrun : 1;
+        return (struct expiry){.count = 0};
+    return (struct expiry){
+        .count = timer->overrun > 0 ? 1 + (uint32_t)timer->overrun : 1,
+        .flags = WIRE_SAMPLE_TICK};
+}
+
+SIGNAL_SAFE uint32_t prof_signal_expiries(int signal, const void *info)
+{
+    return read_expiry(signal, info).count;
+}
+
+/*
+ * Whether a tick is one of those to be passed over; one that is not stands
+ * for them. By chance, as there is nowhere to count a thread's ticks.
+ */
+static bool is_passed_over(struct expiry *expiry)
+{
+    uint32_t stride = atomic_load_explicit(
+        &prof_core.ring.header->tick_stride, memory_order_relaxed);
+    if (stride <= 1 || (expiry->flags & WIRE_SAMPLE_TICK) == 0)
+        return false;
+    expiry->count *= stride;
+    return cycles_random() % stride != 0;
+}
+
+/* For the governor: what sampling costs the program. */
+static void note_cost(uint64_t start_cycles)
+{
+    struct wire_header *header = prof_core.ring.header;
+    uint64_t cycles = cycles_now() - start_cycles;
+    if (cycles > WIRE_HANDLED_CYCLES_MAX)
+        cycles = WIRE_HANDLED_CYCLES_MAX;
+    atomic_fetch_add_explicit(
+        &header->handled_cycles, cycles, memory_order_relaxed);
+    atomic_fetch_add_explicit(&header->handled_count, 1, memory_order_relaxed);
 }
 
 /*
@@ -94,8 +138,7 @@ static void write_sample(
     prof_ring_commit(&prof_core.ring, &claim);
 }
 
-static void record_sample(
-    int signal, uint32_t expiries, const ucontext_t *context)
+static void record_sample(struct expiry expiry, const ucontext_t *context)
 {
     uint32_t tid = current_tid();
     struct prof_scratch *scratch = take_scratch(tid);
@@ -104,15 +147,16 @@ static void record_sample(
 
     struct wire_sample head = {
         .record =
-            {.type = WIRE_SAMPLE, .tid = tid, .time_ns = prof_core_now_ns()},
-        .expiries = expiries};
+            {.type = WIRE_SAMPLE,
+             .flags = expiry.flags,
+             .tid = tid,
+             .time_ns = prof_core_now_ns()},
+        .expiries = expiry.count};
     struct prof_walk walk = {
         .frames = scratch->frames, .capacity = WIRE_FRAMES_MAX};
     prof_core.engine->walk(prof_core.engine, context, &walk);
 
     head.frame_count = walk.count;
-    if (signal != SIGTRAP)
-        head.record.flags |= WIRE_SAMPLE_TICK;
     if (is_syscall_return(context))
         head.record.flags |= WIRE_SAMPLE_SYSCALL;
     if (walk.end == PROF_WALK_CUT)
@@ -127,8 +171,9 @@ static void record_sample(
 
 SIGNAL_SAFE void prof_handle_signal(int signal, void *info, void *ucontext)
 {
-    uint32_t expiries = prof_signal_expiries(signal, info);
-    if (expiries == 0) {
+    uint64_t start_cycles = cycles_now();
+    struct expiry expiry = read_expiry(signal, info);
+    if (expiry.count == 0) {
         prof_signal_pass_on(signal, info, ucontext);
         return;
     }
@@ -138,5 +183,7 @@ SIGNAL_SAFE void prof_handle_signal(int signal, void *info, void *ucontext)
     if (atomic_load_explicit(
             &prof_core.ring.header->is_stopped, memory_order_relaxed))
         return;
-    record_sample(signal, expiries, ucontext);
+    if (!is_passed_over(&expiry))
+        record_sample(expiry, ucontext);
+    note_cost(start_cycles);
 }

@@ -9,6 +9,7 @@
  */
 #include "profiler/agent/core.h"
 #include "profiler/agent/sys.h"
+#include "profiler/base/cycles_x86_64.h"
 
 #include <signal.h>
 #include <time.h>
@@ -26,16 +27,6 @@ static long thread_clock(int tid)
     return (long)(int)(~(unsigned)tid << 3 | 6);
 }
 
-/* Threads that stand already do not expire together. */
-static uint64_t random_phase_ns(uint64_t period_ns)
-{
-    uint64_t value = __builtin_ia32_rdtsc();
-    value ^= value >> 33;
-    value *= 0xff51afd7ed558ccdULL;
-    value ^= value >> 29;
-    return 1 + value % period_ns;
-}
-
 bool prof_timers_wanted(void)
 {
     return prof_core_is_ours() &&
@@ -51,7 +42,7 @@ static struct timespec to_timespec(uint64_t ns)
         .tv_nsec = (long)(ns % 1000000000u)};
 }
 
-int prof_timer_arm(int tid, bool is_beginning)
+int prof_timer_arm(int tid, enum prof_timer_use use)
 {
     struct kernel_sigevent event = {
         .value = WIRE_COOKIE,
@@ -64,10 +55,14 @@ int prof_timer_arm(int tid, bool is_beginning)
     if (result < 0)
         return (int)result;
 
-    bool is_repeated = (prof_core.actions & WIRE_ARM_TIMERS) != 0;
+    bool is_repeated =
+        (prof_core.actions & WIRE_ARM_TIMERS) != 0 || use == PROF_TIMER_LOSING;
+    /* Threads that stand already do not expire together. */
     struct itimerspec times = {
         .it_value = to_timespec(
-            is_beginning ? 1 : random_phase_ns(prof_core.period_ns)),
+            use == PROF_TIMER_BEGINNING
+                ? 1
+                : 1 + cycles_random() % prof_core.period_ns),
         .it_interval = to_timespec(is_repeated ? prof_core.period_ns : 0)};
     (void)sys_call4(__NR_timer_settime, (long)timer, 0L, &times, (void *)NULL);
     return timer;

@@ -2,7 +2,9 @@
 #include "profiler/collector/account.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 enum { AT_SYSCALL, ELSEWHERE };
@@ -18,12 +20,14 @@ void prof_account_init(
         .period_ns = period_ns,
         .tick_ns = (uint64_t)tick.tv_nsec,
         .pid = pid,
-        .threads = {.row_bytes = sizeof(struct prof_account_thread)}};
+        .threads = {.row_bytes = sizeof(struct prof_account_thread)},
+        .ended = {.row_bytes = sizeof(uint32_t)}};
 }
 
 void prof_account_fini(struct prof_account *account)
 {
     table_fini(&account->threads);
+    table_fini(&account->ended);
 }
 
 uint32_t prof_account_add_thread(
@@ -33,6 +37,23 @@ uint32_t prof_account_add_thread(
     struct prof_account_thread row = {
         .tid = tid, .thread = thread, .is_new = true, .before_ns = before_ns};
     return table_add(&account->threads, &row);
+}
+
+void prof_account_end_thread(
+    struct prof_account *account, uint32_t index, uint64_t cpu_ns,
+    uint64_t before_ns)
+{
+    if (cpu_ns > INT64_MAX / 2 || before_ns > cpu_ns)
+        return; /* told by a target that cannot be trusted */
+    if (index == TABLE_NONE) {
+        account->ended_ns += (int64_t)(cpu_ns - before_ns);
+        return;
+    }
+    struct prof_account_thread *thread = table_row(&account->threads, index);
+    if (thread->end_ns > 0 || table_add(&account->ended, &index) == TABLE_NONE)
+        return;
+    thread->end_ns = cpu_ns;
+    thread->before_ns = before_ns;
 }
 
 uint64_t prof_thread_cpu_ns(uint32_t pid, uint32_t tid)
@@ -61,6 +82,27 @@ uint64_t prof_process_cpu_ns(uint32_t pid)
     return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
+uint32_t prof_process_thread_count(uint32_t pid)
+{
+    char path[64], line[1024];
+    uint32_t count = 0;
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    /* The name may hold anything; what follows it is numbers: proc(5). */
+    const char *rest = fgets(line, sizeof line, file) ? strrchr(line, ')') : "";
+    if (rest == NULL ||
+        sscanf(
+            rest,
+            ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d "
+            "%*d %*d %*d %" SCNu32,
+            &count) != 1)
+        count = 0;
+    (void)fclose(file);
+    return count;
+}
+
 static struct prof_account_thread *thread_of(
     const struct prof_account *account, const struct prof_pending *sample)
 {
@@ -69,13 +111,23 @@ static struct prof_account_thread *thread_of(
 
 /* Periods that passed since the thread's sample before, this one's apart. */
 static uint64_t gap_ns(
-    const struct prof_account *account,
     const struct prof_account_thread *thread, const struct prof_pending *sample)
 {
     if (thread->last_ns == 0 || sample->time_ns <= thread->last_ns)
         return 0;
-    uint64_t periods = (sample->time_ns - thread->last_ns) / account->period_ns;
-    return periods > 1 ? (periods - 1) * account->period_ns : 0;
+    uint64_t periods = (sample->time_ns - thread->last_ns) / sample->period_ns;
+    return periods > 1 ? (periods - 1) * sample->period_ns : 0;
+}
+
+/* What a perf sample's thread lost when its clock was armed anew. */
+static uint64_t take_loss_ns(
+    struct prof_account_thread *thread, const struct prof_pending *sample)
+{
+    uint64_t lost_ns =
+        thread->generation != sample->generation ? thread->period_ns / 2 : 0;
+    thread->generation = sample->generation;
+    thread->period_ns = sample->period_ns;
+    return lost_ns;
 }
 
 /* Give a sample its base weight, and its room for more. */
@@ -83,17 +135,19 @@ static void weigh_base(
     const struct prof_account *account, struct prof_account_thread *thread,
     struct prof_pending *sample)
 {
-    uint64_t expiries_ns = sample->expiries * account->period_ns;
+    uint64_t expiries_ns = sample->expiries * sample->period_ns;
     bool is_room_only = sample->is_tick && account->mode != PROF_CLOCK_TIMER;
     sample->is_first = sample->is_tick && thread->is_new;
     sample->weight_ns = is_room_only ? 0 : expiries_ns;
     sample->room_ns = 0;
+    if (!sample->is_tick)
+        sample->weight_ns += take_loss_ns(thread, sample);
     if (sample->is_first && account->tick_ns > sample->weight_ns)
         sample->room_ns = account->tick_ns - sample->weight_ns;
-    else if (is_room_only && account->mode == PROF_CLOCK_PERF_USER)
+    else if (is_room_only)
         sample->room_ns = expiries_ns;
-    else if (!is_room_only && account->mode == PROF_CLOCK_PERF)
-        sample->room_ns = gap_ns(account, thread, sample);
+    else if (account->mode == PROF_CLOCK_PERF)
+        sample->room_ns = gap_ns(thread, sample);
 
     thread->is_new = false;
     thread->given_ns += sample->weight_ns;
@@ -101,31 +155,83 @@ static void weigh_base(
         thread->last_ns = sample->time_ns;
 }
 
-/*
- * Decide which shares of its room a thread's batch may fill. A period is kept
- * back in perf mode: on average half of one is under way and not yet signalled.
- */
-static void fill_room(
-    struct prof_account *account, struct prof_account_thread *thread)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-    thread->fill[AT_SYSCALL] = thread->fill[ELSEWHERE] = 0;
-    if (thread->room_ns[AT_SYSCALL] + thread->room_ns[ELSEWHERE] == 0 ||
-        thread->tid == 0)
-        return;
+    return a < b ? a : b;
+}
 
-    uint64_t used_ns = prof_thread_cpu_ns(account->pid, thread->tid);
+static uint64_t excess(uint64_t of, uint64_t over)
+{
+    return of > over ? of - over : 0;
+}
+
+/*
+ * What a thread has used and nobody accounts for. Once it is gone its time
+ * cannot be read; where ticks alone show the kernel, the process's bounds it.
+ */
+static uint64_t left_of_thread(
+    const struct prof_account *account,
+    const struct prof_account_thread *thread)
+{
+    uint64_t used_ns = thread->end_ns;
+    if (used_ns > 0)
+        return least(
+            excess(used_ns, thread->before_ns + thread->given_ns),
+            account->left_ns);
+    used_ns = prof_thread_cpu_ns(account->pid, thread->tid);
+    if (used_ns == 0)
+        return account->mode == PROF_CLOCK_PERF ? 0 : account->left_ns;
+    /* A period is kept back: half of one is under way, on average. */
     uint64_t known_ns = thread->before_ns + thread->given_ns;
     if (account->mode == PROF_CLOCK_PERF)
         known_ns += account->period_ns;
-    uint64_t left_ns = used_ns > known_ns ? used_ns - known_ns : 0;
+    return least(excess(used_ns, known_ns), account->left_ns);
+}
 
-    for (int class = AT_SYSCALL; class <= ELSEWHERE; class ++) {
-        uint64_t room_ns = thread->room_ns[class];
-        uint64_t taken_ns = left_ns < room_ns ? left_ns : room_ns;
-        if (room_ns > 0)
-            thread->fill[class] = (double)taken_ns / (double)room_ns;
-        left_ns -= taken_ns;
-    }
+/* What ticks in system calls may stand for, all in all, beyond their number. */
+static uint64_t margin_ns(
+    const struct prof_account *account,
+    const struct prof_account_thread *thread)
+{
+    enum { SIGMAS = 3 };
+    double ticks = (double)thread->syscall_room_ns / (double)account->tick_ns;
+    return (uint64_t)(SIGMAS * sqrt(ticks + 1) * (double)account->tick_ns);
+}
+
+/*
+ * Decide which shares of its room a thread's batch may fill: `taken_ns` is
+ * what comes of it.
+ */
+static void fill_room(
+    const struct prof_account *account, struct prof_account_thread *thread)
+{
+    enum { FILL_MAX = 3 }; /* no single sample makes up for a long drought */
+    uint64_t *room_ns = thread->room_ns;
+    thread->fill[AT_SYSCALL] = thread->fill[ELSEWHERE] = 0;
+    if (room_ns[AT_SYSCALL] + room_ns[ELSEWHERE] == 0 || thread->tid == 0)
+        return;
+
+    uint64_t left_ns = left_of_thread(account, thread);
+    thread->syscall_room_ns += room_ns[AT_SYSCALL];
+    uint64_t allowed_ns = excess(
+        thread->syscall_room_ns + margin_ns(account, thread),
+        thread->syscall_given_ns);
+    uint64_t syscall_ns =
+        least(least(left_ns, allowed_ns), FILL_MAX * room_ns[AT_SYSCALL]);
+    if (account->mode == PROF_CLOCK_PERF)
+        syscall_ns = least(syscall_ns, room_ns[AT_SYSCALL]);
+    thread->syscall_given_ns += syscall_ns;
+    if (room_ns[AT_SYSCALL] > 0)
+        thread->fill[AT_SYSCALL] =
+            (double)syscall_ns / (double)room_ns[AT_SYSCALL];
+
+    /* Perf with the kernel in it tells both alike, so nothing is held back. */
+    left_ns -= syscall_ns;
+    if (account->mode != PROF_CLOCK_PERF)
+        left_ns = excess(left_ns, allowed_ns - syscall_ns);
+    if (room_ns[ELSEWHERE] > 0)
+        thread->fill[ELSEWHERE] = (double)least(left_ns, room_ns[ELSEWHERE]) /
+                                  (double)room_ns[ELSEWHERE];
 }
 
 static int class_of(const struct prof_pending *sample)
@@ -136,32 +242,77 @@ static int class_of(const struct prof_pending *sample)
 static void grant(
     struct prof_account *account, struct prof_pending *sample, double fill)
 {
-    uint64_t more_ns = (uint64_t)(fill * (double)sample->room_ns);
+    uint64_t more_ns =
+        least((uint64_t)(fill * (double)sample->room_ns), account->left_ns);
+    struct prof_account_thread *thread = thread_of(account, sample);
     sample->weight_ns += more_ns;
-    thread_of(account, sample)->given_ns += more_ns;
+    if (!thread->is_new) /* else it has ended, and its account is closed */
+        thread->given_ns += more_ns;
     account->given_ns += more_ns;
+    account->left_ns -= more_ns;
 }
 
 /*
- * Fill the room of new threads' first ticks with what the process has used and
- * nobody accounts for, less a period that may be under way.
+ * Close the accounts of the threads that have ended: what their own samples do
+ * not cover is for first ticks to share. Another thread may get such a tid.
  */
-static void fill_first_ticks(
-    struct prof_account *account, struct prof_pending *batch, size_t count,
-    uint64_t total_ns)
+static void close_ended(struct prof_account *account)
 {
+    for (uint32_t i = 0; i < account->ended.count; i++) {
+        uint32_t index = *(uint32_t *)table_row(&account->ended, i);
+        struct prof_account_thread *thread =
+            table_row(&account->threads, index);
+        account->ended_ns += (int64_t)thread->end_ns -
+                             (int64_t)(thread->before_ns + thread->given_ns);
+        *thread = (struct prof_account_thread){
+            .tid = thread->tid, .thread = thread->thread, .is_new = true};
+    }
+    account->ended.count = 0;
+}
+
+/* A first tick takes a whole one, and makes up for a few that came too late. */
+static void fill_first_ticks(
+    struct prof_account *account, struct prof_pending *batch, size_t count)
+{
+    enum { TICKS_MAX = 2 };
     uint64_t room_ns = 0;
-    uint64_t known_ns =
-        account->startup_ns + account->given_ns + account->period_ns;
     for (size_t i = 0; i < count; i++)
         room_ns += batch[i].is_first ? batch[i].room_ns : 0;
-    if (room_ns == 0 || total_ns <= known_ns)
+    if (room_ns == 0 || account->ended_ns <= 0)
         return;
-    uint64_t left_ns = total_ns - known_ns;
-    double fill = left_ns < room_ns ? (double)left_ns / (double)room_ns : 1;
+    uint64_t shared_ns = least(
+        least((uint64_t)account->ended_ns, account->left_ns),
+        TICKS_MAX * room_ns);
+    account->ended_ns -= (int64_t)shared_ns;
     for (size_t i = 0; i < count; i++) {
         if (batch[i].is_first)
-            grant(account, &batch[i], fill);
+            grant(account, &batch[i], (double)shared_ns / (double)room_ns);
+    }
+}
+
+/* What may be filled: used, not accounted for, and not under way. */
+static uint64_t left_of_process(
+    const struct prof_account *account, uint64_t total_ns)
+{
+    if (total_ns == 0)
+        return UINT64_MAX; /* unknown */
+    uint64_t under_way_ns =
+        account->period_ns / 2 * (1 + prof_process_thread_count(account->pid));
+    return excess(
+        total_ns, account->startup_ns + account->given_ns + under_way_ns);
+}
+
+/* Each thread fills the room of its own samples. */
+static void fill_threads(
+    struct prof_account *account, struct prof_pending *batch, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct prof_account_thread *thread = thread_of(account, &batch[i]);
+        if (!thread->is_filled)
+            fill_room(account, thread);
+        thread->is_filled = true;
+        if (!batch[i].is_first)
+            grant(account, &batch[i], thread->fill[class_of(&batch[i])]);
     }
 }
 
@@ -169,6 +320,7 @@ void prof_account_weigh(
     struct prof_account *account, struct prof_pending *batch, size_t count,
     uint64_t total_ns)
 {
+    uint64_t room_ns = 0;
     for (size_t i = 0; i < count; i++) {
         struct prof_account_thread *thread = thread_of(account, &batch[i]);
         thread->room_ns[AT_SYSCALL] = thread->room_ns[ELSEWHERE] = 0;
@@ -178,18 +330,16 @@ void prof_account_weigh(
         struct prof_account_thread *thread = thread_of(account, &batch[i]);
         weigh_base(account, thread, &batch[i]);
         account->given_ns += batch[i].weight_ns;
+        room_ns += batch[i].room_ns;
         if (!batch[i].is_first)
             thread->room_ns[class_of(&batch[i])] += batch[i].room_ns;
     }
-    for (size_t i = 0; i < count; i++) {
-        struct prof_account_thread *thread = thread_of(account, &batch[i]);
-        if (!thread->is_filled)
-            fill_room(account, thread);
-        thread->is_filled = true;
-        if (!batch[i].is_first)
-            grant(account, &batch[i], thread->fill[class_of(&batch[i])]);
+    if (room_ns > 0) {
+        account->left_ns = left_of_process(account, total_ns);
+        fill_threads(account, batch, count);
     }
-    fill_first_ticks(account, batch, count, total_ns);
+    close_ended(account);
+    fill_first_ticks(account, batch, count);
 }
 
 static uint64_t take(uint64_t *from, uint64_t wanted)

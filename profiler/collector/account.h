@@ -8,20 +8,34 @@
  *
  *   perf, kernel included. Expiries during one long system call arrive as one
  *   signal when it returns. A sample at a system call's return may stand for
- *   as many periods as fit between it and the thread's sample before.
+ *   as many periods as fit between it and the thread's sample before. And a
+ *   thread that makes many brief ones loses expiries to them, see
+ *   perf_clock.h: it has a tick timer, whose samples share what the perf
+ *   samples leave of the thread's CPU time.
  *
  *   perf, user only. Expiries in the kernel are not signalled. A tick timer
- *   shows where the thread was in the kernel: its samples share what the perf
- *   samples leave of the thread's CPU time, those at a system call's return
- *   first, then, for page faults, the others.
+ *   shows where the thread was in the kernel, and its samples share what the
+ *   perf samples leave.
  *
- * In both a sample has a base weight and room for more; the thread's CPU time
- * fills the room, in proportion, never beyond it.
+ * In all a sample has a base weight and room for more; the thread's CPU time
+ * fills the room, in proportion. Samples at a system call's return come first:
+ * one tick in a call stands for one tick of it, give or take the square root
+ * of their number, and only what is left beyond that is given to the others,
+ * which were in a page fault or in user mode. (Filled from the whole batch at
+ * once, with no memory and no such margin, a tenth of the time in system calls
+ * went to their neighbours.) What is not given away now may be later.
  *
  * A thread that ends within a period may never expire. A timer shows the first
- * tick that finds a new thread running; such a sample has room for a whole
- * tick, which the CPU time of the process fills: one of forty threads of 0.1 ms
- * is met by a tick of 4 ms and stands for all of them.
+ * tick that finds a new thread running, and the agent tells what each thread
+ * had used when it ended. What ended threads used beyond their own samples is
+ * shared by the first ticks of such: one of forty threads of 0.1 ms is met by
+ * a tick of 4 ms and stands for all of them.
+ *
+ * Nothing is filled beyond the CPU time of the process, less half a period for
+ * each of its threads: so much is under way and will be signalled yet.
+ *
+ * When the clock is armed anew, a thread loses what it had used of its period,
+ * half of it on average; its next sample has that in its weight.
  */
 #ifndef PROFILER_COLLECTOR_ACCOUNT_H
 #define PROFILER_COLLECTOR_ACCOUNT_H
@@ -39,6 +53,8 @@ struct prof_pending {
     uint32_t thread; /* index of the account's thread */
     uint32_t stack;  /* in the profile */
     uint32_t expiries;
+    uint32_t generation; /* of the perf event; see perf_clock.h */
+    uint64_t period_ns;  /* between two expiries */
     bool is_tick, is_syscall, is_truncated;
     bool is_first;      /* the account's own: of a new thread, at a tick */
     uint64_t room_ns;   /* the account's own */
@@ -51,18 +67,25 @@ struct prof_account_thread {
     uint64_t last_ns;    /* time of its latest sample; 0: none yet */
     bool is_new;         /* no sample of it was weighed yet */
     uint64_t before_ns;  /* its CPU time when it was armed */
+    uint64_t end_ns;     /* its CPU time when it ended; 0: it has not */
     uint64_t given_ns;   /* weights of its samples so far */
+    uint32_t generation; /* of its latest perf sample */
+    uint64_t period_ns;  /* and its period; 0: none yet */
     uint64_t room_ns[2]; /* of the present batch: syscalls, others */
     bool is_filled;      /* `fill` is of the present batch */
     double fill[2];      /* shares of the room that are filled */
+    uint64_t syscall_room_ns, syscall_given_ns; /* so far */
 };
 
 struct prof_account {
     enum prof_clock_mode mode;
-    uint64_t period_ns, tick_ns;
+    uint64_t period_ns, tick_ns; /* the first in force; the kernel's tick */
     uint32_t pid;
     struct table threads; /* struct prof_account_thread */
+    struct table ended;   /* indexes of those that ended since the last batch */
     uint64_t given_ns;    /* weights of all samples */
+    int64_t ended_ns;     /* used by threads that ended, less their samples */
+    uint64_t left_ns;     /* of the present batch: what may be filled yet */
     uint64_t startup_ns;  /* CPU time of the process before it was armed */
     uint64_t earlier_ns;  /* the part of it that an earlier image used */
 };
@@ -75,6 +98,15 @@ void prof_account_fini(struct prof_account *account);
 /* The thread `tid`'s index; `before_ns` is its CPU time when it was armed. */
 uint32_t prof_account_add_thread(
     struct prof_account *account, uint32_t tid, uint32_t thread,
+    uint64_t before_ns);
+
+/*
+ * A thread has ended. `index` is TABLE_NONE when no sample of it was seen; the
+ * next samples of it are another thread's. `before_ns` of its CPU time passed
+ * before its function began: no sample shows that.
+ */
+void prof_account_end_thread(
+    struct prof_account *account, uint32_t index, uint64_t cpu_ns,
     uint64_t before_ns);
 
 /*
@@ -112,5 +144,8 @@ void prof_account_add_rest(
 /* CPU time of a thread, and of the whole process; ns; 0 when it is gone. */
 uint64_t prof_thread_cpu_ns(uint32_t pid, uint32_t tid);
 uint64_t prof_process_cpu_ns(uint32_t pid);
+
+/* How many threads the process has; 0 when it is gone. */
+uint32_t prof_process_thread_count(uint32_t pid);
 
 #endif

@@ -14,6 +14,8 @@
 
 #include <linux/perf_event.h>
 
+#include "profiler/base/clock.h"
+#include "profiler/base/cycles_x86_64.h"
 #include "profiler/wire.h"
 
 /*
@@ -23,21 +25,57 @@
  */
 enum { NEEDED_MAJOR = 5, NEEDED_MINOR = 18 };
 
-void prof_perf_clock_init(struct prof_perf_clock *clock)
+enum {
+    /* Off the period asked for: hundredths of a percent, up or down. */
+    JITTER_LEAST = 30,
+    JITTER_MOST = 80,
+};
+
+static void init_events(struct table *events)
 {
-    *clock = (struct prof_perf_clock){.fds = {.row_bytes = sizeof(int)}};
+    *events = (struct table){.row_bytes = sizeof(struct prof_perf_event)};
 }
 
-static int fd_at(const struct prof_perf_clock *clock, uint32_t index)
+void prof_perf_clock_init(struct prof_perf_clock *clock)
 {
-    return *(int *)table_row(&clock->fds, index);
+    *clock = (struct prof_perf_clock){.mode = PROF_CLOCK_TIMER};
+    init_events(&clock->events);
+}
+
+static int fd_at(const struct table *events, uint32_t index)
+{
+    return ((struct prof_perf_event *)table_row(events, index))->fd;
+}
+
+static uint64_t count_ns(const struct table *events)
+{
+    uint64_t sum = 0, count;
+    for (uint32_t i = 0; i < events->count; i++) {
+        if (read(fd_at(events, i), &count, sizeof count) == sizeof count)
+            sum += count;
+    }
+    return sum;
+}
+
+static void close_events(struct table *events)
+{
+    for (uint32_t i = 0; i < events->count; i++)
+        (void)close(fd_at(events, i));
+    table_fini(events);
+    init_events(events);
 }
 
 void prof_perf_clock_fini(struct prof_perf_clock *clock)
 {
-    for (uint32_t i = 0; i < clock->fds.count; i++)
-        (void)close(fd_at(clock, i));
-    table_fini(&clock->fds);
+    close_events(&clock->events);
+}
+
+uint64_t prof_perf_clock_draw_ns(uint64_t period_ns)
+{
+    uint64_t random = cycles_random();
+    uint64_t off = JITTER_LEAST + (random >> 1) % (JITTER_MOST - JITTER_LEAST);
+    double rate = 1 + (random & 1 ? 1e-4 : -1e-4) * (double)off;
+    return (uint64_t)((double)period_ns / rate);
 }
 
 static bool is_kernel_new_enough(void)
@@ -50,7 +88,8 @@ static bool is_kernel_new_enough(void)
            (major == NEEDED_MAJOR && minor >= NEEDED_MINOR);
 }
 
-static int open_event(int tid, uint64_t period_ns, enum prof_clock_mode mode)
+static int open_event(
+    int tid, uint64_t period_ns, uint32_t generation, enum prof_clock_mode mode)
 {
     struct perf_event_attr attr = {
         .size = sizeof attr,
@@ -63,7 +102,7 @@ static int open_event(int tid, uint64_t period_ns, enum prof_clock_mode mode)
         .inherit_thread = 1,
         .sigtrap = 1,
         .remove_on_exec = 1,
-        .sig_data = WIRE_COOKIE};
+        .sig_data = WIRE_COOKIE | generation};
     return (int)syscall(
         SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
@@ -129,11 +168,11 @@ static int open_best(
         *mode = PROF_CLOCK_TIMER;
         return -1;
     }
-    int fd = open_event(tid, period_ns, *mode);
+    int fd = open_event(tid, period_ns, 0, *mode);
     if (fd < 0 && *mode == PROF_CLOCK_PERF &&
         (errno == EACCES || errno == EPERM)) {
         *mode = PROF_CLOCK_PERF_USER;
-        fd = open_event(tid, period_ns, *mode);
+        fd = open_event(tid, period_ns, 0, *mode);
         if (fd >= 0)
             explain_user_only(diag);
     }
@@ -162,11 +201,40 @@ static bool list_threads(uint32_t pid, struct table *tids)
     return true;
 }
 
-/*
- * The list is read once. A thread made while we go through it is armed by
- * inheritance when its maker was, and armed twice would give two samples; the
- * agent says HELLO from a constructor, where the rule is one thread.
- */
+static void keep_event(struct table *events, int tid, int fd)
+{
+    struct prof_perf_event event = {.tid = tid, .fd = fd};
+    if (fd >= 0 && table_add(events, &event) == TABLE_NONE)
+        (void)close(fd);
+}
+
+/* A thread that was not there when the others were listed. */
+static bool is_anyone_new(uint32_t pid, const struct table *known)
+{
+    struct table tids = {.row_bytes = sizeof(int)};
+    (void)list_threads(pid, &tids);
+    bool is_new = false;
+    for (uint32_t i = 0; i < tids.count && !is_new; i++) {
+        int tid = *(int *)table_row(&tids, i);
+        uint32_t at = 0;
+        while (at < known->count && *(int *)table_row(known, at) != tid)
+            at++;
+        is_new = at == known->count;
+    }
+    table_fini(&tids);
+    return is_new;
+}
+
+static void begin_generation(
+    struct prof_perf_clock *clock, uint32_t generation, uint64_t period_ns,
+    const struct table *tids)
+{
+    clock->generation = generation;
+    clock->periods_ns[generation] = period_ns;
+    clock->since_ns = clock_now_ns(CLOCK_MONOTONIC);
+    clock->is_in_doubt = is_anyone_new(clock->pid, tids);
+}
+
 void prof_perf_clock_arm(
     struct prof_perf_clock *clock, uint32_t pid, uint64_t period_ns,
     enum prof_clock_mode *mode, struct diag *diag)
@@ -180,36 +248,78 @@ void prof_perf_clock_arm(
         int fd = open_best(tid, period_ns, mode, diag);
         if (*mode == PROF_CLOCK_TIMER)
             break;
-        if (fd >= 0 && table_add(&clock->fds, &fd) == TABLE_NONE)
-            (void)close(fd);
+        keep_event(&clock->events, tid, fd);
+    }
+    if (*mode == PROF_CLOCK_TIMER)
+        close_events(&clock->events);
+    clock->pid = pid;
+    clock->mode = *mode;
+    begin_generation(clock, 0, period_ns, &tids);
+    table_fini(&tids);
+}
+
+/* Open on all of `tids`; false when one is refused that is still there. */
+static bool open_all(
+    const struct prof_perf_clock *clock, const struct table *tids,
+    uint64_t period_ns, uint32_t generation, struct table *events)
+{
+    for (uint32_t i = 0; i < tids->count; i++) {
+        int tid = *(int *)table_row(tids, i);
+        int fd = open_event(tid, period_ns, generation, clock->mode);
+        if (fd < 0 && errno != ESRCH)
+            return false;
+        keep_event(events, tid, fd);
+    }
+    return events->count > 0;
+}
+
+bool prof_perf_clock_rearm(struct prof_perf_clock *clock, uint64_t period_ns)
+{
+    struct table tids = {.row_bytes = sizeof(int)}, events;
+    uint32_t generation = (clock->generation + 1) % PROF_GENERATIONS;
+    if (clock->mode == PROF_CLOCK_TIMER || !list_threads(clock->pid, &tids))
+        return false;
+    init_events(&events);
+    bool is_armed = open_all(clock, &tids, period_ns, generation, &events);
+    if (is_armed) {
+        clock->closed_ns += count_ns(&clock->events);
+        close_events(&clock->events);
+        clock->events = events;
+        begin_generation(clock, generation, period_ns, &tids);
+    } else {
+        close_events(&events);
     }
     table_fini(&tids);
-    if (*mode == PROF_CLOCK_TIMER) {
-        prof_perf_clock_fini(clock);
-        prof_perf_clock_init(clock);
-    }
+    return is_armed;
+}
+
+uint64_t prof_perf_clock_period_ns(
+    const struct prof_perf_clock *clock, uint32_t generation)
+{
+    uint64_t period_ns = clock->periods_ns[generation % PROF_GENERATIONS];
+    return period_ns ? period_ns : clock->periods_ns[clock->generation];
+}
+
+bool prof_perf_clock_is_single(const struct prof_perf_clock *clock)
+{
+    return clock->events.count == 1;
 }
 
 void prof_perf_clock_pause(const struct prof_perf_clock *clock)
 {
-    for (uint32_t i = 0; i < clock->fds.count; i++)
-        (void)ioctl(fd_at(clock, i), PERF_EVENT_IOC_DISABLE, 0);
+    for (uint32_t i = 0; i < clock->events.count; i++)
+        (void)ioctl(fd_at(&clock->events, i), PERF_EVENT_IOC_DISABLE, 0);
 }
 
 void prof_perf_clock_resume(const struct prof_perf_clock *clock)
 {
-    for (uint32_t i = 0; i < clock->fds.count; i++)
-        (void)ioctl(fd_at(clock, i), PERF_EVENT_IOC_ENABLE, 0);
+    for (uint32_t i = 0; i < clock->events.count; i++)
+        (void)ioctl(fd_at(&clock->events, i), PERF_EVENT_IOC_ENABLE, 0);
 }
 
 uint64_t prof_perf_clock_read_ns(const struct prof_perf_clock *clock)
 {
-    uint64_t sum = 0, count;
-    for (uint32_t i = 0; i < clock->fds.count; i++) {
-        if (read(fd_at(clock, i), &count, sizeof count) == sizeof count)
-            sum += count;
-    }
-    return sum;
+    return clock->closed_ns + count_ns(&clock->events);
 }
 
 enum prof_clock_mode prof_perf_clock_probe(struct diag *diag)

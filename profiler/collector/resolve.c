@@ -94,7 +94,7 @@ static void apply_modules(struct prof_target *target, uint32_t at)
         uint16_t type = ((struct wire_record *)(void *)record)->type;
         if (type == WIRE_MODULE || type == WIRE_UNMAPPED)
             apply_module(target, (void *)record, bytes);
-        else if (type != WIRE_SAMPLE)
+        else if (type != WIRE_SAMPLE && type != WIRE_ENDED)
             target->malformed++;
     }
 }
@@ -232,13 +232,19 @@ static void resolve_sample(
     unsigned flags = sample->record.flags;
     uint64_t time_ns =
         prof_limits_time(&target->limits, sample->record.time_ns);
+    bool is_tick = (flags & WIRE_SAMPLE_TICK) != 0;
+    uint32_t generation = flags >> WIRE_SAMPLE_GENERATION_SHIFT;
     struct prof_pending pending = {
         .time_ns = time_ns,
+        .generation = generation,
+        .period_ns =
+            is_tick ? target->tick_period_ns
+                    : prof_perf_clock_period_ns(&target->clock, generation),
         .thread = prof_target_thread(target, sample->record.tid),
         .stack = prof_resolve_stack(
             target, sample->frames, sample->frame_count, time_ns),
         .expiries = sample->expiries,
-        .is_tick = (flags & WIRE_SAMPLE_TICK) != 0,
+        .is_tick = is_tick,
         .is_syscall = (flags & WIRE_SAMPLE_SYSCALL) != 0,
         .is_truncated =
             (flags & (WIRE_SAMPLE_CUT | WIRE_SAMPLE_INCOMPLETE)) != 0};
@@ -257,6 +263,19 @@ static void resolve_sample(
         (void)table_add(&target->batch, &pending);
 }
 
+/* Threads that are not told apart share one account, which does not end. */
+static void end_thread(
+    struct prof_target *target, const struct wire_ended *ended, uint32_t bytes)
+{
+    if (bytes < sizeof *ended)
+        target->malformed++;
+    else if (target->inner_pid == target->pid)
+        prof_account_end_thread(
+            &target->account,
+            prof_target_known_thread(target, ended->record.tid), ended->cpu_ns,
+            ended->before_ns);
+}
+
 void prof_target_resolve(struct prof_target *target)
 {
     _Alignas(8) unsigned char record[RECORD_ROOM];
@@ -265,7 +284,10 @@ void prof_target_resolve(struct prof_target *target)
     apply_modules(target, 0);
     /* A refresh may add records to the end. */
     while ((bytes = copy_record(target, &at, record)) > 0) {
-        if (((struct wire_record *)(void *)record)->type == WIRE_SAMPLE)
+        const struct wire_record *head = (void *)record;
+        if (head->type == WIRE_SAMPLE)
             resolve_sample(target, (void *)record, bytes);
+        else if (head->type == WIRE_ENDED)
+            end_thread(target, (void *)record, bytes);
     }
 }

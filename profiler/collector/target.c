@@ -67,16 +67,31 @@ static bool same_tid(const void *owner, uint32_t id, const void *key)
     return thread->tid == *(const uint32_t *)key;
 }
 
+/* In a pid name space of its own only the main thread is told apart. */
+static uint32_t outer_tid(const struct prof_target *target, uint32_t inner_tid)
+{
+    if (target->inner_pid == target->pid)
+        return inner_tid;
+    return inner_tid == target->inner_pid ? target->pid : 0;
+}
+
+static uint32_t find_thread(const struct prof_target *target, uint32_t tid)
+{
+    return index_find(
+        &target->threads_by_tid, hash_u64(tid), same_tid, &target->account,
+        &tid);
+}
+
+uint32_t prof_target_known_thread(
+    const struct prof_target *target, uint32_t inner_tid)
+{
+    return find_thread(target, outer_tid(target, inner_tid));
+}
+
 uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid)
 {
-    /* In a pid name space of its own only the main thread is told apart. */
-    uint32_t tid = inner_tid;
-    if (target->inner_pid != target->pid)
-        tid = inner_tid == target->inner_pid ? target->pid : 0;
-
-    uint32_t hash = hash_u64(tid);
-    uint32_t index = index_find(
-        &target->threads_by_tid, hash, same_tid, &target->account, &tid);
+    uint32_t tid = outer_tid(target, inner_tid);
+    uint32_t index = find_thread(target, tid);
     if (index != TABLE_NONE)
         return index;
 
@@ -95,7 +110,7 @@ uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid)
     index = prof_account_add_thread(
         &target->account, tid, prof_profile_add_thread(profile, &row), 0);
     if (index != TABLE_NONE)
-        (void)index_add(&target->threads_by_tid, hash, index);
+        (void)index_add(&target->threads_by_tid, hash_u64(tid), index);
     return index;
 }
 
@@ -120,9 +135,10 @@ static void arm(struct prof_target *target)
     struct prof_target_common *common = target->common;
     struct diag refusal = {.status = STATUS_OK};
     target->mode = common->best_mode;
+    target->tick_period_ns = common->period_ns;
     prof_perf_clock_arm(
-        &target->clock, target->pid, common->period_ns, &target->mode,
-        &refusal);
+        &target->clock, target->pid, prof_perf_clock_draw_ns(common->period_ns),
+        &target->mode, &refusal);
     target->account.mode = target->mode;
     if (target->mode > common->worst_mode)
         common->worst_mode = target->mode;

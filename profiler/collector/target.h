@@ -45,6 +45,7 @@ struct prof_target {
     struct prof_ring_reader ring;
     struct prof_limits limits;
     struct prof_perf_clock clock;
+    uint64_t tick_period_ns; /* of the agent's own timers */
     struct prof_account account;
     struct prof_address_space space;
     struct prof_slots slots;

@@ -48,8 +48,11 @@ TEST(account_weighs_expiries_times_period)
 {
     struct prof_account account = make_account(PROF_CLOCK_TIMER);
     struct prof_pending batch[] = {
-        {.time_ns = 10, .expiries = 1, .is_tick = true},
-        {.time_ns = 20, .expiries = 4, .is_tick = true}};
+        {.time_ns = 10, .expiries = 1, .period_ns = PERIOD_NS, .is_tick = true},
+        {.time_ns = 20,
+         .expiries = 4,
+         .period_ns = PERIOD_NS,
+         .is_tick = true}};
     prof_account_weigh(&account, batch, 2, 0);
     CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
     CHECK_EQ(batch[1].weight_ns, 4 * PERIOD_NS);
@@ -62,8 +65,11 @@ TEST(account_gives_a_long_call_the_periods_its_thread_used)
     burn_ms(60);
     struct prof_account account = make_live_account(PROF_CLOCK_PERF);
     struct prof_pending batch[] = {
-        {.time_ns = 1 * PERIOD_NS, .expiries = 1},
-        {.time_ns = 21 * PERIOD_NS, .expiries = 1, .is_syscall = true}};
+        {.time_ns = 1 * PERIOD_NS, .expiries = 1, .period_ns = PERIOD_NS},
+        {.time_ns = 21 * PERIOD_NS,
+         .expiries = 1,
+         .period_ns = PERIOD_NS,
+         .is_syscall = true}};
     prof_account_weigh(&account, batch, 2, 0);
     CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
     CHECK_EQ(batch[1].weight_ns, 20 * PERIOD_NS);
@@ -79,7 +85,10 @@ TEST(account_gives_a_sleeper_no_time_it_did_not_use)
     thread->given_ns = prof_thread_cpu_ns(account.pid, account.pid);
     thread->last_ns = 1;
     struct prof_pending batch[] = {
-        {.time_ns = 5000000000, .expiries = 1, .is_syscall = true}};
+        {.time_ns = 5000000000,
+         .expiries = 1,
+         .period_ns = PERIOD_NS,
+         .is_syscall = true}};
     prof_account_weigh(&account, batch, 1, 0);
     /* What this test burns meanwhile is less than one tick and a period. */
     CHECK(batch[0].weight_ns < 8 * PERIOD_NS);
@@ -94,15 +103,68 @@ TEST(account_fills_system_calls_before_other_ticks_in_user_mode)
     uint64_t used_ns = prof_thread_cpu_ns(account.pid, account.pid);
     thread->before_ns = used_ns - 6 * PERIOD_NS;
     struct prof_pending batch[] = {
-        {.time_ns = 1, .expiries = 1},
-        {.time_ns = 2, .expiries = 4, .is_tick = true, .is_syscall = true},
-        {.time_ns = 3, .expiries = 400, .is_tick = true}};
+        {.time_ns = 1, .expiries = 1, .period_ns = PERIOD_NS},
+        {.time_ns = 2,
+         .expiries = 4,
+         .period_ns = PERIOD_NS,
+         .is_tick = true,
+         .is_syscall = true},
+        {.time_ns = 3, .expiries = 4, .period_ns = PERIOD_NS, .is_tick = true}};
     prof_account_weigh(&account, batch, 3, 0);
     CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
-    CHECK_EQ(batch[1].weight_ns, 4 * PERIOD_NS);
-    /* 6 - 1 - 4 periods are left, and what was used since. */
-    CHECK(batch[2].weight_ns >= PERIOD_NS);
-    CHECK(batch[2].weight_ns < 400 * PERIOD_NS);
+    /* One tick of a call may stand for more than itself, which is chance. */
+    CHECK(batch[1].weight_ns >= 5 * PERIOD_NS);
+    CHECK(batch[1].weight_ns <= 12 * PERIOD_NS);
+    CHECK_EQ(batch[2].weight_ns, 0);
+    prof_account_fini(&account);
+}
+
+TEST(account_gives_page_faults_what_system_calls_cannot_have_used)
+{
+    burn_ms(60);
+    struct prof_account account = make_live_account(PROF_CLOCK_PERF_USER);
+    struct prof_account_thread *thread = table_row(&account.threads, 0);
+    uint64_t used_ns = prof_thread_cpu_ns(account.pid, account.pid);
+    thread->before_ns = used_ns - 50 * PERIOD_NS;
+    account.tick_ns = 4 * PERIOD_NS;
+    struct prof_pending batch[] = {
+        {.time_ns = 2,
+         .expiries = 4,
+         .period_ns = PERIOD_NS,
+         .is_tick = true,
+         .is_syscall = true},
+        {.time_ns = 3,
+         .expiries = 40,
+         .period_ns = PERIOD_NS,
+         .is_tick = true}};
+    prof_account_weigh(&account, batch, 2, 0);
+    /* 4, and three times the square root of two ticks of 4. */
+    uint64_t margin_ns = 17 * PERIOD_NS;
+    CHECK(batch[1].weight_ns >= 50 * PERIOD_NS - 4 * PERIOD_NS - margin_ns);
+    CHECK(batch[1].weight_ns <= 40 * PERIOD_NS);
+    prof_account_fini(&account);
+}
+
+TEST(account_remembers_what_a_batch_could_not_give_to_system_calls)
+{
+    burn_ms(60);
+    struct prof_account account = make_live_account(PROF_CLOCK_PERF_USER);
+    struct prof_account_thread *thread = table_row(&account.threads, 0);
+    uint64_t used_ns = prof_thread_cpu_ns(account.pid, account.pid);
+    account.tick_ns = 4 * PERIOD_NS;
+    thread->before_ns = used_ns - 20 * PERIOD_NS;
+    struct prof_pending user = {
+        .time_ns = 1, .expiries = 1, .period_ns = PERIOD_NS, .is_tick = true};
+    prof_account_weigh(&account, &user, 1, 0);
+    struct prof_pending call = {
+        .time_ns = 2,
+        .expiries = 4,
+        .period_ns = PERIOD_NS,
+        .is_tick = true,
+        .is_syscall = true};
+    prof_account_weigh(&account, &call, 1, 0);
+    CHECK(user.weight_ns <= PERIOD_NS);
+    CHECK(call.weight_ns > 4 * PERIOD_NS);
     prof_account_fini(&account);
 }
 
@@ -113,17 +175,59 @@ TEST(account_lets_a_brief_thread_stand_for_those_no_tick_met)
     for (uint32_t i = 1; i < 3; i++)
         (void)prof_account_add_thread(&account, 0, i, 0);
     struct prof_pending batch[] = {
-        {.time_ns = 1, .thread = 1, .expiries = 1, .is_tick = true},
-        {.time_ns = 2, .thread = 2, .expiries = 1, .is_tick = true}};
-    /* 6 periods were used, and one of them may still be under way. */
-    prof_account_weigh(&account, batch, 2, 6 * PERIOD_NS);
-    CHECK_EQ(batch[0].weight_ns + batch[1].weight_ns, 5 * PERIOD_NS);
+        {.time_ns = 1,
+         .thread = 1,
+         .expiries = 1,
+         .period_ns = PERIOD_NS,
+         .is_tick = true},
+        {.time_ns = 2,
+         .thread = 2,
+         .expiries = 1,
+         .period_ns = PERIOD_NS,
+         .is_tick = true}};
+    /* Sixty of a tenth of a period; only two of them were met. */
+    for (int i = 0; i < 58; i++)
+        prof_account_end_thread(
+            &account, TABLE_NONE, PERIOD_NS / 10 + 500, 500);
+    prof_account_end_thread(&account, 1, PERIOD_NS / 10 + 500, 500);
+    prof_account_end_thread(&account, 2, PERIOD_NS / 10 + 500, 500);
+    prof_account_weigh(&account, batch, 2, 20 * PERIOD_NS);
+    CHECK_EQ(batch[0].weight_ns + batch[1].weight_ns, 6 * PERIOD_NS);
+    CHECK_EQ(account.ended_ns, 0);
+    prof_account_fini(&account);
+}
 
-    /* A second tick of the same thread stands for nothing: perf sees it. */
-    struct prof_pending again = {
-        .time_ns = 3, .thread = 1, .expiries = 1, .is_tick = true};
-    prof_account_weigh(&account, &again, 1, 100 * PERIOD_NS);
-    CHECK_EQ(again.weight_ns, 0);
+TEST(account_takes_back_what_a_brief_threads_sample_has_too_much)
+{
+    struct prof_account account = make_account(PROF_CLOCK_PERF);
+    (void)prof_account_add_thread(&account, 0, 1, 0);
+    struct prof_pending sample = {
+        .time_ns = 1, .thread = 1, .expiries = 1, .period_ns = PERIOD_NS};
+    prof_account_end_thread(&account, 1, PERIOD_NS / 10, 0);
+    prof_account_weigh(&account, &sample, 1, 0);
+    CHECK_EQ(sample.weight_ns, PERIOD_NS);
+    CHECK_EQ(account.ended_ns, -(int64_t)(PERIOD_NS - PERIOD_NS / 10));
+    prof_account_fini(&account);
+}
+
+TEST(account_weighs_a_sample_by_the_period_of_its_generation)
+{
+    struct prof_account account = make_account(PROF_CLOCK_PERF);
+    struct prof_pending batch[] = {
+        {.time_ns = 1, .expiries = 1, .period_ns = PERIOD_NS},
+        {.time_ns = 2,
+         .expiries = 1,
+         .period_ns = 4 * PERIOD_NS,
+         .generation = 1},
+        {.time_ns = 3,
+         .expiries = 1,
+         .period_ns = 4 * PERIOD_NS,
+         .generation = 1}};
+    prof_account_weigh(&account, batch, 3, 0);
+    CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
+    /* Half a period was under way when the clock was armed anew. */
+    CHECK_EQ(batch[1].weight_ns, 4 * PERIOD_NS + PERIOD_NS / 2);
+    CHECK_EQ(batch[2].weight_ns, 4 * PERIOD_NS);
     prof_account_fini(&account);
 }
 
