@@ -79,13 +79,6 @@ def test_threads_made_late_are_sampled(tmp_path):
     assert share == pytest.approx(10 / 11, abs=0.03)
 
 
-def test_brief_threads_are_represented_fairly(tmp_path):
-    folded = alike(tmp_path, lab.program("brief_threads"), 4000,
-                   is_long=False)
-    share = folded.inclusive()["brief_worker"]
-    assert share > 0.2 * folded.total()
-
-
 def test_the_programs_own_signals_are_its_own(tmp_path):
     alike(tmp_path, lab.program("own_signals"))
 

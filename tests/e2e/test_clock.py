@@ -1,0 +1,69 @@
+"""The sum of all weights is the kernel's CPU time, and the shares are right,
+whichever clock the system permits."""
+
+import pytest
+
+import clocks
+
+
+@pytest.fixture(params=clocks.CLOCKS)
+def clock(request, public_folder):
+    return clocks.Clock(request.param, public_folder)
+
+
+# What each clock may leave to [startup], [exit], [exec] and [unsampled].
+LOADS = {
+    "a pure loop": (
+        ("spin", 2), {"perf": 0.02, "user": 0.02, "refused": 0.02}),
+    "a system call loop": (
+        ("reads", 2, 100, 64), {"perf": 0.02, "user": 0.02, "refused": 0.02}),
+    # The kernel's part in making and ending a thread, 40 us against 100 us
+    # of work, returns to no instruction that a signal could show.
+    "40 000 short threads": (
+        ("brief_threads", 40000),
+        {"perf": 0.30, "user": 0.30, "refused": 0.30}),
+    # 3 ms of work each, beside exec, the loader and HELLO; and a tick is 4 ms.
+    "many short processes": (
+        ("brief_processes", 150), {"perf": 0.5, "user": 0.6, "refused": 0.9}),
+    # Each works for 50 ms. What it does after the last tick that met it is not
+    # seen; nor is, by perf in user mode, what little it does in the kernel.
+    "64 threads": (
+        ("spin", 3, 64), {"perf": 0.03, "user": 0.12, "refused": 0.35}),
+    # A timer that is looked at on the tick cannot see it at all.
+    "a thread that runs between ticks": (
+        ("between_ticks", 2), {"perf": 0.03, "user": 0.03, "refused": 1.0}),
+}
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_the_sum_is_the_kernels_figure(clock, load):
+    command, most = LOADS[load]
+    recording = clock.record(*command)
+    assert recording.sum_ratio() == pytest.approx(1, abs=0.01)
+    assert recording.account_share() <= most[clock.name]
+    if command[0] == "spin":
+        own = recording.folded.total() / recording.told
+        assert own == pytest.approx(1, abs=0.01)
+    if command[0] == "brief_threads":
+        assert recording.seen("brief_worker") == pytest.approx(
+            recording.true("brief_worker"), abs=0.04)
+        # Making them takes time as well, in the thread that does.
+        assert recording.seen("main") > 0.05
+
+
+# A sample of a timer comes every 4 ms, and chance wants its due.
+SECONDS = {"perf": 4, "user": 4, "refused": 8}
+
+
+@pytest.mark.parametrize("size", (64, 1 << 24))
+def test_reading_and_computing_have_their_shares(clock, size):
+    recording = clock.record("reads", SECONDS[clock.name], 42, size)
+    for part in ("part_reading", "part_computing"):
+        assert recording.seen(part) == pytest.approx(
+            recording.true(part), abs=0.02), part
+
+
+def test_what_limits_the_clock_is_said_once(clock):
+    recording = clock.record("brief_processes", 20)
+    expected = {"perf": 0, "user": 1, "refused": 1}
+    assert len(recording.remarks) == expected[clock.name]

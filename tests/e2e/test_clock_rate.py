@@ -1,0 +1,45 @@
+"""Rates from 1 Hz to 20 kHz, and intervals that no program keeps step with."""
+
+import pytest
+
+import clocks
+
+
+@pytest.fixture(params=clocks.CLOCKS)
+def clock(request, public_folder):
+    return clocks.Clock(request.param, public_folder)
+
+
+@pytest.fixture(params=("perf", "user"))
+def perf_clock(request, public_folder):
+    return clocks.Clock(request.param, public_folder)
+
+
+@pytest.mark.parametrize("rate", (1, 99, 4999, 20000))
+def test_the_sum_holds_at_every_rate(clock, rate):
+    recording = clock.record("spin", 2, frequency=rate)
+    assert recording.sum_ratio() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("threads", (1, 4))
+def test_the_rate_that_was_asked_for_is_delivered(public_folder, threads):
+    recording = clocks.Clock("perf", public_folder).record(
+        "spin", 3, threads, frequency=999)
+    assert 989 <= recording.delivered_hz() <= 1012
+
+
+def test_ticks_make_good_what_user_mode_misses(public_folder):
+    # Samples of perf and of ticks are not told apart here, and time in the
+    # kernel has ticks alone: test_rate.py counts perf's by their weight.
+    recording = clocks.Clock("user", public_folder).record(
+        "spin", 3, 4, frequency=999)
+    assert recording.delivered_hz() >= 900
+    assert recording.account_share() < 0.02
+
+
+@pytest.mark.parametrize("where", ((), ("in-thread",)))
+def test_a_program_with_our_period_is_sampled_fairly(perf_clock, where):
+    recording = perf_clock.record("periodic", 4, *where, frequency=1000)
+    for part in ("part_first", "part_second"):
+        assert recording.seen(part) == pytest.approx(
+            recording.true(part), abs=0.04), part
