@@ -1,0 +1,112 @@
+/*
+ * The symbolizer by itself, for symbolize.py: figures as "NAME VALUE" lines.
+ *
+ *   symbolize make FILE FOLDER            make the index
+ *   symbolize warm FILE FOLDER < ADDRESSES  answer from it
+ *
+ * Seconds are of this thread's CPU time. A warm figure is the best of several
+ * passes; the first one has names to demangle and is told apart.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "profiler/base/clock.h"
+#include "symbolizer/builder.h"
+#include "symbolizer/module.h"
+
+enum { ADDRESSES_MAX = 1 << 20, PASSES = 7 };
+
+static double seconds(void)
+{
+    return (double)clock_now_ns(CLOCK_THREAD_CPUTIME_ID) / 1e9;
+}
+
+static int make(const char *path, const char *folder)
+{
+    static const char *const dirs[] = {"/usr/lib/debug", NULL};
+    struct sym_source source = {.path = path};
+    struct sym_cache cache;
+    struct diag diag = {0};
+    double start = seconds();
+    if (sym_cache_open(&cache, folder, UINT64_C(1) << 30, &diag) == STATUS_OK &&
+        sym_builder_make(&cache, dirs, &source, &diag) == STATUS_OK)
+        (void)printf("make %.4f\n", seconds() - start);
+    else
+        (void)fprintf(stderr, "%s\n", diag.text);
+    return diag.status != STATUS_OK;
+}
+
+/* Addresses a second. */
+static double run_pass(
+    struct sym_module *module, const uint64_t *vaddrs, size_t count)
+{
+    double start = seconds();
+    struct sym_frames frames;
+    for (size_t i = 0; i < count; i++) {
+        if (sym_module_lookup(module, vaddrs[i], &frames, NULL) != STATUS_OK)
+            exit(1);
+    }
+    return (double)count / (seconds() - start);
+}
+
+static double best_pass(
+    struct sym_module *module, const uint64_t *vaddrs, size_t count)
+{
+    double best = 0;
+    for (int pass = 0; pass < PASSES; pass++) {
+        double rate = run_pass(module, vaddrs, count);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+static int by_value(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+static int warm(const char *path, const char *folder)
+{
+    uint64_t *vaddrs = malloc(ADDRESSES_MAX * sizeof *vaddrs);
+    size_t count = 0;
+    while (vaddrs != NULL && count < ADDRESSES_MAX &&
+           scanf("%" SCNx64, &vaddrs[count]) == 1)
+        count++;
+    struct sym_options options = {.cache_folder = folder};
+    struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
+    struct sym_source source = {.path = path};
+    struct sym_module *module;
+    if (count == 0 || symbolizer == NULL ||
+        sym_module_open(symbolizer, &source, &module, NULL) != STATUS_OK)
+        return 1;
+    double start = seconds();
+    (void)run_pass(module, vaddrs, 1);
+    (void)printf("first %.6f\n", seconds() - start);
+    if (!module->index.is_open)
+        return 1;
+    (void)printf("naming %.0f\n", run_pass(module, vaddrs, count));
+    (void)printf("random %.0f\n", best_pass(module, vaddrs, count));
+    start = seconds();
+    qsort(vaddrs, count, sizeof *vaddrs, by_value);
+    double sorting = seconds() - start;
+    double rate = best_pass(module, vaddrs, count);
+    (void)printf("sorted %.0f\n", rate);
+    (void)printf(
+        "batch %.0f\n", (double)count / ((double)count / rate + sorting));
+    sym_symbolizer_destroy(symbolizer);
+    free(vaddrs);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && strcmp(argv[1], "make") == 0)
+        return make(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "warm") == 0)
+        return warm(argv[2], argv[3]);
+    return 2;
+}
