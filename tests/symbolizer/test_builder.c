@@ -200,6 +200,16 @@ TEST(answers_of_damaged_debug_information_are_not_kept)
     leave(&place);
 }
 
+TEST(answers_that_miss_a_split_file_are_not_kept)
+{
+    if (!fixture_exists("split_lost/inline"))
+        return;
+    struct place place = place_with("split_lost/inline");
+    CHECK_EQ(make(&place), STATUS_UNSUPPORTED);
+    CHECK_EQ(cache_folder_count(place.folder, ""), 0);
+    leave(&place);
+}
+
 TEST(a_cancelled_index_leaves_nothing)
 {
     struct place place = place_with("inline_gcc_dwarf5");

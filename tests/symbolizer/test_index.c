@@ -235,9 +235,9 @@ TEST(no_damaged_byte_leads_to_a_wrong_answer)
     char(*wanted)[512] = tell_all(&index);
     sym_index_close(&index);
 
-    /* Every byte of the head, every seventh of the rest. */
+    /* Every byte of the head, some of the rest. */
     size_t noticed = 0, tried = 0;
-    for (size_t at = 0; at < file.count; at += at < 256 ? 1 : 7) {
+    for (size_t at = 0; at < file.count; at += at < 256 ? 1 : 29) {
         file.bytes[at] ^= patterns[at % 3];
         tried++;
         if (sym_index_open_memory(&index, file.bytes, file.count, KEY, NULL) !=

@@ -151,6 +151,21 @@ TEST(an_index_of_code_that_two_units_claim_answers_like_them)
     compare_fixture("comdat");
 }
 
+TEST(an_index_of_split_files_and_packages_answers_like_them)
+{
+    static const char *const names[] = {
+        "inline_gcc_split4",   "inline_gcc_split5",    "inline_clang_split5",
+        "split_moved5/inline", "split_zlib/inline",    "package4/inline",
+        "package_zstd/inline", "package_clang5/inline"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        compare_fixture(names[i]);
+}
+
+TEST(an_index_of_parts_that_dwz_shares_answers_like_them)
+{
+    compare_fixture("dwz_one");
+}
+
 TEST(an_index_of_libc_answers_like_its_debug_file)
 {
     static const char libc[] = "/lib/x86_64-linux-gnu/libc.so.6";
