@@ -94,17 +94,18 @@ def units(folder, is_short):
     commands = {}
     for source in sorted(sources(tree)):
         text = source.read_text(errors="replace")
-        name = source.relative_to(tree).with_suffix("")
+        # The suffix stays: there are folders by the bare names.
+        name = source.relative_to(tree)
         words = options(text) if is_run(text, source) else None
         if words is None or (is_short and not SHORT.search(str(name))):
             continue
-        program = folder / "bin" / name
+        program = folder / "programs" / name
         is_library = "libstdc++-v3" in str(name)
         commands[program] = [(
             "g++", "-w", *words, "-I", util, source,
             *([hooks] if is_library else []), "-o", program, "-pthread")]
     return [
         with_output(compiled.program_unit(
-            str(program.relative_to(folder / "bin")).split("testsuite/")[1],
+            str(program.relative_to(folder / "programs")).split("testsuite/")[1],
             program, compiled.EXIT_STATUS))
         for program in compiled.compile_all(commands)]
