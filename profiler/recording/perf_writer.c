@@ -165,25 +165,15 @@ void prof_recording_destroy(struct prof_recording *recording)
 
 /* ---- staging ---- */
 
-/* The column of the value type "cpu", else the first. */
-static uint32_t period_column(const struct prof_profile *profile)
-{
-    uint32_t count = prof_profile_value_type_count(profile);
-    for (uint32_t id = 0; id < count; id++) {
-        uint32_t name = prof_profile_value_type(profile, id)->name;
-        if (strcmp(prof_profile_text(profile, name), "cpu") == 0)
-            return id;
-    }
-    return 0;
-}
+/* The column of the event that was asked for: the profile's first. */
+enum { PERIOD_COLUMN = 0 };
 
 static const char *event_name(const struct prof_profile *profile)
 {
     if (prof_profile_value_type_count(profile) == 0)
         return "cpu";
-    uint32_t column = period_column(profile);
     return prof_profile_text(
-        profile, prof_profile_value_type(profile, column)->name);
+        profile, prof_profile_value_type(profile, PERIOD_COLUMN)->name);
 }
 
 /*
@@ -231,7 +221,7 @@ static uint64_t time_of(
 
 static void stage_sample(
     struct prof_recording *recording, const struct prof_profile *profile,
-    uint32_t column, const struct prof_sample *sample)
+    const struct prof_sample *sample)
 {
     const struct prof_thread *thread =
         prof_profile_thread(profile, sample->thread);
@@ -244,7 +234,7 @@ static void stage_sample(
     struct perf_sample record = {
         .stamp =
             {prof_profile_process(profile, process)->pid, thread->tid, time_ns},
-        .period = sample->values[column],
+        .period = sample->values[PERIOD_COLUMN],
         .ip = count > 0 ? recording->chain[1] : 0,
         .is_kernel = count > 0 && recording->chain[0] == PERF_CONTEXT_KERNEL,
         .chain = recording->chain,
@@ -281,11 +271,10 @@ static enum status stage(
     stage_mappings(recording, profile);
 
     uint32_t count = prof_profile_sample_count(profile);
-    uint32_t column = period_column(profile);
     while (recording->sample_count < count &&
            recording->staged.count < CHUNK_BYTES) {
         stage_sample(
-            recording, profile, column,
+            recording, profile,
             prof_profile_sample(profile, recording->sample_count));
         recording->sample_count++;
     }

@@ -43,8 +43,8 @@ MUST_CHECK enum status prof_recording_adopt_fd(
  * Append what the profile gained since the last sync: samples, and the
  * processes, threads and mappings they need. Always pass the same profile.
  *
- * The period of a sample is its value of the type named "cpu", or of the
- * first type where there is none. Frames keep return address - 1 for callers.
+ * The period of a sample is its value of the profile's first type. Frames keep
+ * return address - 1 for callers.
  *
  *   fails  SYSTEM (a full disk): the file holds what earlier syncs covered.
  *          Nothing is forgotten; the next sync tries again. NO_MEMORY stays.

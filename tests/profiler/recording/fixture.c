@@ -121,7 +121,7 @@ static void add_samples(struct prof_profile *p, const uint32_t stacks[7])
             .stack = stacks[stack],
             .state = (uint8_t)(i % PROF_STATE_COUNT),
             .flags = i % 11 == 0 ? PROF_SAMPLE_TRUNCATED : 0,
-            .values = {5 + i, 1000000 + i * 7}};
+            .values = {1000000 + i * 7, 5 + i}};
         prof_profile_add_sample(p, &sample);
     }
 }
