@@ -359,12 +359,13 @@ static void bury_dead(struct prof_collector *collector)
 static void look_around(struct prof_collector *collector)
 {
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
-    uint64_t end_ns = now_ns + prof_looks_budget_ns(&collector->common.looks);
+    uint64_t end_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID) +
+                      prof_looks_budget_ns(&collector->common.looks);
     struct prof_target **first = find_target(collector, collector->looked_pid);
     struct prof_target *at = *first != NULL ? *first : collector->targets;
     for (uint32_t left = collector->stats.live; at != NULL && left > 0;
          left--) {
-        if (clock_now_ns(CLOCK_MONOTONIC) >= end_ns)
+        if (clock_now_ns(CLOCK_THREAD_CPUTIME_ID) >= end_ns)
             break;
         if (at->looks != NULL && prof_looks_due_ns(at->looks) <= now_ns)
             prof_looks_run(at->looks, end_ns);

@@ -255,10 +255,20 @@ bool prof_looked_thread_look(
 
 /* ---- begin and end ---- */
 
-/* The thread began between `since_ns` and as late as what it used allows. */
-static uint64_t begin_of(const struct prof_look *look, uint64_t since_ns)
+/*
+ * When the thread began: after it was last not there, as the kernel noted in
+ * ticks, and no later than what it has used allows.
+ */
+static uint64_t begin_of(
+    struct prof_looked_thread *thread, const struct prof_look *look,
+    uint64_t since_ns)
 {
     uint64_t latest_ns = look->time_ns - look->cpu_ns - look->wait_ns;
+    uint64_t start_ns = prof_task_read_start(&thread->files);
+    if (start_ns > since_ns)
+        since_ns = start_ns;
+    if (start_ns != 0 && latest_ns > start_ns + PROF_TASK_START_NS)
+        latest_ns = start_ns + PROF_TASK_START_NS;
     if (since_ns == 0 || since_ns >= latest_ns)
         return latest_ns;
     return since_ns + (latest_ns - since_ns) / 2;
@@ -288,7 +298,7 @@ bool prof_looked_thread_begin(
     uint64_t now_ns = look.time_ns;
     if (!is_continued)
         look = (struct prof_look){
-            .time_ns = begin_of(&look, since_ns), .stack = PROF_NONE};
+            .time_ns = begin_of(thread, &look, since_ns), .stack = PROF_NONE};
     prof_off_cpu_begin(&thread->account, &look);
     thread->given_ns = weight_of_samples(looker, thread);
     thread->due_ns = now_ns;
@@ -297,8 +307,8 @@ bool prof_looked_thread_begin(
 }
 
 /*
- * CPU time of a thread that can no more be asked: what slept has run for as
- * long as its samples weigh, what ran did so to the end.
+ * CPU time of a thread that can no more be asked: since the last look it has
+ * run for as long as its samples weigh.
  */
 static uint64_t cpu_at_end(
     const struct prof_looker *looker, const struct prof_looked_thread *thread,
@@ -307,9 +317,7 @@ static uint64_t cpu_at_end(
     const struct prof_look *last = &thread->account.last;
     uint64_t given_ns = weight_of_samples(looker, thread) - thread->given_ns;
     uint64_t passed_ns = end_ns > last->time_ns ? end_ns - last->time_ns : 0;
-    if (!last->is_asleep || given_ns > passed_ns)
-        return last->cpu_ns + passed_ns;
-    return last->cpu_ns + given_ns;
+    return last->cpu_ns + (given_ns < passed_ns ? given_ns : passed_ns);
 }
 
 void prof_looked_thread_end(

@@ -39,8 +39,7 @@ struct prof_looked_thread {
 /*
  * Begin with a thread.
  *
- *   since_ns      it may have begun as early as that; 0: it has existed for as
- *                 long as it has used time, and not longer
+ *   since_ns      it began after that; 0: not known
  *   is_continued  what it has used so far does not count
  *   returns       false when it is gone
  */

@@ -136,6 +136,24 @@ enum prof_state prof_task_read_state(struct prof_task_files *files)
     }
 }
 
+/* Field 22, in ticks of CLOCK_BOOTTIME; the state, after the name, is 3. */
+uint64_t prof_task_read_start(struct prof_task_files *files)
+{
+    char text[TEXT_BYTES];
+    unsigned long long ticks = 0;
+    if (!read_file(files, PROF_TASK_STAT, text))
+        return 0;
+    const char *at = strrchr(text, ')');
+    for (int field = 2; at != NULL && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    if (at == NULL || sscanf(at, "%llu", &ticks) != 1)
+        return 0;
+    uint64_t boot_ns = ticks * PROF_TASK_START_NS;
+    uint64_t asleep_ns = clock_now_ns(CLOCK_BOOTTIME) -
+                         clock_now_ns(CLOCK_MONOTONIC); /* the machine */
+    return boot_ns > asleep_ns ? boot_ns - asleep_ns : 0;
+}
+
 uint32_t prof_task_inner_tid(uint32_t pid, uint32_t tid)
 {
     char path[64], line[256];

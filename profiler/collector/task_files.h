@@ -54,6 +54,13 @@ enum prof_task_place prof_task_read_place(
 /* How it sleeps: PROF_STATE_ON_CPU: it does not; UNKNOWN: it is dead. */
 enum prof_state prof_task_read_state(struct prof_task_files *files);
 
+/*
+ * CLOCK_MONOTONIC at which it began, or up to PROF_TASK_START_NS later; 0:
+ * unknown.
+ */
+#define PROF_TASK_START_NS UINT64_C(10000000)
+uint64_t prof_task_read_start(struct prof_task_files *files);
+
 /* The thread's id as itself sees it, in its pid name space; 0: unknown. */
 uint32_t prof_task_inner_tid(uint32_t pid, uint32_t tid);
 

@@ -59,7 +59,7 @@ void prof_looks_destroy(struct prof_looks *looks);
 /*
  * Look at who is due.
  *
- *   end_ns   CLOCK_MONOTONIC at which to stop; who is left comes first the
+ *   end_ns   CPU time of ours at which to stop; who is left comes first the
  *            next time
  */
 void prof_looks_run(struct prof_looks *looks, uint64_t end_ns);
