@@ -25,6 +25,7 @@
   const PADDING = 3;       // between a frame's edge and its label
   const MIN_REVEALED = 4;  // a search result is zoomed to until it is as wide
   const SHADES = 4;
+  const BAR = 3;           // the bar at a frame's foot: its time off CPU
   const LETTERS = {
     application: "a", library: "l", kernel: "k", runtime: "r",
     unknown: "u", account: "g", process: "p", thread: "t",
@@ -76,6 +77,7 @@
       end: new Uint32Array(count),
       total: new Float64Array(count),
       self: new Float64Array(count),
+      off: new Float64Array(count), // the part of the total off CPU
       start: new Float64Array(count),
       rows: [],
     };
@@ -91,6 +93,7 @@
       profile.frame[id] = data.nodes[id * 4 + 1];
       profile.total[id] = data.nodes[id * 4 + 2];
       profile.self[id] = data.nodes[id * 4 + 3];
+      profile.off[id] = data.off.length > 0 ? data.off[id] : 0;
       profile.start[id] = depth > 0 ? next[depth - 1] : 0;
       if (depth > 0) {
         next[depth - 1] += profile.total[id];
@@ -107,7 +110,7 @@
 
   const profile = readProfile(
     JSON.parse(document.getElementById("profile").textContent));
-  const { data, total, self, start, end, depth, parent } = profile;
+  const { data, total, self, off, start, end, depth, parent } = profile;
   const frameOf = (id) => profile.frames[profile.frame[id]];
   const contains = (outer, id) => id >= outer && id < end[outer];
 
@@ -379,6 +382,9 @@
     if (inlined) {
       entries.push(html("span", {}, swatch(inlined.style), "inlined"));
     }
+    if (off[0] > 0) {
+      entries.push(html("span", {}, swatch("o"), "off CPU"));
+    }
     return html("div", { class: "group legend" }, ...entries);
   }
 
@@ -496,11 +502,23 @@
 
   function describe(id) {
     const frame = frameOf(id);
+    const offText = off[id] > 0 ? `, off CPU ${valueText(off[id])}` : "";
     return `${frame.name}, ${frame.kind}, total ${valueText(total[id])}, ` +
-      `${percentText(total[id], total[0])}, self ${valueText(self[id])}`;
+      `${percentText(total[id], total[0])}, self ${valueText(self[id])}` +
+      offText;
   }
 
   const styleOf = (id) => isMatch(id) ? "m" : frameOf(id).style;
+
+  // As long as what the frame spent off CPU.
+  function offBar(id, box) {
+    const share = off[id] > 0 ? off[id] / total[id] : 0;
+    const length = Math.max(box.width - 0.6, 0.3) * share;
+    return length < 0.3 ? [] : [svg("rect", {
+      class: "o", x: box.x, y: box.y + ROW - 1 - BAR, width: length,
+      height: BAR,
+    })];
+  }
 
   function frameElement(id, box, columns) {
     const label = svg("text", { x: box.x + PADDING, y: box.y + 13 });
@@ -513,7 +531,7 @@
     svg("rect", {
       class: styleOf(id), x: box.x, y: box.y,
       width: Math.max(box.width - 0.6, 0.3), height: ROW - 1,
-    }), label);
+    }), ...offBar(id, box), label);
   }
 
   function draw() {
@@ -563,6 +581,7 @@
     const figures = [
       `total ${valueText(total[id])}`, percentText(total[id], total[0]),
       `self ${valueText(self[id])}`, percentText(self[id], total[0]),
+      ...off[id] > 0 ? [`off CPU ${valueText(off[id])}`] : [],
       placeOf(frame),
     ];
     status.replaceChildren(

@@ -190,6 +190,20 @@ static void write_nodes(struct data *data)
     exp_json_end(&data->json);
 }
 
+/* What of each node is off CPU; empty where nothing is. */
+static void write_off_cpu(struct data *data)
+{
+    const struct exp_page *page = data->page;
+    exp_json_key(&data->json, "off");
+    exp_json_begin_array(&data->json);
+    bool has_off_cpu = exp_tree_node(page->tree, EXP_NODE_ROOT)->off > 0;
+    for (uint32_t at = 0; has_off_cpu && at < page->cell.count; at++) {
+        const struct exp_cell *cell = table_row(&page->cell, at);
+        exp_json_u64(&data->json, exp_tree_node(page->tree, cell->node)->off);
+    }
+    exp_json_end(&data->json);
+}
+
 static void write_member(
     struct exp_json *json, const char *key, const char *text)
 {
@@ -224,6 +238,7 @@ static void write_object(struct data *data)
     write_texts(data, "files", &data->file, file_text);
     write_frames(data);
     write_nodes(data);
+    write_off_cpu(data);
     exp_json_end(&data->json);
 }
 

@@ -17,13 +17,14 @@ static bool is_lost_sample(enum prof_loss reason)
            reason == PROF_LOSS_MALFORMED;
 }
 
-/* The column of CPU nanoseconds, or PROF_NONE. */
-static uint32_t cpu_column(const struct prof_profile *profile)
+/* The column of nanoseconds with that name, or PROF_NONE. */
+static uint32_t time_column(
+    const struct prof_profile *profile, const char *name)
 {
     for (uint32_t id = 0; id < prof_profile_value_type_count(profile); id++) {
         const struct prof_value_type *type =
             prof_profile_value_type(profile, id);
-        if (strcmp(prof_profile_text(profile, type->name), "cpu") == 0 &&
+        if (strcmp(prof_profile_text(profile, type->name), name) == 0 &&
             strcmp(prof_profile_text(profile, type->unit), "nanoseconds") == 0)
             return id;
     }
@@ -33,12 +34,16 @@ static uint32_t cpu_column(const struct prof_profile *profile)
 static void count_samples(
     struct exp_quality *quality, const struct prof_profile *profile)
 {
-    uint32_t cpu = cpu_column(profile);
+    uint32_t cpu = time_column(profile, "cpu");
+    uint32_t wall = time_column(profile, "wall");
     quality->has_cpu = cpu != PROF_NONE;
     for (uint32_t id = 0; id < prof_profile_sample_count(profile); id++) {
         const struct prof_sample *sample = prof_profile_sample(profile, id);
         uint64_t ns = quality->has_cpu ? sample->values[cpu] : 0;
         quality->sampled_ns = exp_text_add(quality->sampled_ns, ns);
+        if (wall != PROF_NONE)
+            quality->wall_ns =
+                exp_text_add(quality->wall_ns, sample->values[wall]);
         if (exp_sample_is_account(profile, sample)) {
             quality->account_ns = exp_text_add(quality->account_ns, ns);
             continue;
@@ -140,6 +145,10 @@ void exp_quality_write_facts(
     if (quality->duration_ns > 0) {
         exp_write_text(writer, " in ");
         write_value(writer, quality->duration_ns);
+    }
+    if (quality->wall_ns > 0) {
+        exp_write_text(writer, ", wall ");
+        write_value(writer, quality->wall_ns);
     }
     write_cpu(quality, writer);
     if (*clock) {

@@ -16,6 +16,7 @@ struct exp_quality {
     uint64_t samples;            /* of functions: accounts are not counted */
     uint64_t incomplete_samples; /* their outermost part is missing */
     bool has_cpu;                /* a value type is CPU nanoseconds */
+    uint64_t wall_ns;            /* the sum of wall nanoseconds; 0: none */
     uint64_t sampled_ns;         /* the sum of it, accounts included */
     uint64_t account_ns;         /* the part in [startup], [exit], ... */
     uint64_t kernel_ns;          /* the kernel's own figure; 0 unknown */

@@ -159,6 +159,17 @@ static bool sort_functions(struct exp_report *report)
 
 /* ---- the report ---- */
 
+static void sum_states(struct exp_report *report)
+{
+    const struct prof_profile *profile = report->profile;
+    for (uint32_t id = 0; id < prof_profile_sample_count(profile); id++) {
+        const struct prof_sample *sample = prof_profile_sample(profile, id);
+        uint64_t *total = &report->states[sample->state];
+        *total = exp_text_add(
+            *total, exp_sample_weight(profile, report->options, sample));
+    }
+}
+
 struct exp_report *exp_report_create(
     const struct prof_profile *profile, const struct exp_options *options)
 {
@@ -176,6 +187,7 @@ struct exp_report *exp_report_create(
         exp_report_destroy(report);
         return NULL;
     }
+    sum_states(report);
     return report;
 }
 

@@ -18,6 +18,7 @@
  *    "quality": {"samples", "incomplete_samples", "lost_samples",
  *                "sampled_ns", "account_ns", "kernel_ns": number,
  *                "losses": [{"reason", "text": text, "count": number}]},
+ *    "states": [{"state": text, "total": number}],
  *    "processes": [{"name": text, "total": number}],
  *    "function_count": number,
  *    "functions": [{FUNCTION, "self", "total": number}],
@@ -32,8 +33,8 @@
  * "functions" holds the top by self, in that order, then those of the top by
  * total that are not among them. "callers" and "callees" are there if asked
  * for; what calls a program's first function is its process.
- * Losses are listed only where the count is not 0. An unknown text is "", an
- * unknown number 0.
+ * Losses and states (prof_state_text()) are listed where they are not 0. An
+ * unknown text is "", an unknown number 0.
  */
 #ifndef EXPORTERS_REPORT_H
 #define EXPORTERS_REPORT_H

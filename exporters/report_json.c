@@ -104,6 +104,20 @@ static void write_quality(struct rendering *rendering)
     exp_json_end(&rendering->json);
 }
 
+static void write_states(struct rendering *rendering)
+{
+    begin_array(rendering, "states");
+    for (int state = 0; state < PROF_STATE_COUNT; state++) {
+        if (rendering->report->states[state] == 0)
+            continue;
+        exp_json_begin_object(&rendering->json);
+        member_text(rendering, "state", prof_state_text(state));
+        member_u64(rendering, "total", rendering->report->states[state]);
+        exp_json_end(&rendering->json);
+    }
+    exp_json_end(&rendering->json);
+}
+
 static void write_processes(struct rendering *rendering)
 {
     const struct exp_tree *tree = rendering->report->tree;
@@ -237,6 +251,7 @@ void exp_report_write_json(
     write_origin(&rendering);
     write_value(&rendering);
     write_quality(&rendering);
+    write_states(&rendering);
     write_processes(&rendering);
     write_functions(&rendering);
     write_relation(&rendering, view->callers, EXP_CALLERS);

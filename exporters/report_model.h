@@ -25,7 +25,8 @@ struct exp_report {
     const struct exp_options *options;  /* borrowed */
     struct exp_tree *tree;
     struct exp_quality quality;
-    struct table row; /* struct exp_report_row */
+    uint64_t states[PROF_STATE_COUNT]; /* of enum prof_state */
+    struct table row;                  /* struct exp_report_row */
     struct index row_index;
     uint32_t *node_rows;          /* of each node */
     uint32_t *by_self, *by_total; /* functions alone, largest first */

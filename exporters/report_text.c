@@ -131,6 +131,25 @@ static void write_functions(
     }
 }
 
+/* Where all time was spent running, there is nothing to tell apart. */
+static void write_states(const struct text *text)
+{
+    const struct exp_report *report = text->report;
+    bool has_off_cpu = false;
+    for (int state = 0; state < PROF_STATE_COUNT; state++)
+        has_off_cpu |=
+            prof_state_is_off_cpu(state) && report->states[state] > 0;
+    if (!has_off_cpu)
+        return;
+    exp_write_text(text->writer, "\nOn and off CPU\n");
+    for (int state = 0; state < PROF_STATE_COUNT; state++) {
+        if (report->states[state] == 0)
+            continue;
+        write_figure(text, report->states[state]);
+        exp_write_format(text->writer, "%s\n", prof_state_text(state));
+    }
+}
+
 /* A single process is the whole, and needs no table. */
 static void write_processes(const struct text *text)
 {
@@ -216,6 +235,7 @@ void exp_report_write_text(
 {
     struct text text = {.report = report, .view = view, .writer = writer};
     write_head(&text);
+    write_states(&text);
     write_processes(&text);
     write_functions(&text, "Top functions by self", report->by_self);
     write_functions(&text, "Top functions by total", report->by_total);

@@ -26,6 +26,7 @@
 
 enum {
     ROW_HEIGHT = 18,
+    BAR_HEIGHT = 3, /* of time off CPU */
     HEAD_HEIGHT = 100,
     MARGIN = 10,
     HEAD_COLUMNS = 164, /* of 7 pixels: what fits between the margins */
@@ -115,7 +116,13 @@ static void write_title(const struct picture *picture, uint32_t node)
     exp_write_text(picture->writer, "\n");
     exp_write_text(picture->writer, exp_text_value(total, unit, value));
     exp_write_format(
-        picture->writer, ", %.2f %%</title>", exp_text_percent(total, whole));
+        picture->writer, ", %.2f %%", exp_text_percent(total, whole));
+    uint64_t off = exp_tree_node(tree, node)->off;
+    if (off > 0) {
+        exp_write_text(picture->writer, "; off CPU ");
+        exp_write_text(picture->writer, exp_text_value(off, unit, value));
+    }
+    exp_write_text(picture->writer, "</title>");
 }
 
 static void write_label(const struct picture *picture, uint32_t node, double x)
@@ -129,6 +136,20 @@ static void write_label(const struct picture *picture, uint32_t node, double x)
         picture->writer, "<text x=\"%.1f\" y=\"13\">", x + LABEL_PADDING / 2);
     write_clipped(picture->writer, exp_tree_text(tree, node), (size_t)columns);
     exp_write_text(picture->writer, "</text>\n");
+}
+
+/* A bar at the foot of a frame, as long as what it spent off CPU. */
+static void write_off_cpu(
+    const struct picture *picture, const struct exp_node *node, double x)
+{
+    double width = (double)node->off * picture->scale;
+    if (width < 0.1)
+        return;
+    exp_write_format(
+        picture->writer,
+        "<rect class=\"o\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" "
+        "height=\"%d\"/>\n",
+        x, ROW_HEIGHT - 1 - BAR_HEIGHT, width, BAR_HEIGHT);
 }
 
 /* A frame wide enough to point at. */
@@ -148,6 +169,7 @@ static void write_wide(const struct picture *picture, uint32_t at)
         (double)node->total * picture->scale, ROW_HEIGHT - 1);
     write_title(picture, cell->node);
     exp_write_text(picture->writer, "</rect>\n");
+    write_off_cpu(picture, node, x);
     write_label(picture, cell->node, x);
 }
 

@@ -76,6 +76,7 @@ static void sum_totals(struct exp_tree *tree)
             continue;
         struct exp_node *parent = node_row(tree, node->parent);
         parent->total = exp_text_add(parent->total, node->total);
+        parent->off = exp_text_add(parent->off, node->off);
     }
 }
 

@@ -6,9 +6,9 @@
  *
  * An inlined function is a node of its own below the function it was inlined
  * into. An account ([startup], [exit], ...) is the single node below its
- * process. Nodes are merged by name; siblings are in the order of their names.
- * Sums that do not fit stop at UINT64_MAX. Nothing here recurses, so depth is
- * bounded by memory alone.
+ * process, those of time off CPU below their thread. Nodes are merged by name;
+ * siblings are in the order of their names. Sums that do not fit stop at
+ * UINT64_MAX. Nothing here recurses, so depth is bounded by memory alone.
  */
 #ifndef EXPORTERS_TREE_H
 #define EXPORTERS_TREE_H
@@ -28,6 +28,7 @@ struct exp_node {
     uint32_t first_child, next_sibling; /* or EXP_NODE_NONE */
     uint32_t depth;                     /* 0 at the root */
     uint64_t self, total;               /* in the unit of the options */
+    uint64_t off;                       /* the part of total off CPU */
     bool has_other_lines;               /* `line` is not the only one */
 };
 
@@ -37,6 +38,11 @@ struct exp_tree;
 struct exp_tree *exp_tree_create(
     const struct prof_profile *profile, const struct exp_options *options);
 void exp_tree_destroy(struct exp_tree *tree);
+
+/* What a sample counts, by the options. */
+uint64_t exp_sample_weight(
+    const struct prof_profile *profile, const struct exp_options *options,
+    const struct prof_sample *sample);
 
 /* Ids are dense, and a parent's is lower than its children's. */
 uint32_t exp_tree_count(const struct exp_tree *tree);

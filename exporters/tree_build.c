@@ -160,11 +160,10 @@ static uint32_t visit_stack(
 
 /* ---- samples ---- */
 
-static uint64_t weight_of(
-    const struct builder *builder, const struct prof_sample *sample)
+uint64_t exp_sample_weight(
+    const struct prof_profile *profile, const struct exp_options *options,
+    const struct prof_sample *sample)
 {
-    const struct exp_options *options = builder->options;
-    const struct prof_profile *profile = builder->tree->profile;
     uint32_t types = prof_profile_value_type_count(profile);
     if (options->unit == EXP_UNIT_SAMPLES || types == 0)
         return exp_sample_is_account(profile, sample) ? 0 : 1;
@@ -177,15 +176,18 @@ static bool add_sample(struct builder *builder, uint32_t id)
     const struct prof_sample *sample = prof_profile_sample(tree->profile, id);
     uint32_t process =
         prof_profile_thread(tree->profile, sample->thread)->process;
-    bool is_below_thread = builder->options->with_threads &&
-                           !exp_sample_is_account(tree->profile, sample);
+    bool is_off_cpu = prof_state_is_off_cpu(sample->state);
+    bool is_below_thread =
+        builder->options->with_threads &&
+        (is_off_cpu || !exp_sample_is_account(tree->profile, sample));
     uint32_t root = is_below_thread ? thread_node(builder, sample->thread)
                                     : process_node(builder, process);
     if (root == EXP_NODE_NONE)
         return false;
 
     uint32_t leaf = root;
-    uint64_t weight = weight_of(builder, sample);
+    uint64_t weight =
+        exp_sample_weight(tree->profile, builder->options, sample);
     if (sample->stack != PROF_NONE) {
         uint32_t at = visit_stack(builder, process, root, sample->stack);
         if (at == TABLE_NONE)
@@ -196,6 +198,8 @@ static bool add_sample(struct builder *builder, uint32_t id)
     }
     struct exp_node *node = node_row(tree, leaf);
     node->self = exp_text_add(node->self, weight);
+    if (is_off_cpu)
+        node->off = exp_text_add(node->off, weight);
     tree->leaves[id] = leaf;
     return true;
 }

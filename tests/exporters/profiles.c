@@ -183,6 +183,53 @@ struct prof_profile *profile_story(void)
 
 /* ---- the others ---- */
 
+/* ---- asleep ---- */
+
+static void spend(
+    struct prof_profile *p, uint32_t thread, uint32_t stack,
+    enum prof_state state, uint64_t ms)
+{
+    struct prof_sample row = {
+        .thread = thread,
+        .stack = stack,
+        .time_ns = (uint64_t)prof_profile_sample_count(p) * PERIOD_NS,
+        .state = (uint8_t)state,
+        .values = {ms * PERIOD_NS}};
+    if (!prof_state_is_off_cpu(state))
+        row.values[1] = row.values[0];
+    (void)prof_profile_add_sample(p, &row);
+}
+
+struct prof_profile *profile_asleep(void)
+{
+    struct prof_profile *p = prof_profile_create();
+    (void)prof_profile_add_value_type(p, "wall", "nanoseconds");
+    (void)prof_profile_add_value_type(p, "cpu", "nanoseconds");
+    struct prof_origin *origin = prof_profile_origin(p);
+    origin->command_line = prof_profile_string(p, "/usr/bin/serve");
+    origin->clock = prof_profile_string(p, "perf cpu-clock");
+    origin->period_ns = PERIOD_NS;
+    uint32_t process = add_process(p, 100, "serve", "/usr/bin/serve");
+    uint32_t first = add_thread(p, process, 100, "serve");
+    uint32_t worker = add_thread(p, process, 101, "worker");
+    uint32_t program = add_module(p, PROF_MODULE_FILE, "/usr/bin/serve");
+    uint32_t libc =
+        add_module(p, PROF_MODULE_FILE, "/lib/x86_64-linux-gnu/libc.so.6");
+    uint32_t entry = native(p, program, 0x1100, "main", "/src/serve.c", 40);
+    uint32_t work = native(p, program, 0x1200, "work", "/src/serve.c", 60);
+    uint32_t wait = native(p, libc, 0x9000, "epoll_wait", "", 0);
+    uint32_t load = native(p, libc, 0x9900, "read", "", 0);
+
+    spend(p, first, STACK(p, entry, wait), PROF_STATE_SLEEPING, 700);
+    spend(p, first, STACK(p, entry, wait), PROF_STATE_ON_CPU, 20);
+    spend(p, first, STACK(p, entry), PROF_STATE_ON_CPU, 280);
+    spend(p, worker, STACK(p, work), PROF_STATE_ON_CPU, 550);
+    spend(p, worker, STACK(p, work, load), PROF_STATE_UNINTERRUPTIBLE, 250);
+    spend(p, worker, account(p, "[runnable]"), PROF_STATE_RUNNABLE, 150);
+    spend(p, worker, account(p, "[off-cpu]"), PROF_STATE_OFF_CPU, 50);
+    return p;
+}
+
 struct prof_profile *profile_two_processes(void)
 {
     struct prof_profile *p = cpu_profile("make all");

@@ -13,6 +13,12 @@
  */
 struct prof_profile *profile_story(void);
 
+/*
+ * Wall time: two threads that run, wait for a CPU, sleep, wait for a disk, and
+ * of one of which the stack was never seen.
+ */
+struct prof_profile *profile_asleep(void);
+
 /* Two processes of one program, each with two threads. */
 struct prof_profile *profile_two_processes(void);
 

@@ -35,6 +35,12 @@ TEST(folded_counts_samples_and_marks_inlined_frames_on_request)
     check_folded(profile_story(), options, "story-samples.folded");
 }
 
+TEST(folded_counts_wall_time_and_leaves_states_to_others)
+{
+    struct exp_options options = {.with_threads = true};
+    check_folded(profile_asleep(), options, "asleep.folded");
+}
+
 TEST(folded_tells_processes_apart_by_pid)
 {
     check_folded(

@@ -58,6 +58,16 @@ TEST(report_text_fits_a_narrow_terminal)
         "story-report-narrow.txt");
 }
 
+TEST(report_tells_time_on_and_off_cpu_apart)
+{
+    check_report(
+        profile_asleep(), (struct exp_report_view){0}, exp_report_write_text,
+        "asleep-report.txt");
+    check_report(
+        profile_asleep(), (struct exp_report_view){0}, exp_report_write_json,
+        "asleep-report.json");
+}
+
 TEST(report_text_lists_processes_and_cleans_what_it_prints)
 {
     struct exp_report_view view = {.callers = "wor", .callees = "nothing\x1b"};

@@ -56,6 +56,12 @@ TEST(svg_shows_frames_heads_and_losses_without_a_script)
     check_svg(profile_story(), (struct exp_options){0}, "story.svg");
 }
 
+TEST(svg_marks_what_of_a_frame_is_off_cpu)
+{
+    struct exp_options options = {.with_threads = true};
+    check_svg(profile_asleep(), options, "asleep.svg");
+}
+
 TEST(svg_can_grow_downwards_with_threads_and_a_title_of_ones_own)
 {
     struct exp_options options = {

@@ -44,6 +44,24 @@ TEST(tree_expands_inlined_functions_below_the_one_that_holds_them)
     prof_profile_destroy(profile);
 }
 
+TEST(tree_knows_what_of_a_node_is_off_cpu)
+{
+    const struct exp_options options = {.with_threads = true};
+    struct prof_profile *profile = profile_asleep();
+    struct exp_tree *tree = exp_tree_create(profile, &options);
+    const struct exp_node *wait =
+        find_node(tree, "serve;serve-100;main;epoll_wait");
+    CHECK_EQ(wait->total, 720000000);
+    CHECK_EQ(wait->off, 700000000);
+    CHECK_EQ(find_node(tree, "serve;worker-101;work")->off, 250000000);
+    CHECK_EQ(find_node(tree, "serve;worker-101")->off, 450000000);
+    CHECK_EQ(exp_tree_node(tree, EXP_NODE_ROOT)->off, 1150000000);
+    /* Whose time it was is known, if not where it was spent. */
+    assert_non_null(find_node(tree, "serve;worker-101;[off-cpu]"));
+    exp_tree_destroy(tree);
+    prof_profile_destroy(profile);
+}
+
 TEST(tree_classes_frames_by_where_their_code_lies)
 {
     static const struct {
