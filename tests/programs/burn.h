@@ -5,7 +5,9 @@
 #ifndef TESTS_PROGRAMS_BURN_H
 #define TESTS_PROGRAMS_BURN_H
 
+#include <inttypes.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
 
 #define NS_PER_SECOND 1000000000ull
@@ -21,6 +23,19 @@ static inline uint64_t clock_ns(clockid_t clock)
 static inline uint64_t thread_cpu_ns(void)
 {
     return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* How long the calling thread has waited for a CPU. */
+static inline uint64_t thread_wait_ns(void)
+{
+    uint64_t used = 0, waited = 0;
+    FILE *file = fopen("/proc/thread-self/schedstat", "r");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%" SCNu64 " %" SCNu64, &used, &waited) != 2)
+        waited = 0;
+    fclose(file);
+    return waited;
 }
 
 /* Some ten microseconds of arithmetic that no compiler can leave out. */

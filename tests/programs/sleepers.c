@@ -1,23 +1,19 @@
 /*
- * Threads whose wall time is known: sleepers SECONDS [IDLE].
+ * Threads whose wall time is known: sleepers SECONDS.
  *
  * One sleeps, one waits for a lock, one for an event, one computes, one does
- * both by turns, one ends early, and the first waits for them. IDLE more just
- * sleep. Prints what each took, in ns, as JSON: wall time, CPU time, and how
- * often it left a CPU of its own accord.
+ * both by turns, one ends early, and the first waits for them. Prints what each
+ * took, in ns, as JSON: wall time, CPU time, time waiting for a CPU.
  */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tests/programs/burn.h"
-
-enum { IDLE_MAX = 10000 };
 
 static uint64_t end_ns;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -27,8 +23,7 @@ struct worker {
     const char *name;
     void (*run)(void);
     pthread_t thread;
-    uint64_t wall_ns, cpu_ns;
-    long switches;
+    uint64_t wall_ns, cpu_ns, wait_ns;
 };
 
 static void sleep_until(uint64_t until_ns)
@@ -98,9 +93,7 @@ static void *run_worker(void *argument)
     struct worker *worker = argument;
     uint64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
     worker->run();
-    struct rusage usage;
-    getrusage(RUSAGE_THREAD, &usage);
-    worker->switches = usage.ru_nvcsw;
+    worker->wait_ns = thread_wait_ns();
     worker->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     worker->wall_ns = clock_ns(CLOCK_MONOTONIC) - begin_ns;
     return NULL;
@@ -114,7 +107,7 @@ __attribute__((noipa)) static void join(struct worker *workers, int count)
 
 int main(int argc, char **argv)
 {
-    static struct worker workers[6 + IDLE_MAX] = {
+    static struct worker workers[] = {
         {.name = "nap", .run = nap},
         {.name = "wait_for_lock", .run = wait_for_lock},
         {.name = "wait_for_event", .run = wait_for_event},
@@ -123,37 +116,30 @@ int main(int argc, char **argv)
         {.name = "by_turns", .run = by_turns}};
     uint64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
     double seconds = argc > 1 ? atof(argv[1]) : 1;
-    int idle = argc > 2 ? atoi(argv[2]) : 0;
-    /* With idle threads to be counted, nobody computes beside them. */
-    int first = idle > 0 ? 6 : 0, count = 6 + idle;
-    pthread_attr_t small;
-    pthread_attr_init(&small);
-    pthread_attr_setstacksize(&small, 65536);
+    int count = sizeof workers / sizeof workers[0];
     end_ns = begin_ns + (uint64_t)(seconds * 1e9);
-    if (pipe(wake_pipe) != 0 || idle > IDLE_MAX)
+    if (pipe(wake_pipe) != 0)
         return 1;
 
     pthread_mutex_lock(&lock);
-    for (int i = first; i < count; i++) {
-        if (i >= 6)
-            workers[i] = (struct worker){.name = "idle", .run = nap};
-        if (pthread_create(
-                &workers[i].thread, &small, run_worker, &workers[i]) != 0)
+    for (int i = 0; i < count; i++) {
+        if (pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) !=
+            0)
             return 1;
     }
     nap();
     pthread_mutex_unlock(&lock);
     if (write(wake_pipe[1], "x", 1) != 1)
         return 1;
-    join(workers + first, count - first);
+    join(workers, count);
 
     printf("{\"threads\": [");
-    for (int i = first; i < count; i++)
+    for (int i = 0; i < count; i++)
         printf(
             "%s{\"name\": \"%s\", \"wall_ns\": %" PRIu64
-            ", \"cpu_ns\": %" PRIu64 ", \"switches\": %ld}",
-            i > first ? ", " : "", workers[i].name, workers[i].wall_ns,
-            workers[i].cpu_ns, workers[i].switches);
+            ", \"cpu_ns\": %" PRIu64 ", \"wait_ns\": %" PRIu64 "}",
+            i > 0 ? ", " : "", workers[i].name, workers[i].wall_ns,
+            workers[i].cpu_ns, workers[i].wait_ns);
     printf(
         "], \"main\": {\"wall_ns\": %" PRIu64 ", \"cpu_ns\": %" PRIu64 "}}\n",
         clock_ns(CLOCK_MONOTONIC) - begin_ns,

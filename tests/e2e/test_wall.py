@@ -1,0 +1,270 @@
+"""Event wall: time asleep, seen from outside, on the right stacks."""
+
+import json
+import shutil
+
+import pytest
+
+import lab
+
+CLOCKS = ("root", "ordinary user", "perf refused")
+SECONDS = 3
+
+# What each thread of the program does, and the function it sleeps in.
+SLEEPS = {
+    "nap": "nap", "wait_for_lock": "wait_for_lock",
+    "wait_for_event": "wait_for_event", "end_early": "end_early",
+    "by_turns": "turn_idle",
+}
+
+
+def public_copy(folder, name):
+    copy = folder / name
+    if not copy.exists():
+        shutil.copy(lab.program(name), copy)
+        copy.chmod(0o755)
+    return copy
+
+
+def record_wall(clock, folder, outputs, name, *arguments, options=()):
+    """record -e wall of one of our programs, where the clock is this one."""
+    words = ["record", "-e", "wall", *options]
+    for path in outputs:
+        words += ["-o", path]
+    if clock == "ordinary user":
+        command = lab.as_nobody(
+            folder / "bin" / "watchfire", *words, "--",
+            public_copy(folder, name), *arguments)
+    else:
+        before = (lab.program("refuse_perf"),) if clock != "root" else ()
+        command = (*before, lab.WATCHFIRE, *words, "--", lab.program(name),
+                   *arguments)
+    result = lab.run(*command)
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+class Walls:
+    """The program's own word, and a recording of it."""
+
+    def __init__(self, clock, folder):
+        self.folded_path = folder / f"walls-{CLOCKS.index(clock)}.folded"
+        self.data_path = self.folded_path.with_suffix(".data")
+        result = record_wall(
+            clock, folder, [self.folded_path, self.data_path], "sleepers",
+            SECONDS, options=("--threads",))
+        told = json.loads(result.stdout)
+        self.threads = {row["name"]: row for row in told["threads"]}
+        self.main = told["main"]
+        self.folded = lab.Folded(self.folded_path)
+        self.report = lab.report(self.data_path)
+        self.total_ns = self.main["wall_ns"] + sum(
+            row["wall_ns"] for row in self.threads.values())
+
+    def of_thread(self, name):
+        """All that stands below the thread that runs this function."""
+        labels = {stack[1] for stack, _ in self.folded.stacks
+                  if name in stack and "run_worker" in stack}
+        assert len(labels) == 1, labels
+        return self.folded.weight(
+            lambda stack: len(stack) > 2 and stack[1] in labels)
+
+    def share(self, wanted):
+        return self.folded.weight(wanted) / self.total_ns
+
+
+@pytest.fixture(scope="module", params=CLOCKS)
+def walls(request, public_folder):
+    return Walls(request.param, public_folder)
+
+
+POINTS = 0.02
+
+
+def test_each_thread_has_its_wall_time(walls):
+    for name, row in walls.threads.items():
+        share = (walls.of_thread(name) - row["wall_ns"]) / walls.total_ns
+        assert abs(share) < POINTS / 2, (name, row)
+
+
+def test_all_of_it_is_the_wall_time_of_all_threads(walls):
+    assert walls.folded.total() / walls.total_ns == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("name", SLEEPS)
+def test_a_sleep_is_where_and_as_long_as_it_was(walls, name):
+    row = walls.threads[name]
+    slept_ns = row["wall_ns"] - row["cpu_ns"] - row["wait_ns"]
+    seen = walls.share(
+        lambda stack: "run_worker" in stack and name in stack
+        and SLEEPS[name] in stack)
+    assert seen == pytest.approx(slept_ns / walls.total_ns, abs=POINTS)
+
+
+@pytest.mark.parametrize("name,busy", (
+    ("compute", "compute"), ("by_turns", "turn_busy")))
+def test_what_runs_is_seen_beside_it(walls, name, busy):
+    told = walls.threads[name]["cpu_ns"] / walls.total_ns
+    seen = walls.share(lambda stack: name in stack and busy in stack)
+    assert seen == pytest.approx(told, abs=POINTS)
+
+
+def test_states_are_told_apart(walls):
+    states = {row["state"]: row["total"] for row in walls.report["states"]}
+    rows = walls.threads.values()
+    told = {
+        "running": sum(row["cpu_ns"] for row in rows),
+        "waiting for a CPU": sum(row["wait_ns"] for row in rows),
+        "sleeping": sum(row["wall_ns"] - row["cpu_ns"] - row["wait_ns"]
+                        for row in rows) + walls.main["wall_ns"],
+    }
+    for state, wanted in told.items():
+        share = states.get(state, 0) / walls.total_ns
+        assert share == pytest.approx(
+            wanted / walls.total_ns, abs=POINTS), state
+
+
+def test_every_stack_reaches_the_first_frame(walls):
+    assert walls.report["quality"]["incomplete_samples"] == 0
+    for stack, _ in walls.folded.stacks:
+        if "run_worker" in stack:
+            assert stack[stack.index("run_worker") - 1] == "start_thread"
+            assert "main" not in stack
+
+
+def test_the_recording_keeps_event_and_states(walls):
+    assert walls.report["value"] == {"name": "wall", "unit": "nanoseconds"}
+    assert walls.report["total"] == walls.folded.total()
+    samples = lab.perf_samples(walls.data_path, "-f")
+    assert sum(sample.period for sample in samples) == walls.report["total"]
+
+
+# ---- stacks ----
+
+# The same waits from code with and without frame pointers.
+@pytest.mark.parametrize("name", ("waits", "waits_O0", "waits_fp"))
+def test_sleepers_of_all_calls_are_seen_whole(tmp_path, name):
+    folded = tmp_path / "waits.folded"
+    data = tmp_path / "waits.data"
+    result = lab.record([folded, data], lab.program(name), 2,
+                        options=("-e", "wall"))
+    assert result.returncode == 0, result.stderr
+    quality = lab.report(data)["quality"]
+    assert quality["incomplete_samples"] <= 0.01 * quality["samples"], quality
+    calls = set()
+    stacks = lab.Folded(folded)
+    for stack, _ in stacks.stacks:
+        if "wait_once" in stack:
+            at = stack.index("wait_once")
+            assert stack[at - 2:at] == ("start_thread", "run_waiter"), stack
+            calls.update(stack[at + 1:at + 2])
+    sleeping = {call for call in calls
+                if call.startswith(("timed_", "endless_"))}
+    # What ends in a jump to the call leaves no frame.
+    assert len(sleeping) >= 25, sorted(sleeping)
+
+
+def idle(code):
+    return (lab.tool("python3"), "-c", code)
+
+
+def test_sleeping_interpreters_are_seen_whole(tmp_path):
+    data, folded = tmp_path / "python.data", tmp_path / "python.folded"
+    result = lab.record([data, folded], *idle(
+        "import queue, threading, time, select\n"
+        "q = queue.Queue()\n"
+        "l = threading.Lock(); l.acquire()\n"
+        "ts = [threading.Thread(target=f, daemon=True) for f in ("
+        "q.get, l.acquire, lambda: time.sleep(9),"
+        "lambda: select.select([], [], [], 9),"
+        "lambda: select.epoll().poll(9))]\n"
+        "[t.start() for t in ts]; time.sleep(1.5)\n"), options=("-e", "wall"))
+    assert result.returncode == 0, result.stderr
+    report = lab.report(data)
+    assert report["quality"]["samples"] > 5
+    assert report["quality"]["incomplete_samples"] == 0
+    # Five threads and the first: 1.5 s of each.
+    seen = lab.Folded(folded)
+    assert seen.inclusive()["Py_BytesMain"] > 1.4e9
+    assert seen.inclusive()["start_thread"] > 5 * 1.4e9
+
+
+# ---- many threads, many processes ----
+
+IDLE = 2000
+
+
+def test_idle_threads_are_not_woken_and_cheap(tmp_path):
+    def measure(event):
+        used = tmp_path / f"used-{event}"
+        result = lab.run(
+            lab.program("timed"), used, lab.WATCHFIRE, "record", "-e", event,
+            "-o", tmp_path / f"{event}.folded", "--", lab.program("idle"), 5,
+            IDLE)
+        assert result.returncode == 0, result.stderr
+        return (sum(map(int, used.read_text().split())),
+                json.loads(result.stdout))
+
+    cpu_ns, _ = measure("cpu")
+    wall_ns, told = measure("wall")
+    # Each left its CPU to sleep; one wake-up each would double that.
+    assert told["switches"] < 1.2 * IDLE
+    # What looking costs, against the seconds it was done for.
+    assert (wall_ns - cpu_ns) / 5e9 < 0.10
+    # All of them, all of the time.
+    folded = lab.Folded(tmp_path / "wall.folded")
+    dozed = folded.inclusive()["doze"]
+    assert dozed / told["lived_ns"] == pytest.approx(1, abs=0.02)
+
+
+def test_children_are_seen_asleep(tmp_path):
+    folded = tmp_path / "children.folded"
+    result = lab.record(
+        [folded], lab.tool("sh"), "-c", "sleep 1 & sleep 1; wait; exec sleep 1",
+        options=("-e", "wall"))
+    assert result.returncode == 0, result.stderr
+    stacks = lab.Folded(folded)
+    asleep = stacks.of_program("sleep").weight(
+        lambda stack: any("nanosleep" in name for name in stack))
+    assert asleep / 1e9 == pytest.approx(3, abs=0.1)
+    waited = stacks.of_program("sh").weight(
+        lambda stack: any("wait" in name for name in stack))
+    assert waited / 1e9 == pytest.approx(1, abs=0.1)
+
+
+def test_preloaded_alone_it_is_a_variable(tmp_path):
+    folded = tmp_path / "alone.folded"
+    result = lab.run(
+        lab.program("sleepers"), 1, env=lab.clean_environment(
+            LD_PRELOAD=str(lab.LIBRARY), WATCHFIRE_EVENT="wall",
+            WATCHFIRE_OUTPUT=str(folded)))
+    assert result.returncode == 0, result.stderr
+    assert lab.Folded(folded).inclusive()["wait_for_event"] > 0.9e9
+
+
+# ---- where looking is refused ----
+
+def test_where_looking_is_refused_it_says_so_and_counts(public_folder):
+    folded = public_folder / "refused.folded"
+    python = lab.tool("python3")
+    # PR_SET_DUMPABLE, 0: a program that keeps its memory to itself.
+    code = ("import ctypes, time; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); "
+            "time.sleep(1)")
+    result = lab.run(*lab.as_nobody(
+        public_folder / "bin" / "watchfire", "record", "-e", "wall",
+        "-o", folded, "--", python, "-c", code))
+    assert result.returncode == 0, result.stderr
+    _, remarks = lab.summary_and_remarks(result.stderr)
+    assert sum("refuses a look" in line for line in remarks) == 1
+    off_cpu = lab.Folded(folded).weight(lambda stack: stack[-1] == "[off-cpu]")
+    assert off_cpu / 1e9 == pytest.approx(1, abs=0.1)
+
+
+def test_where_memory_is_refused_a_file_is_read(tmp_path):
+    """process_vm_readv() refused by a filter: /proc/PID/mem serves as well."""
+    folded = tmp_path / "filtered.folded"
+    result = lab.run(
+        lab.program("refuse_perf"), "--memory", lab.WATCHFIRE, "record",
+        "-e", "wall", "-o", folded, "--", lab.program("sleepers"), 1)
+    assert result.returncode == 0, result.stderr
+    assert lab.Folded(folded).inclusive()["wait_for_event"] > 0.9e9
