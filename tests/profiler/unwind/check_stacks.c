@@ -1,15 +1,16 @@
 /*
- * check_stacks PROGRAM [ARG...]: the stacks of a sleeping program against
- * elfutils' eu-stack.
+ * check_stacks eu-stack|gdb PROGRAM [ARG...]: the stacks of a sleeping program
+ * against those that elfutils, or gdb, finds.
  *
  * The program is started and given until it sleeps; then every thread is
- * unwound from outside, and eu-stack is asked for the same process.
+ * unwound from outside, and the other is asked for the same process.
  *
  * Exit status 0 when all threads agree, 1 when one does not, 77 when the
- * program, eu-stack or the permission to look is missing.
+ * program, the other unwinder or the permission to look is missing.
  *
  * Ruling: eu-stack stops where it does not know a module (a JIT's code); of
- * such a thread the frames that it has are compared.
+ * such a thread the frames that it has are compared. gdb guesses there, by the
+ * bytes of the code, and is not asked about such programs.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -135,7 +136,7 @@ static void compare_frame(struct thread *thread, uint32_t index, uint64_t pc)
         thread->differs = true;
         fprintf(
             stderr,
-            "thread %d, frame %u: eu-stack %" PRIx64 ", ours %" PRIx64
+            "thread %d, frame %u: theirs %" PRIx64 ", ours %" PRIx64
             " (%u frames, end %u)\n",
             (int)thread->tid, index, pc,
             index < thread->walk.count
@@ -146,7 +147,8 @@ static void compare_frame(struct thread *thread, uint32_t index, uint64_t pc)
     thread->compared = index + 1;
 }
 
-/* "TID 123:" and then lines of "#0  0x00007f... name". */
+/* "TID 123:" and then lines of "#0  0x00007f... name", by gdb_frames.py too.
+ */
 static void compare_all(FILE *pipe)
 {
     struct thread *thread = NULL;
@@ -177,7 +179,23 @@ static int judge(void)
     return compared == 0 ? SKIP : result;
 }
 
-static int check(pid_t pid)
+static FILE *ask(const char *oracle, pid_t pid)
+{
+    char command[4200];
+    if (strcmp(oracle, "gdb") == 0)
+        (void)snprintf(
+            command, sizeof command,
+            "gdb -nx -batch -iex 'set debuginfod enabled off' -p %d "
+            "-x '" GDB_FRAMES "' 2>/dev/null",
+            (int)pid);
+    else
+        (void)snprintf(
+            command, sizeof command, "eu-stack -n 250 -p %d 2>/dev/null",
+            (int)pid);
+    return popen(command, "r");
+}
+
+static int check(const char *oracle, pid_t pid)
 {
     if (!wait_asleep(pid))
         return SKIP;
@@ -189,10 +207,7 @@ static int check(pid_t pid)
     if (!is_walked)
         return SKIP;
     pause_ms(50); /* back to sleep, at the same place */
-    char command[64];
-    (void)snprintf(
-        command, sizeof command, "eu-stack -n 250 -p %d 2>/dev/null", (int)pid);
-    FILE *pipe = popen(command, "r");
+    FILE *pipe = ask(oracle, pid);
     if (pipe == NULL)
         return SKIP;
     compare_all(pipe);
@@ -202,14 +217,14 @@ static int check(pid_t pid)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2)
+    if (argc < 3)
         return 2;
     pid_t pid = fork();
     if (pid == 0) {
-        (void)execvp(argv[1], argv + 1);
+        (void)execvp(argv[2], argv + 2);
         _exit(SKIP);
     }
-    int result = check(pid);
+    int result = check(argv[1], pid);
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);
     return result;
