@@ -12,12 +12,13 @@ static bool find_stack(
 {
     if (!prof_stacks_find(&cfi->stacks, address, low, high))
         return false;
-    if (__builtin_expect(cfi->clips_stacks, 0)) {
-        uint64_t top = prof_thread_pointer();
-        if (top > address && top < *high)
-            *high = top;
-    }
-    return true;
+    if (__builtin_expect(!cfi->clips_stacks, 1))
+        return true;
+    uint64_t top = prof_thread_pointer();
+    if (top - *low >= *high - *low)
+        return true; /* another stack: an alternate one, a fiber's */
+    *high = top;
+    return address < top;
 }
 
 /* Another stack: what a signal on an alternate stack has interrupted. */

@@ -38,7 +38,10 @@ static bool has_rules(
 
 /*
  * Where nothing covers the call, a function may begin at the return address:
- * one that nobody called, like makecontext's last one.
+ * a signal restorer, or one that nobody called and that is to run when its
+ * callee returns, as makecontext() arranges it for a fiber. Its CFI takes the
+ * word behind its own address for another return address, which is what the
+ * fiber was given instead (glibc before 2.38).
  */
 enum prof_found prof_lookup_rules(
     const struct prof_text *text, uint64_t key, struct prof_lookup *lookup)
@@ -47,9 +50,10 @@ enum prof_found prof_lookup_rules(
         return PROF_FOUND_RULES;
     if (is_sigreturn(text, key))
         return PROF_FOUND_SIGRETURN;
-    return has_rules(text, key, lookup) && lookup->fde.start == key
-               ? PROF_FOUND_RULES
-               : PROF_FOUND_NOTHING;
+    if (!has_rules(text, key, lookup) || lookup->fde.start != key)
+        return PROF_FOUND_NOTHING;
+    return lookup->rows.rules.is_signal_frame ? PROF_FOUND_RULES
+                                              : PROF_FOUND_FIRST;
 }
 
 static const struct prof_row_table *table_of(
@@ -79,6 +83,8 @@ static uint32_t row_in_text(
             prof_row_encode(&lookup.rows.rules, lookup.source), pc);
     case PROF_FOUND_SIGRETURN:
         return prof_row_make(PROF_ROW_FULL, 0, 0);
+    case PROF_FOUND_FIRST:
+        return prof_row_make(PROF_ROW_END, 0, 0);
     default:
         return prof_row_make(PROF_ROW_NONE, 0, 0);
     }

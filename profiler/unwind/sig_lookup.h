@@ -21,6 +21,7 @@ enum prof_found {
     PROF_FOUND_NOTHING,
     PROF_FOUND_RULES,
     PROF_FOUND_SIGRETURN, /* a signal restorer without CFI, by its code */
+    PROF_FOUND_FIRST,     /* a function that nobody called: no caller */
 };
 
 /* Scratch, which the caller places: 1.3 KiB. */

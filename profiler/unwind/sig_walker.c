@@ -219,6 +219,8 @@ __attribute__((noinline)) static enum prof_step step_full(
         end =
             prof_step_apply(&lookup.rows.rules, lookup.source, regs, w->reader);
         is_signal_frame = lookup.rows.rules.is_signal_frame;
+    } else if (found == PROF_FOUND_FIRST) {
+        end = PROF_STEP_END;
     } else if (found == PROF_FOUND_SIGRETURN) {
         end = prof_step_sigreturn(regs, w->reader);
         is_signal_frame = true;
