@@ -9,9 +9,6 @@ import pytest
 
 import lab
 
-# Nothing is left behind, and no test answers from what another one read.
-os.environ["WATCHFIRE_CACHE"] = "off"
-
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_running():

@@ -1,0 +1,143 @@
+"""The cache of indexes, as a user meets it: where it is, and that it changes
+nothing but the time."""
+
+import os
+import pwd
+import stat
+import subprocess
+
+import pytest
+
+import lab
+
+PROGRAM = lab.WATCHFIRE  # has debug information, whatever the build
+
+
+@pytest.fixture(scope="module")
+def addresses():
+    """Starts of some functions of PROGRAM."""
+    lines = lab.run(lab.tool("nm"), PROGRAM).stdout.splitlines()
+    rows = [line.split() for line in lines]
+    return [row[0] for row in rows if len(row) == 3 and row[1] in "tT"][::40]
+
+
+def environment(**more):
+    """Where nothing says where a cache would be, but for `more`."""
+    kept = lab.clean_environment()
+    for name in ("HOME", "XDG_CACHE_HOME", "WATCHFIRE_CACHE"):
+        kept.pop(name, None)
+    return {**kept, **{name: str(value) for name, value in more.items()}}
+
+
+def symbolize(addresses, env):
+    result = lab.run(lab.WATCHFIRE, "symbolize", "-afi", "-e", PROGRAM,
+                     *addresses, env=env)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout
+
+
+def indexes(folder):
+    return list(folder.glob("*.index")) if folder.is_dir() else []
+
+
+def index_program(addresses, folder, env):
+    """Ask once, and stay until the index is there: it is made by idle
+    processors only."""
+    child = subprocess.Popen(
+        [str(lab.WATCHFIRE), "symbolize", "-e", str(PROGRAM)], env=env,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child.stdin.write(addresses[0] + "\n")
+    child.stdin.flush()
+    assert child.stdout.readline()
+    lab.wait_until(lambda: indexes(folder), seconds=lab.PATIENCE)
+    child.stdin.close()
+    assert child.wait(lab.PATIENCE) == 0
+    child.stdout.close()
+    assert len(indexes(folder)) == 1
+
+
+@pytest.mark.parametrize("name, below", [
+    ("WATCHFIRE_CACHE", "."), ("XDG_CACHE_HOME", "watchfire"),
+    ("HOME", ".cache/watchfire")])
+def test_an_index_is_kept_where_the_settings_say(
+        tmp_path, addresses, name, below):
+    env = environment(**{name: tmp_path})
+    folder = tmp_path / below
+    wanted = symbolize(addresses, environment())
+    index_program(addresses, folder, env)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert symbolize(addresses, env) == wanted
+    assert [path.suffix for path in folder.iterdir()] == [".index"]
+
+
+def test_an_index_is_used_again(tmp_path, addresses):
+    env = environment(WATCHFIRE_CACHE=tmp_path)
+    index_program(addresses, tmp_path, env)
+    (index,) = indexes(tmp_path)
+    os.utime(index, (1, 1))
+    symbolize(addresses, env)
+    assert index.stat().st_atime > 1
+    assert index.stat().st_mtime == 1  # the same file
+
+
+def test_the_cache_can_be_switched_off(tmp_path, addresses):
+    symbolize(addresses, environment(HOME=tmp_path, WATCHFIRE_CACHE="off"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_left_in_the_home_of_another_user(tmp_path, addresses):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, as sudo gives it")
+    nobody = pwd.getpwnam("nobody")
+    os.chown(tmp_path, nobody.pw_uid, nobody.pw_gid)
+    os.chmod(tmp_path, 0o777)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        symbolize(addresses, environment(**{name: tmp_path}))
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["/proc/nowhere", "/dev/null", "relative/a"])
+def test_a_cache_that_cannot_be_used_is_no_failure(addresses, folder):
+    wanted = symbolize(addresses, environment())
+    assert symbolize(addresses, environment(WATCHFIRE_CACHE=folder)) == wanted
+
+
+def test_a_damaged_index_changes_no_answer(tmp_path, addresses):
+    env = environment(WATCHFIRE_CACHE=tmp_path)
+    wanted = symbolize(addresses, environment())
+    index_program(addresses, tmp_path, env)
+    (index,) = indexes(tmp_path)
+    whole = index.read_bytes()
+    step = len(whole) // 12
+    for offset in range(0, len(whole), step):
+        damaged = bytearray(whole)
+        for at in range(offset, min(offset + step, len(whole)), 64):
+            damaged[at] ^= 0xff
+        index.unlink(missing_ok=True)
+        index.write_bytes(damaged)
+        index.chmod(0o600)
+        assert symbolize(addresses, env) == wanted
+
+
+def test_modules_are_indexed_while_the_program_runs(tmp_path):
+    """It ends when it sees an index, and so before anything is looked up."""
+    cache = tmp_path / "cache"
+    cache.mkdir(mode=0o700)
+    script = f"""
+import pathlib, time
+end = time.monotonic() + {lab.PATIENCE}
+folder = pathlib.Path({str(cache)!r})
+while time.monotonic() < end:
+    if list(folder.glob("*.index")):
+        print("seen")
+        break
+"""
+    python = lab.tool("python3.11d")
+    result = lab.record([tmp_path / "out.folded"], python, "-c", script,
+                        env=environment(WATCHFIRE_CACHE=cache),
+                        timeout=2 * lab.PATIENCE)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "seen\n"
+    names = lab.Folded(tmp_path / "out.folded").inclusive()
+    assert "_PyEval_EvalFrameDefault" in names
