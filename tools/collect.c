@@ -194,7 +194,8 @@ static bool is_over(struct collect *collect)
     uint64_t end_ns =
         clock_now_ns(CLOCK_MONOTONIC) + GRACE_MS * UINT64_C(1000000);
     while (prof_collector_stats(collect->session.collector).live == 0) {
-        if (clock_now_ns(CLOCK_MONOTONIC) >= end_ns)
+        if (prof_collector_is_deserted(collect->session.collector) ||
+            clock_now_ns(CLOCK_MONOTONIC) >= end_ns)
             return true;
         serve(collect, GRACE_MS);
     }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/collector/children.h"
 #include "profiler/collector/listener.h"
 #include "profiler/collector/target.h"
 
@@ -32,6 +33,7 @@ struct prof_collector {
     const char *refusal;      /* borrowed */
     int leaving[LEAVING_MAX]; /* connections to answer when all is written */
     unsigned leaving_count;
+    bool is_deserted; /* the only process there was leaves nobody behind */
     struct prof_collector_stats stats;
 };
 
@@ -249,6 +251,8 @@ static void answer_bye(
     struct prof_collector *collector, const struct prof_request *bye)
 {
     struct prof_target **at = find_target(collector, bye->pid);
+    collector->is_deserted =
+        collector->stats.processes == 1 && !prof_has_children(bye->pid);
     if (*at != NULL)
         remove_target(collector, at);
     if (collector->targets == NULL && collector->leaving_count < LEAVING_MAX) {
@@ -399,6 +403,11 @@ void prof_collector_finish(struct prof_collector *collector)
     prof_listener_close(&collector->listener);
     while (collector->targets != NULL)
         remove_target(collector, &collector->targets);
+}
+
+bool prof_collector_is_deserted(const struct prof_collector *collector)
+{
+    return collector->is_deserted && collector->stats.processes == 1;
 }
 
 void prof_collector_close_tree(

@@ -84,6 +84,12 @@ void prof_collector_close_tree(
 void prof_collector_release(
     struct prof_collector *collector, const char *failure);
 
+/*
+ * Whether nobody can say HELLO any more: there was one process, which has said
+ * BYE and had no child then.
+ */
+bool prof_collector_is_deserted(const struct prof_collector *collector);
+
 struct prof_collector_stats prof_collector_stats(
     const struct prof_collector *collector);
 

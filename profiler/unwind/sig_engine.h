@@ -7,9 +7,9 @@
  *   1. mmap PROF_CFI_ENGINE_BYTES, zeroed, shared with the collector or
  *      private. In ordinary pages it costs what is touched: 0.5 MiB for a full
  *      row cache, 6 KiB for each of the first 64 threads, 20 KiB for a hundred
- *      modules. Aligned to its size and with MADV_HUGEPAGE it is one page; that
- *      halves a walk with cold caches, which else waits for address
- *      translation.
+ *      modules. Aligned to its size and with MADV_HUGEPAGE it is one page:
+ *      that makes a walk in cc1plus 6.0 us instead of 7.0, but costs every
+ *      process 2 MiB, and their zeroing; the preload shell goes without.
  *   2. prof_cfi_engine_init().
  *   3. Publish the executable ranges (modules.h) and the stack of every
  *      thread that will be sampled (stacks.h).
