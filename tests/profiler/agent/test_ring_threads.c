@@ -87,3 +87,40 @@ TEST(ring_loses_nothing_uncounted_with_four_writers_and_a_reader)
     CHECK_EQ(pair->malformed, 0);
     drop_ring(pair);
 }
+
+/* ---- many writers, nobody reads ---- */
+
+enum { CROWD = 64, BLOCKS_EACH = WIRE_BLOCK_COUNT / CROWD };
+
+static void *fill_share(void *context)
+{
+    struct ring_pair *pair = context;
+    for (unsigned i = 0; i < BLOCKS_EACH; i++) {
+        struct prof_claim claim = prof_ring_claim(&pair->writer, 16, 1);
+        if (claim.bytes != NULL)
+            prof_ring_commit(&pair->writer, &claim);
+    }
+    return NULL;
+}
+
+TEST(ring_loses_nothing_to_64_writers_while_there_is_room)
+{
+    struct ring_pair *pair = make_ring();
+    pthread_t threads[CROWD];
+    pair->dead_tid = UINT32_MAX;
+    for (unsigned i = 0; i < CROWD; i++)
+        CHECK_OK(pthread_create(&threads[i], NULL, fill_share, pair));
+    for (unsigned i = 0; i < CROWD; i++)
+        CHECK_OK(pthread_join(threads[i], NULL));
+    for (int reason = 0; reason < WIRE_LOSS_COUNT; reason++)
+        CHECK_EQ(ring_loss(pair, (enum wire_loss)reason), 0);
+
+    /* To the last block; the next one is the first loss. */
+    CHECK(prof_ring_claim(&pair->writer, 16, 1).bytes == NULL);
+    CHECK_EQ(ring_loss(pair, WIRE_LOSS_FULL), 1);
+    uint32_t count = 0;
+    while (read_ring(pair) > 0)
+        count++;
+    CHECK_EQ(count, WIRE_BLOCK_COUNT);
+    drop_ring(pair);
+}
