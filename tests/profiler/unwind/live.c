@@ -82,24 +82,13 @@ void live_remove_stack(struct prof_cfi_engine *cfi)
     prof_stacks_remove(&cfi->stacks, start);
 }
 
-/* Twice what is needed has an aligned part; the rest is given back. */
-static void *map_aligned(size_t size)
-{
-    char *all = mmap(
-        NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-        0);
-    if (all == MAP_FAILED)
-        abort();
-    size_t before = -(uintptr_t)all & (size - 1);
-    (void)munmap(all, before);
-    (void)munmap(all + before + size, size - before);
-    return all + before;
-}
-
 struct prof_cfi_engine *live_create(void)
 {
-    struct prof_cfi_engine *cfi = map_aligned(PROF_CFI_ENGINE_BYTES);
-    (void)madvise(cfi, PROF_CFI_ENGINE_BYTES, MADV_HUGEPAGE);
+    struct prof_cfi_engine *cfi = mmap(
+        NULL, PROF_CFI_ENGINE_BYTES, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (cfi == MAP_FAILED)
+        abort();
     prof_cfi_engine_init(cfi);
     if (!live_publish(cfi, NULL))
         abort();
