@@ -1,6 +1,7 @@
 /* Making indexes in the background. */
 #include "symbolizer/builder.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,6 +22,9 @@
 #define PATIENCE_MIN_NS UINT64_C(200000000)
 #define PATIENCE_MAX_NS UINT64_C(2000000000)
 
+/* How long the thread may go without a processor. */
+#define STARVED_NS      UINT64_C(20000000)
+
 /* How often the estimate is made anew. */
 #define GLANCE_NS       UINT64_C(10000000)
 
@@ -31,14 +35,24 @@ struct request {
     size_t build_id_bytes;
 };
 
+/*
+ * The thread may get no processor for as long as others want it, so nobody
+ * waits for it but where it says: not for the lock when a module is wanted, and
+ * not for its end. Whoever of the two sides leaves last frees the builder.
+ */
 struct sym_builder {
-    const struct sym_cache *cache;
+    struct sym_cache cache; /* with a descriptor of its own */
     char **debug_dirs;
     uint64_t begin_ns; /* of the first request */
     bool has_thread;
     pthread_t thread;
     struct sym_survey_progress progress;
-    _Atomic uint64_t request_ns; /* when the present one was begun */
+    /* When the present request was begun, by two clocks. */
+    _Atomic uint64_t request_ns, request_cpu_ns;
+
+    /* Held while files are written: a builder that was destroyed writes none.
+     */
+    pthread_mutex_t storing;
 
     pthread_mutex_t lock; /* over what follows */
     pthread_cond_t changed;
@@ -80,10 +94,30 @@ static enum status store(
     return status;
 }
 
+/* The index of a source, up to writing it. */
+static enum status survey(
+    const struct sym_cache *cache, struct sym_module *module,
+    const struct sym_fingerprint *fingerprint,
+    struct sym_survey_progress *progress, pthread_mutex_t *storing,
+    struct diag *diag)
+{
+    struct sym_index_writer writer;
+    enum status status = sym_survey_module(module, &writer, progress, diag);
+    if (status == STATUS_OK) {
+        pthread_mutex_lock(storing);
+        status = atomic_load(&progress->is_cancelled)
+                     ? fail(diag, STATUS_LIMIT, "no index: cancelled")
+                     : store(cache, fingerprint, &writer, diag);
+        pthread_mutex_unlock(storing);
+    }
+    sym_index_writer_fini(&writer);
+    return status;
+}
+
 static enum status make(
     const struct sym_cache *cache, const char *const *debug_dirs,
     const struct sym_source *source, struct sym_survey_progress *progress,
-    struct diag *diag)
+    pthread_mutex_t *storing, struct diag *diag)
 {
     struct sym_options options = {.debug_dirs = debug_dirs};
     struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
@@ -97,13 +131,8 @@ static enum status make(
         status = fail(
             diag, STATUS_UNSUPPORTED, "'%s' has no code to index",
             source->path);
-    if (status == STATUS_OK && !is_kept(cache, &fingerprint)) {
-        struct sym_index_writer writer;
-        status = sym_survey_module(module, &writer, progress, diag);
-        if (status == STATUS_OK)
-            status = store(cache, &fingerprint, &writer, diag);
-        sym_index_writer_fini(&writer);
-    }
+    if (status == STATUS_OK && !is_kept(cache, &fingerprint))
+        status = survey(cache, module, &fingerprint, progress, storing, diag);
     sym_symbolizer_destroy(symbolizer);
     return status;
 }
@@ -113,7 +142,8 @@ enum status sym_builder_make(
     const struct sym_source *source, struct diag *diag)
 {
     struct sym_survey_progress unwatched = {0};
-    return make(cache, debug_dirs, source, &unwatched, diag);
+    pthread_mutex_t storing = PTHREAD_MUTEX_INITIALIZER;
+    return make(cache, debug_dirs, source, &unwatched, &storing, diag);
 }
 
 /* ---- the thread ---- */
@@ -124,6 +154,19 @@ static void fini_request(struct request *request)
     free(request->alternative);
 }
 
+static void free_builder(struct sym_builder *builder)
+{
+    for (uint32_t i = 0; i < builder->requests.count; i++)
+        fini_request(table_row(&builder->requests, i));
+    table_fini(&builder->requests);
+    (void)pthread_cond_destroy(&builder->changed);
+    (void)pthread_mutex_destroy(&builder->lock);
+    (void)pthread_mutex_destroy(&builder->storing);
+    sym_dirs_free(builder->debug_dirs);
+    sym_cache_close(&builder->cache);
+    free(builder);
+}
+
 static void serve(struct sym_builder *builder, const struct request *request)
 {
     struct sym_source source = {
@@ -131,9 +174,13 @@ static void serve(struct sym_builder *builder, const struct request *request)
         .alternative = request->alternative,
         .build_id = request->build_id,
         .build_id_bytes = request->build_id_bytes};
+    atomic_store(&builder->progress.done, 0);
+    atomic_store(
+        &builder->request_cpu_ns, clock_now_ns(CLOCK_THREAD_CPUTIME_ID));
+    atomic_store(&builder->request_ns, clock_now_ns(CLOCK_MONOTONIC));
     enum status ignored = make(
-        builder->cache, (const char *const *)builder->debug_dirs, &source,
-        &builder->progress, NULL);
+        &builder->cache, (const char *const *)builder->debug_dirs, &source,
+        &builder->progress, &builder->storing, NULL);
     (void)ignored; /* the next command will try again */
 }
 
@@ -153,14 +200,13 @@ static void *run(void *context)
         struct request request = *(struct request *)table_row(
             &builder->requests, builder->done_count);
         pthread_mutex_unlock(&builder->lock);
-        atomic_store(&builder->progress.done, 0);
-        atomic_store(&builder->request_ns, clock_now_ns(CLOCK_MONOTONIC));
         serve(builder, &request);
         pthread_mutex_lock(&builder->lock);
         builder->done_count++;
         pthread_cond_broadcast(&builder->changed);
     }
     pthread_mutex_unlock(&builder->lock);
+    free_builder(builder);
     return NULL;
 }
 
@@ -184,27 +230,40 @@ struct sym_builder *sym_builder_create(
     struct sym_builder *builder = calloc(1, sizeof *builder);
     if (builder == NULL)
         return NULL;
-    builder->cache = cache;
+    builder->cache = *cache;
+    builder->cache.folder = fcntl(cache->folder, F_DUPFD_CLOEXEC, 0);
     builder->requests.row_bytes = sizeof(struct request);
     builder->debug_dirs = sym_dirs_copy(debug_dirs);
-    if (builder->debug_dirs == NULL) {
-        free(builder);
-        return NULL;
-    }
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&builder->changed, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&builder->lock, NULL);
-    return builder;
+    (void)pthread_mutex_init(&builder->storing, NULL);
+    if (builder->debug_dirs != NULL && builder->cache.folder >= 0)
+        return builder;
+    free_builder(builder);
+    return NULL;
 }
 
-void sym_builder_want(
+/* Add a copy, unless the thread has the lock. */
+static bool add_request(
+    struct sym_builder *builder, const struct request *request)
+{
+    if (pthread_mutex_trylock(&builder->lock) != 0)
+        return false;
+    bool is_added = table_add(&builder->requests, request) != TABLE_NONE;
+    pthread_cond_broadcast(&builder->changed);
+    pthread_mutex_unlock(&builder->lock);
+    return is_added;
+}
+
+bool sym_builder_want(
     struct sym_builder *builder, const struct sym_source *source)
 {
     if (source->kind != SYM_FILE || source->image != NULL)
-        return;
+        return true;
     struct request request = {.build_id_bytes = source->build_id_bytes};
     if (request.build_id_bytes > SYM_BUILD_ID_BYTES)
         request.build_id_bytes = SYM_BUILD_ID_BYTES;
@@ -214,19 +273,33 @@ void sym_builder_want(
     if (source->alternative != NULL)
         request.alternative = strdup(source->alternative);
 
-    pthread_mutex_lock(&builder->lock);
-    bool is_added =
-        request.path != NULL &&
-        (request.alternative != NULL) == (source->alternative != NULL) &&
-        table_add(&builder->requests, &request) != TABLE_NONE;
-    pthread_cond_broadcast(&builder->changed);
-    pthread_mutex_unlock(&builder->lock);
-    if (!is_added)
+    if (request.path == NULL ||
+        (request.alternative == NULL) != (source->alternative == NULL) ||
+        !add_request(builder, &request)) {
         fini_request(&request);
-    if (!is_added || builder->has_thread)
-        return;
-    builder->begin_ns = clock_now_ns(CLOCK_MONOTONIC);
-    (void)start_thread(builder);
+        return false;
+    }
+    if (!builder->has_thread) {
+        builder->begin_ns = clock_now_ns(CLOCK_MONOTONIC);
+        (void)start_thread(builder);
+    }
+    return true;
+}
+
+/* ---- the end ---- */
+
+/* Whether the present request gets less than a quarter of a processor. */
+static bool is_starved(struct sym_builder *builder, uint64_t now)
+{
+    uint64_t begun = atomic_load(&builder->request_ns);
+    clockid_t clock;
+    if (begun == 0)
+        begun = builder->begin_ns;
+    if (now < begun + STARVED_NS ||
+        pthread_getcpuclockid(builder->thread, &clock) != 0)
+        return false;
+    uint64_t used = clock_now_ns(clock) - atomic_load(&builder->request_cpu_ns);
+    return used < (now - begun) / 4;
 }
 
 /* What the present index still takes, by what it has taken; 0: unknown. */
@@ -252,8 +325,8 @@ static void wait_until_done(struct sym_builder *builder)
 {
     uint64_t now = clock_now_ns(CLOCK_MONOTONIC);
     uint64_t end = patience_end(builder, now);
-    pthread_mutex_lock(&builder->lock);
     while (builder->done_count < builder->requests.count &&
+           !is_starved(builder, now) &&
            now + remaining_ns(builder, now) < end) {
         uint64_t glance = now + GLANCE_NS;
         struct timespec until = {
@@ -262,25 +335,23 @@ static void wait_until_done(struct sym_builder *builder)
         (void)pthread_cond_timedwait(&builder->changed, &builder->lock, &until);
         now = clock_now_ns(CLOCK_MONOTONIC);
     }
-    builder->is_ending = true;
-    atomic_store(&builder->progress.is_cancelled, true);
-    pthread_cond_broadcast(&builder->changed);
-    pthread_mutex_unlock(&builder->lock);
 }
 
 void sym_builder_destroy(struct sym_builder *builder)
 {
     if (builder == NULL)
         return;
-    if (builder->has_thread) {
-        wait_until_done(builder);
-        (void)pthread_join(builder->thread, NULL);
+    if (!builder->has_thread) {
+        free_builder(builder);
+        return;
     }
-    for (uint32_t i = 0; i < builder->requests.count; i++)
-        fini_request(table_row(&builder->requests, i));
-    table_fini(&builder->requests);
-    (void)pthread_cond_destroy(&builder->changed);
-    (void)pthread_mutex_destroy(&builder->lock);
-    sym_dirs_free(builder->debug_dirs);
-    free(builder);
+    (void)pthread_detach(builder->thread);
+    pthread_mutex_lock(&builder->lock);
+    wait_until_done(builder);
+    pthread_mutex_lock(&builder->storing);
+    atomic_store(&builder->progress.is_cancelled, true);
+    pthread_mutex_unlock(&builder->storing);
+    builder->is_ending = true; /* and the thread frees it */
+    pthread_cond_broadcast(&builder->changed);
+    pthread_mutex_unlock(&builder->lock);
 }

@@ -10,7 +10,7 @@
  * soon: by what has been done so far, within as long as the command has lived
  * since the first module was asked for. Whoever spent that much on doing
  * without can spend it once more on never doing without again. What would take
- * longer is thrown away.
+ * longer is thrown away, and a thread that gets no processor is not waited for.
  */
 #ifndef SYMBOLIZER_BUILDER_H
 #define SYMBOLIZER_BUILDER_H
@@ -23,21 +23,24 @@
 struct sym_builder;
 
 /*
- * `cache` must outlive the builder; `debug_dirs` are copied. The thread begins
- * with the first module. NULL when out of memory.
+ * Both are copied. The thread begins with the first module. NULL when out of
+ * memory or descriptors.
  */
 struct sym_builder *sym_builder_create(
     const struct sym_cache *cache, const char *const *debug_dirs);
 
 /*
  * Have an index made of this file, if it has debug information and there is
- * none yet. The source is copied; one with an image is refused. Nothing is
+ * none yet. The source is copied; one with an image has no index. Nothing is
  * said of failures: there will be no index.
+ *
+ *   returns  false when it could not be taken at this moment; never waits
  */
-void sym_builder_want(
+bool sym_builder_want(
     struct sym_builder *builder, const struct sym_source *source);
 
-/* Wait if it is worth it, then end the thread. */
+/* Wait if it is worth it. No file is made after this; the thread ends when it
+   next gets a processor. */
 void sym_builder_destroy(struct sym_builder *builder);
 
 /*

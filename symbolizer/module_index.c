@@ -111,13 +111,12 @@ void sym_module_index_want(struct sym_module *module)
     struct sym_module_index *own = &module->index;
     if (!own->is_possible || own->is_wanted || module->shared->builder == NULL)
         return;
-    own->is_wanted = true;
     struct sym_source source = {
         .path = module->path,
         .alternative = module->image.path,
         .build_id = module->image.build_id,
         .build_id_bytes = module->image.build_id_bytes};
-    sym_builder_want(module->shared->builder, &source);
+    own->is_wanted = sym_builder_want(module->shared->builder, &source);
 }
 
 void sym_module_index_fini(struct sym_module *module)

@@ -256,9 +256,10 @@ enum status sym_module_open(
     return STATUS_OK;
 }
 
-void sym_symbolizer_foresee(
+bool sym_symbolizer_foresee(
     struct sym_symbolizer *symbolizer, const struct sym_source *source)
 {
-    if (symbolizer->shared.builder != NULL && !symbolizer->shared.names_only)
-        sym_builder_want(symbolizer->shared.builder, source);
+    return symbolizer->shared.builder == NULL ||
+           symbolizer->shared.names_only ||
+           sym_builder_want(symbolizer->shared.builder, source);
 }

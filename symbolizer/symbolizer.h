@@ -126,8 +126,10 @@ MUST_CHECK enum status sym_module_open(
  * This file will be asked about: have its index made in the background, with
  * processor time that nobody else wants. Nothing happens where there is one
  * already, or no cache. The source is copied.
+ *
+ *   returns  false when it could not be taken at this moment; never waits
  */
-void sym_symbolizer_foresee(
+bool sym_symbolizer_foresee(
     struct sym_symbolizer *symbolizer, const struct sym_source *source);
 
 /*

@@ -63,9 +63,10 @@ void session_sync(struct session *session)
 {
     outputs_sync(&session->outputs, session->profile);
     uint32_t count = prof_profile_module_count(session->profile);
-    for (; session->foreseen < count; session->foreseen++)
-        foresee_module(
-            session->profile, session->symbolizer, session->foreseen);
+    while (session->foreseen < count &&
+           foresee_module(
+               session->profile, session->symbolizer, session->foreseen))
+        session->foreseen++;
 }
 
 void session_settle(struct session *session)

@@ -111,15 +111,15 @@ static struct sym_module *open_module(const struct work *work, uint32_t id)
     return module;
 }
 
-void foresee_module(
+bool foresee_module(
     const struct prof_profile *profile, struct sym_symbolizer *symbolizer,
     uint32_t module)
 {
     char path[PATH_MAX];
     if (prof_profile_module(profile, module)->kind != PROF_MODULE_FILE)
-        return;
+        return true;
     struct sym_source source = source_of(profile, module, path, sizeof path);
-    sym_symbolizer_foresee(symbolizer, &source);
+    return sym_symbolizer_foresee(symbolizer, &source);
 }
 
 /* "[module+0xADDRESS]" as a string of the profile. */

@@ -2,6 +2,8 @@
 #ifndef TOOLS_SYMBOLIZE_PROFILE_H
 #define TOOLS_SYMBOLIZE_PROFILE_H
 
+#include <stdbool.h>
+
 #include "profiler/base/status.h"
 #include "profiler/profile.h"
 #include "symbolizer/symbolizer.h"
@@ -27,9 +29,9 @@ MUST_CHECK enum status symbolize_profile(
 
 /*
  * Tell the symbolizer that a module of the profile will be asked about. Costs
- * a copy of its name.
+ * a copy of its name; false when it is to be told again later.
  */
-void foresee_module(
+bool foresee_module(
     const struct prof_profile *profile, struct sym_symbolizer *symbolizer,
     uint32_t module);
 

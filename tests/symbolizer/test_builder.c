@@ -105,7 +105,7 @@ static size_t index_count(const struct place *place)
 static bool wait_for_index(const struct place *place)
 {
     const struct timespec glance = {.tv_nsec = 2000000};
-    for (int i = 0; i < 30000 && index_count(place) == 0; i++)
+    for (int i = 0; i < 50000 && index_count(place) == 0; i++)
         (void)nanosleep(&glance, NULL);
     return index_count(place) == 1;
 }
