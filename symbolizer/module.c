@@ -135,12 +135,28 @@ static bool is_mangled(const char *name)
     return name[0] == '_' && (name[1] == 'Z' || name[1] == 'R');
 }
 
+/* The C library's name for one of its functions that others may call by a
+   public one; DWARF has it for the linkage name. */
+static bool is_internal_alias(const char *name)
+{
+    return strncmp(name, "__GI_", 5) == 0;
+}
+
+static bool is_better_name(const struct sym_unit *unit, const char *symbol)
+{
+    if (unit->has_mangled_names)
+        return is_mangled(symbol);
+    return !is_internal_alias(symbol) &&
+           strcmp(symbol, SYM_UNKNOWN_FUNCTION) != 0;
+}
+
 enum status sym_module_body_name(
     struct sym_module *module, const struct sym_unit *unit,
     const struct sym_node *node, uint32_t *name)
 {
     const char *text = sym_strings_text(&module->shared->strings, node->name);
-    bool is_plain = unit->has_mangled_names && !is_mangled(text);
+    bool is_plain = is_internal_alias(text) ||
+                    (unit->has_mangled_names && !is_mangled(text));
     if (node->parent != SYM_NO_NODE || (text[0] != '\0' && !is_plain)) {
         if (text[0] == '\0')
             *name = sym_module_unknown(module);
@@ -150,9 +166,8 @@ enum status sym_module_body_name(
     uint64_t start = node->start;
     if (sym_module_symbol(module, node->start, &symbol, &start) != STATUS_OK)
         return STATUS_NO_MEMORY;
-    bool is_better =
-        start == node->start &&
-        is_mangled(sym_strings_text(&module->shared->strings, symbol));
+    const char *known = sym_strings_text(&module->shared->strings, symbol);
+    bool is_better = start == node->start && is_better_name(unit, known);
     if (text[0] == '\0' || is_better)
         *name = symbol;
     return STATUS_OK;

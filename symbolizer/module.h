@@ -76,8 +76,9 @@ MUST_CHECK enum status sym_module_prepare(struct sym_module *module);
 
 /*
  * DWARF's name of a node, unless the symbol table knows a better one: where
- * DWARF has none, and where a language that mangles is left with its plain
- * name (clang's line tables alone), which says neither class nor arguments.
+ * DWARF has none, where a language that mangles is left with its plain name
+ * (clang's line tables alone), which says neither class nor arguments, and
+ * where the C library's own alias of a function ("__GI_") is all DWARF says.
  * `*name` is the node's own on entry. NO_MEMORY, or OK.
  */
 MUST_CHECK enum status sym_module_body_name(

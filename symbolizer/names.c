@@ -49,6 +49,11 @@ static int binding_rank(uint8_t binding)
 /* Below 0 when `a` has the better name. */
 static int compare_names(const char *a, const char *b)
 {
+    /* The C library's names for itself, beside the public ones. */
+    bool is_a_internal = strncmp(a, "__GI_", 5) == 0;
+    bool is_b_internal = strncmp(b, "__GI_", 5) == 0;
+    if (is_a_internal != is_b_internal)
+        return is_b_internal ? -1 : 1;
     size_t a_underscores = strspn(a, "_"), b_underscores = strspn(b, "_");
     if (a_underscores != b_underscores)
         return a_underscores < b_underscores ? -1 : 1;

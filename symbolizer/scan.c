@@ -29,7 +29,7 @@ struct facts {
     bool has_low_pc, has_high_pc, has_ranges;
     uint64_t call_file, call_line, call_column;
     /* of the root */
-    uint64_t address_table, range_table, string_table;
+    uint64_t language, address_table, range_table, string_table;
 };
 
 /* ---- attributes ---- */
@@ -63,6 +63,9 @@ static void take(struct facts *facts, uint16_t name, struct sym_value value)
         break;
     case DW_AT_rnglists_base:
         facts->range_table = value.number;
+        break;
+    case DW_AT_language:
+        facts->language = value.number;
         break;
     case DW_AT_str_offsets_base:
         facts->string_table = value.number;
@@ -201,7 +204,7 @@ static bool take_bases(struct scan *scan, const struct facts *root)
            sym_address_read(&scan->bases, root->low_pc, &scan->bases.low_pc);
 }
 
-static bool scan_root(struct scan *scan)
+static bool scan_root(struct scan *scan, uint64_t *language)
 {
     const struct sym_abbrev *abbrev =
         sym_abbrevs_find(&scan->abbrevs, sym_bytes_uleb(&scan->bytes));
@@ -209,14 +212,16 @@ static bool scan_root(struct scan *scan)
     if (abbrev == NULL)
         return false;
     read_facts(scan, abbrev, &facts);
+    *language = facts.language;
     return take_bases(scan, &facts) && !scan->bytes.is_bad &&
            (!abbrev->has_children || scan_children(scan));
 }
 
 bool sym_scan_unit(
     struct sym_tree *tree, struct sym_die_names *names,
-    const struct sym_unit_source *source)
+    const struct sym_unit_source *source, uint64_t *language)
 {
+    *language = 0;
     struct scan scan = {.tree = tree, .source = source, .bases = source->bases};
     struct sym_bytes info =
         sym_bytes_of(source->info.start, source->info.count, source->offset);
@@ -234,7 +239,7 @@ bool sym_scan_unit(
         source->abbrev.start, source->abbrev.count, scan.header.abbrev_offset);
     bool is_understood =
         sym_abbrevs_read(&scan.abbrevs, table, &scan.bases.encoding) &&
-        scan_root(&scan);
+        scan_root(&scan, language);
     sym_abbrevs_fini(&scan.abbrevs);
     return is_understood || tree->status == STATUS_NO_MEMORY;
 }

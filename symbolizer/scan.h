@@ -16,12 +16,13 @@
 /*
  * Fill `tree` with the functions and inlined calls of a unit.
  *
+ *   language  receives DW_AT_language; 0: the root has none
  *   returns  false when the unit is not understood; what is in the tree by
  *            then is to be thrown away. A failure of the tree itself (limits,
  *            memory) is true.
  */
 bool sym_scan_unit(
     struct sym_tree *tree, struct sym_die_names *names,
-    const struct sym_unit_source *source);
+    const struct sym_unit_source *source, uint64_t *language);
 
 #endif

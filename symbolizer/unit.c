@@ -126,9 +126,9 @@ static void walk_tree(struct walk *walk, Dwarf_Die *root)
 }
 
 /* Languages whose symbols say more than DW_AT_name does. */
-static bool mangles_names(Dwarf_Die *root)
+static bool mangles_names(uint64_t language)
 {
-    switch (dwarf_srclang(root)) {
+    switch (language) {
     case DW_LANG_C_plus_plus:
     case DW_LANG_C_plus_plus_03:
     case DW_LANG_C_plus_plus_11:
@@ -199,15 +199,16 @@ static bool read_skeleton(
    or not understood. */
 static bool read_split_tree(
     struct sym_unit_context *context, const struct sym_skeleton *skeleton,
-    struct sym_tree *tree, struct diag *problem)
+    struct sym_tree *tree, uint64_t *language, struct diag *problem)
 {
     struct sym_split_half half;
+    *language = 0;
     if (!sym_split_find(&context->split, skeleton, &half, problem))
         return false;
     /* Names are remembered by where they lie, and the file goes away. */
     struct sym_die_names names;
     sym_die_names_init(&names, context->names.strings);
-    bool is_understood = sym_scan_unit(tree, &names, &half.source);
+    bool is_understood = sym_scan_unit(tree, &names, &half.source, language);
     if (!is_understood)
         (void)fail(
             problem, STATUS_MALFORMED, "'%s': damaged unit", skeleton->name);
@@ -233,16 +234,21 @@ static void read_tree(
     struct sym_tree *tree, Dwarf_Die *root, uint64_t id, struct diag *problem)
 {
     struct sym_skeleton skeleton;
+    uint64_t language;
     if (read_skeleton(&skeleton, context, root, id)) {
-        unit->is_scanned = read_split_tree(context, &skeleton, tree, problem);
+        unit->is_scanned =
+            read_split_tree(context, &skeleton, tree, &language, problem);
+        unit->has_mangled_names = mangles_names(language);
         if (unit->is_scanned)
             return;
         begin_again(unit, context, tree);
     }
+    int known = dwarf_srclang(root);
+    unit->has_mangled_names = known > 0 && mangles_names((uint64_t)known);
     struct sym_unit_source source = context->areas;
     source.offset = dwarf_dieoffset(root) - dwarf_cuoffset(root);
     unit->is_scanned = !context->uses_libdw_only &&
-                       sym_scan_unit(tree, &context->names, &source);
+                       sym_scan_unit(tree, &context->names, &source, &language);
     if (unit->is_scanned)
         return;
     begin_again(unit, context, tree);
@@ -265,7 +271,6 @@ enum status sym_unit_read(
     sym_tree_init(&tree, context->image, &unit->nodes, &unit->spans);
     read_tree(unit, context, &tree, &root, id, diag);
     sym_tree_fini(&tree);
-    unit->has_mangled_names = mangles_names(&root);
     if (tree.status == STATUS_NO_MEMORY || !sym_spans_flatten(&unit->spans))
         return fail(diag, STATUS_NO_MEMORY, "no memory for functions");
 
