@@ -6,6 +6,7 @@
 
 #include "symbolizer/debug_file.h"
 #include "symbolizer/kallsyms.h"
+#include "symbolizer/pclntab.h"
 #include "symbolizer/plt.h"
 
 bool sym_symbols_are_in(const struct sym_image *image)
@@ -26,6 +27,10 @@ static bool add_elf_names(struct sym_module *module)
             !sym_names_add_elf(&module->names, images[i]->elf, SHT_SYMTAB))
             return false;
     }
+    /* Go's own table says no more than a full symbol table. */
+    if (module->names.symbols.count == 0 &&
+        !sym_names_add_pclntab(&module->names, &module->image))
+        return false;
     return sym_names_add_elf(&module->names, module->image.elf, SHT_DYNSYM) &&
            sym_names_add_plt(&module->names, &module->image);
 }

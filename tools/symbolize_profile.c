@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "profiler/base/table.h"
+#include "tools/jit_names.h"
 
 /* A frame to look up, in the order that meets every unit once. */
 struct place {
@@ -19,8 +20,9 @@ struct work {
     struct prof_profile *profile;
     struct sym_symbolizer *symbolizer;
     struct table places;
-    struct table lines; /* of the frame at hand */
-    bool *is_unknown;   /* per frame of the profile */
+    struct table lines;     /* of the frame at hand */
+    struct sym_jit_map jit; /* of the module at hand, if it is anonymous */
+    bool *is_unknown;       /* per frame of the profile */
 };
 
 static int by_module_and_offset(const void *left, const void *right)
@@ -164,10 +166,17 @@ static enum status symbolize_place(
 {
     struct sym_frames frames = {.start_vaddr = place->offset};
     uint64_t address;
+    struct sym_frame made = {.file = ""}; /* by a runtime, in memory */
     if (module != NULL && sym_module_vaddr(module, place->offset, &address)) {
         enum status status = sym_module_lookup(module, address, &frames, diag);
         if (status != STATUS_OK)
             return status;
+    }
+    const struct sym_jit_code *code =
+        sym_jit_map_find(&work->jit, place->offset);
+    if (code != NULL) {
+        made.function = code->name;
+        frames = (struct sym_frames){.rows = &made, .count = 1};
     }
     static const struct sym_frame unknown = {
         .function = SYM_UNKNOWN_FUNCTION, .file = ""};
@@ -186,14 +195,32 @@ static enum status symbolize_place(
     return STATUS_OK;
 }
 
+/* Names of code in memory, where the module is that and nothing else. */
+static enum status read_jit_names(
+    struct work *work, uint32_t module, struct diag *diag)
+{
+    sym_jit_map_fini(&work->jit);
+    work->jit = (struct sym_jit_map){0};
+    if (prof_profile_module(work->profile, module)->kind !=
+        PROF_MODULE_ANONYMOUS)
+        return STATUS_OK;
+    if (jit_names_read(&work->jit, work->profile, module) != STATUS_OK)
+        return fail(diag, STATUS_NO_MEMORY, "no memory for names of JIT code");
+    return STATUS_OK;
+}
+
 static enum status symbolize_places(struct work *work, struct diag *diag)
 {
     struct sym_module *module = NULL;
     const struct place *places = work->places.rows;
     for (uint32_t i = 0; i < work->places.count; i++) {
-        if (i == 0 || places[i].module != places[i - 1].module)
+        enum status status = STATUS_OK;
+        if (i == 0 || places[i].module != places[i - 1].module) {
             module = open_module(work, places[i].module);
-        enum status status = symbolize_place(work, module, &places[i], diag);
+            status = read_jit_names(work, places[i].module, diag);
+        }
+        if (status == STATUS_OK)
+            status = symbolize_place(work, module, &places[i], diag);
         if (status != STATUS_OK)
             return status;
     }
@@ -263,6 +290,7 @@ enum status symbolize_profile(
     if (status == STATUS_OK && prof_profile_status(profile) != STATUS_OK)
         status = fail(
             diag, prof_profile_status(profile), "no memory for the profile");
+    sym_jit_map_fini(&work.jit);
     table_fini(&work.places);
     table_fini(&work.lines);
     free(work.is_unknown);

@@ -76,6 +76,33 @@ TEST(frames_get_their_inlined_lines)
     destroy(&scene);
 }
 
+TEST(code_made_in_memory_has_the_name_its_runtime_wrote_down)
+{
+    char path[64], module_name[32];
+    (void)snprintf(path, sizeof path, "/tmp/perf-%d.map", (int)getpid());
+    FILE *map = fopen(path, "wx");
+    CHECK(map != NULL);
+    (void)fputs("7f0010000000 40 compiled function\n", map);
+    (void)fclose(map);
+
+    struct scene scene = scene_of("inline_gcc_moved");
+    (void)snprintf(module_name, sizeof module_name, "anon:%d", (int)getpid());
+    struct prof_module memory = {
+        .kind = PROF_MODULE_ANONYMOUS,
+        .path = prof_profile_string(scene.profile, module_name)};
+    uint32_t module = prof_profile_add_module(scene.profile, &memory);
+    uint32_t known = prof_profile_add_native_frame(
+        scene.profile, module, UINT64_C(0x7f001000003f));
+    uint32_t unknown = prof_profile_add_native_frame(
+        scene.profile, module, UINT64_C(0x7f0010000040));
+    symbolize(&scene);
+    (void)unlink(path);
+    CHECK_STR(label(&scene, known, 0), "compiled function");
+    CHECK(strstr(label(&scene, unknown, 0), "+0x7f0010000040") != NULL);
+    CHECK_EQ(prof_profile_loss(scene.profile, PROF_LOSS_NO_SYMBOL), 1);
+    destroy(&scene);
+}
+
 /* All code of a stripped function has one name, and counts as unknown. */
 TEST(frames_without_a_symbol_are_named_by_the_start_of_their_function)
 {

@@ -1,0 +1,55 @@
+/*
+ * Names of code that a runtime made in memory, from what it wrote down:
+ *
+ *   perf map   /tmp/perf-PID.map, lines of "START SIZE NAME" in hexadecimal
+ *   jitdump    jit-PID.dump, records of code that was loaded and moved
+ *              (linux: tools/perf/Documentation/jitdump-specification.txt)
+ *
+ * Code is made again where other code was: what was written later counts.
+ */
+#ifndef SYMBOLIZER_JIT_MAP_H
+#define SYMBOLIZER_JIT_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/base/table.h"
+
+struct sym_jit_code {
+    uint64_t start, size;
+    const char *name; /* in the text of the map */
+};
+
+/* Zeroed is empty; add, then finish, then find. */
+struct sym_jit_map {
+    struct table texts; /* char *: the files, which names point into */
+    struct table codes; /* struct sym_jit_code, in the order of the files */
+    struct table spans; /* owner: row of `codes` */
+};
+
+/*
+ * Add a file, as its first bytes say which kind it is. Lines and records that
+ * are damaged are passed over.
+ *
+ *   errors   SYSTEM: there is no such file; UNSUPPORTED: it is no regular
+ *            file; LIMIT: too large to mean it; NO_MEMORY
+ */
+MUST_CHECK enum status sym_jit_map_add_file(
+    struct sym_jit_map *map, const char *path, struct diag *diag);
+
+/* The same from a copy of memory; no file is named. */
+MUST_CHECK enum status sym_jit_map_add_bytes(
+    struct sym_jit_map *map, const void *bytes, size_t count);
+
+/* Flatten, after the last add. False: no memory. */
+bool sym_jit_map_finish(struct sym_jit_map *map);
+
+/* The code at a runtime address, or NULL. */
+const struct sym_jit_code *sym_jit_map_find(
+    const struct sym_jit_map *map, uint64_t pc);
+
+void sym_jit_map_fini(struct sym_jit_map *map);
+
+#endif

@@ -1,0 +1,170 @@
+/* Names of code made in memory. */
+#include "tests/harness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "symbolizer/jit_map.h"
+
+static struct sym_jit_map map_of(const void *bytes, size_t count)
+{
+    struct sym_jit_map map = {0};
+    CHECK_OK(sym_jit_map_add_bytes(&map, bytes, count));
+    CHECK(sym_jit_map_finish(&map));
+    return map;
+}
+
+static const char *name_at(const struct sym_jit_map *map, uint64_t pc)
+{
+    const struct sym_jit_code *code = sym_jit_map_find(map, pc);
+    return code != NULL ? code->name : "";
+}
+
+TEST(map_names_each_piece_of_code)
+{
+    static const char text[] = "7f00001000 20 LazyCompile:~f /a b.js:1\n"
+                               "0x7f00002000 10 second\n"
+                               "7f00003000 8 last";
+    struct sym_jit_map map = map_of(text, sizeof text - 1);
+    CHECK_STR(name_at(&map, 0x7f00001000), "LazyCompile:~f /a b.js:1");
+    CHECK_STR(name_at(&map, 0x7f0000101f), "LazyCompile:~f /a b.js:1");
+    CHECK_STR(name_at(&map, 0x7f00001020), "");
+    CHECK_STR(name_at(&map, 0x7f00002004), "second");
+    CHECK_STR(name_at(&map, 0x7f00003007), "last");
+    sym_jit_map_fini(&map);
+}
+
+TEST(map_lets_later_code_cover_earlier)
+{
+    static const char text[] = "1000 100 old\n1040 20 new\n1000 8 newest\n";
+    struct sym_jit_map map = map_of(text, sizeof text - 1);
+    CHECK_STR(name_at(&map, 0x1000), "newest");
+    CHECK_STR(name_at(&map, 0x1008), "old");
+    CHECK_STR(name_at(&map, 0x1040), "new");
+    CHECK_STR(name_at(&map, 0x1060), "old");
+    sym_jit_map_fini(&map);
+}
+
+TEST(map_passes_over_damaged_lines)
+{
+    static const char text[] = "\n x\n1000\n1000 10\n1000 10 \n"
+                               "zz 10 name\n1000 zz name\n1000 0 empty\n"
+                               "ffffffffffffffff 10 wraps\n2000 10 good\n";
+    struct sym_jit_map map = map_of(text, sizeof text - 1);
+    CHECK_EQ(map.codes.count, 1);
+    CHECK_STR(name_at(&map, 0x2000), "good");
+    sym_jit_map_fini(&map);
+}
+
+TEST(map_of_a_file_that_is_none_is_refused)
+{
+    struct sym_jit_map map = {0};
+    struct diag diag = {0};
+    CHECK_EQ(sym_jit_map_add_file(&map, "/nonexistent", &diag), STATUS_SYSTEM);
+    CHECK_EQ(
+        sym_jit_map_add_file(&map, "/dev/zero", &diag), STATUS_UNSUPPORTED);
+    CHECK(strstr(diag.text, "/dev/zero") != NULL);
+    CHECK(sym_jit_map_finish(&map));
+    sym_jit_map_fini(&map);
+}
+
+/* ---- jitdump ---- */
+
+struct dump {
+    uint8_t bytes[1024];
+    size_t count;
+};
+
+static void put(struct dump *dump, uint64_t value, size_t width)
+{
+    memcpy(dump->bytes + dump->count, &value, width);
+    dump->count += width;
+}
+
+static struct dump begin_dump(void)
+{
+    struct dump dump = {.count = 0};
+    put(&dump, 0x4a695444, 4); /* magic */
+    put(&dump, 1, 4);          /* version */
+    put(&dump, 40, 4);         /* bytes of this header */
+    put(&dump, 62, 4);         /* EM_X86_64 */
+    put(&dump, 0, 8);
+    put(&dump, 0, 8);
+    put(&dump, 0, 8);
+    return dump;
+}
+
+static void put_head(struct dump *dump, uint64_t kind, uint64_t body_bytes)
+{
+    put(dump, kind, 4);
+    put(dump, 16 + body_bytes, 4);
+    put(dump, 0, 8); /* time */
+}
+
+static void put_load(
+    struct dump *dump, uint64_t start, uint64_t size, const char *name)
+{
+    size_t name_bytes = strlen(name) + 1;
+    put_head(dump, 0, 40 + name_bytes + 4);
+    put(dump, 0, 8); /* pid, tid */
+    put(dump, start, 8);
+    put(dump, start, 8);
+    put(dump, size, 8);
+    put(dump, 1, 8);
+    memcpy(dump->bytes + dump->count, name, name_bytes);
+    dump->count += name_bytes;
+    put(dump, 0xc3c3c3c3, 4); /* the code */
+}
+
+static void put_move(
+    struct dump *dump, uint64_t from, uint64_t to, uint64_t size)
+{
+    put_head(dump, 1, 48);
+    put(dump, 0, 8);
+    put(dump, to, 8);
+    put(dump, from, 8);
+    put(dump, to, 8);
+    put(dump, size, 8);
+    put(dump, 1, 8);
+}
+
+TEST(dump_names_code_that_was_loaded_and_moved)
+{
+    struct dump dump = begin_dump();
+    put_load(&dump, 0x1000, 0x20, "first");
+    put_head(&dump, 2, 16); /* lines of code, which are passed over */
+    put(&dump, 0x1000, 8);
+    put(&dump, 0, 8);
+    put_load(&dump, 0x2000, 0x20, "second");
+    put_move(&dump, 0x1000, 0x3000, 0x20);
+    struct sym_jit_map map = map_of(dump.bytes, dump.count);
+    CHECK_STR(name_at(&map, 0x2010), "second");
+    CHECK_STR(name_at(&map, 0x301f), "first");
+    CHECK_STR(name_at(&map, 0x3020), "");
+    sym_jit_map_fini(&map);
+}
+
+TEST(dump_cut_anywhere_gives_what_was_whole)
+{
+    struct dump dump = begin_dump();
+    put_load(&dump, 0x1000, 0x20, "first");
+    size_t whole = dump.count;
+    put_load(&dump, 0x2000, 0x20, "second");
+    for (size_t count = 0; count <= dump.count; count++) {
+        struct sym_jit_map map = map_of(dump.bytes, count);
+        CHECK_STR(name_at(&map, 0x1000), count >= whole ? "first" : "");
+        CHECK_STR(name_at(&map, 0x2000), count == dump.count ? "second" : "");
+        sym_jit_map_fini(&map);
+    }
+}
+
+TEST(dump_with_records_of_no_size_ends)
+{
+    struct dump dump = begin_dump();
+    put(&dump, 0, 4);
+    put(&dump, 0, 4);
+    put(&dump, 0, 8);
+    struct sym_jit_map map = map_of(dump.bytes, dump.count);
+    CHECK_EQ(map.codes.count, 0);
+    sym_jit_map_fini(&map);
+}

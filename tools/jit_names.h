@@ -1,0 +1,24 @@
+/* Where runtimes wrote down the names of the code they made in memory. */
+#ifndef TOOLS_JIT_NAMES_H
+#define TOOLS_JIT_NAMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/profile.h"
+#include "symbolizer/jit_map.h"
+
+/*
+ * Read what there is for an anonymous module of a profile: the process's own
+ * /tmp/perf-PID.map, by the pid it has there, as long as it runs; the one in
+ * our /tmp; and every jitdump ("jit-PID.dump") that it mapped, as the
+ * specification wants it to, or left in our /tmp.
+ *
+ *   errors   NO_MEMORY; that there is nothing to read is none
+ */
+MUST_CHECK enum status jit_names_read(
+    struct sym_jit_map *map, const struct prof_profile *profile,
+    uint32_t module);
+
+#endif
