@@ -95,7 +95,9 @@ static enum status add_frame(
 {
     struct sym_strings *strings = &module->shared->strings;
     frame.raw_name = sym_strings_text(strings, name);
-    frame.function = sym_strings_demangled(strings, name);
+    frame.function = module->shared->raw_names
+                         ? frame.raw_name
+                         : sym_strings_demangled(strings, name);
     if (name == SYM_NO_STRING || frame.function == NULL || frame.file == NULL ||
         table_add(&module->frames, &frame) == TABLE_NONE)
         return STATUS_NO_MEMORY;

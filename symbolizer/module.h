@@ -17,7 +17,7 @@
 struct sym_shared {
     struct sym_strings strings;
     char **debug_dirs; /* ended by NULL */
-    bool names_only;
+    bool names_only, raw_names;
     struct sym_cache *cache;     /* NULL: no index is read or made */
     struct sym_builder *builder; /* the same */
 };

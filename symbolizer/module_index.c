@@ -58,6 +58,8 @@ static const char *demangled(
     struct sym_module *module, struct sym_known_string *known)
 {
     struct sym_strings *strings = &module->shared->strings;
+    if (module->shared->raw_names)
+        return known->function = known->raw;
     uint32_t id = sym_strings_add(strings, known->raw, strlen(known->raw));
     if (id != SYM_NO_STRING)
         known->function = sym_strings_demangled(strings, id);

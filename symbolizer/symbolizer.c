@@ -72,6 +72,7 @@ struct sym_symbolizer *sym_symbolizer_create(const struct sym_options *options)
         return NULL;
     symbolizer->modules.row_bytes = sizeof(struct sym_module *);
     symbolizer->shared.names_only = options != NULL && options->names_only;
+    symbolizer->shared.raw_names = options != NULL && options->raw_names;
     symbolizer->shared.debug_dirs = sym_dirs_copy(dirs);
     if (symbolizer->shared.debug_dirs == NULL ||
         !sym_strings_init(&symbolizer->shared.strings)) {

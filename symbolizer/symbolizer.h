@@ -40,6 +40,7 @@ struct sym_options {
        for /usr/lib/debug alone; an empty list for none. */
     const char *const *debug_dirs;
     bool names_only; /* symbol tables only, no inlines, no lines */
+    bool raw_names;  /* `function` is `raw_name`: nothing is demangled */
 
     /* Where indexes of modules are kept from one time to the next, made if
        its parent exists; NULL: nowhere. A folder that is not this user's

@@ -128,7 +128,7 @@ static enum status read_profile(
     }
     if (remarks.text[0] != '\0')
         say("%s", remarks.text);
-    struct sym_symbolizer *symbolizer = open_symbolizer();
+    struct sym_symbolizer *symbolizer = open_symbolizer(NULL);
     if (symbolizer == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     status = symbolize_profile(profile, symbolizer, diag);

@@ -50,11 +50,13 @@ bool find_cache_folder(char *path, size_t bytes)
     return find_base(base, sizeof base) && join(path, bytes, base, "watchfire");
 }
 
-struct sym_symbolizer *open_symbolizer(void)
+struct sym_symbolizer *open_symbolizer(const struct sym_options *options)
 {
     char folder[TOOL_TEXT_BYTES];
-    struct sym_options options = {0};
+    struct sym_options complete = {0};
+    if (options != NULL)
+        complete = *options;
     if (find_cache_folder(folder, sizeof folder))
-        options.cache_folder = folder;
-    return sym_symbolizer_create(&options);
+        complete.cache_folder = folder;
+    return sym_symbolizer_create(&complete);
 }

@@ -12,9 +12,10 @@
  * where it is not set either. Nothing is kept in a folder of another user's,
  * as HOME is under some ways to become root.
  *
+ *   options  what else is wanted; may be NULL
  *   returns  NULL when out of memory
  */
-struct sym_symbolizer *open_symbolizer(void);
+struct sym_symbolizer *open_symbolizer(const struct sym_options *options);
 
 /* That folder; false when there is none. Makes the folders above it. */
 bool find_cache_folder(char *path, size_t bytes);

@@ -39,7 +39,7 @@ enum status session_begin(
     struct diag *diag)
 {
     session->profile = prof_profile_create();
-    session->symbolizer = open_symbolizer();
+    session->symbolizer = open_symbolizer(NULL);
     if (session->profile == NULL || session->symbolizer == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     session->period_ns = options->period_ns;

@@ -128,7 +128,8 @@ static int parse_options(struct request *request, int argc, char **argv)
 
 static enum status open_module(struct request *request, struct diag *diag)
 {
-    request->symbolizer = open_symbolizer();
+    struct sym_options options = {.raw_names = !request->style.is_demangled};
+    request->symbolizer = open_symbolizer(&options);
     if (request->symbolizer == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     struct sym_source source = {.kind = SYM_FILE, .path = request->path};

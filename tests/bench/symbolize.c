@@ -5,7 +5,8 @@
  *   symbolize warm FILE FOLDER < ADDRESSES  answer from it
  *
  * Seconds are of this thread's CPU time. A warm figure is the best of several
- * passes; the first one has names to demangle and is told apart.
+ * passes; the first one, which opens the index and may have names to demangle,
+ * is told apart.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -69,6 +70,27 @@ static int by_value(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/* Each name for the first time, as it is and as a person writes it. */
+static bool first_passes(
+    const char *path, const char *folder, const uint64_t *vaddrs, size_t count)
+{
+    for (int is_raw = 0; is_raw < 2; is_raw++) {
+        struct sym_options options = {
+            .cache_folder = folder, .raw_names = is_raw};
+        struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
+        struct sym_source source = {.path = path};
+        struct sym_module *module;
+        if (symbolizer == NULL ||
+            sym_module_open(symbolizer, &source, &module, NULL) != STATUS_OK)
+            return false;
+        (void)printf(
+            "%s %.0f\n", is_raw ? "raw" : "naming",
+            run_pass(module, vaddrs, count));
+        sym_symbolizer_destroy(symbolizer);
+    }
+    return true;
+}
+
 static int warm(const char *path, const char *folder)
 {
     uint64_t *vaddrs = malloc(ADDRESSES_MAX * sizeof *vaddrs);
@@ -88,7 +110,8 @@ static int warm(const char *path, const char *folder)
     (void)printf("first %.6f\n", seconds() - start);
     if (!module->index.is_open)
         return 1;
-    (void)printf("naming %.0f\n", run_pass(module, vaddrs, count));
+    if (!first_passes(path, folder, vaddrs, count))
+        return 1;
     (void)printf("random %.0f\n", best_pass(module, vaddrs, count));
     start = seconds();
     qsort(vaddrs, count, sizeof *vaddrs, by_value);

@@ -154,6 +154,34 @@ TEST(names_alone_neither_read_nor_make_an_index)
     leave(&place);
 }
 
+/* What a symbolizer that demangles nothing says of a C++ function. */
+static void check_raw_name(const struct place *place, const char *name)
+{
+    struct sym_options options = {
+        .debug_dirs = no_dirs,
+        .cache_folder = place->folder,
+        .raw_names = true};
+    struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
+    assert_non_null(symbolizer);
+    struct sym_module *module = open_module(place, symbolizer);
+    struct sym_frames frames =
+        fixture_lookup(module, fixture_symbol("constructors", name));
+    CHECK(frames.count > 0);
+    CHECK_STR(frames.rows[frames.count - 1].function, name);
+    sym_symbolizer_destroy(symbolizer);
+}
+
+TEST(raw_names_are_raw_with_an_index_and_without)
+{
+    if (!fixture_exists("constructors"))
+        return;
+    struct place place = place_with("constructors");
+    check_raw_name(&place, "_ZN5shapeC1Ei");
+    CHECK_OK(make(&place));
+    check_raw_name(&place, "_ZN5shapeC1Ei");
+    leave(&place);
+}
+
 TEST(a_folder_that_cannot_be_used_changes_no_answer)
 {
     static const char *const folders[] = {"/proc/no/such", "/dev/null"};
