@@ -172,10 +172,12 @@ struct wire_header {
 
     _Atomic uint32_t slot_count; /* entries of wire_slots.modules */
     /*
-     * Collector to agent: of so many ticks of a CPU-clock timer one is taken,
-     * by chance, and stands for all of them; 0 and 1 take every one.
+     * Collector to agent: of so many ticks of CPU-clock timers one is taken,
+     * by chance; 0 and 1 take every one. It stands for the expiries of those
+     * that were passed over since the one before, which are counted here.
      */
     _Atomic uint32_t tick_stride;
+    _Atomic uint32_t passed_over;
 
     _Alignas(64) _Atomic uint64_t head;
     _Alignas(64) _Atomic uint64_t tail;

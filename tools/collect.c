@@ -6,7 +6,7 @@
  * Settings come from the environment: WATCHFIRE_OUTPUT, a comma separated
  * list in which %p, %e and %t stand for pid, program and time;
  * WATCHFIRE_FREQUENCY, WATCHFIRE_EVENT, WATCHFIRE_DURATION,
- * WATCHFIRE_UNWINDER.
+ * WATCHFIRE_MAX_OVERHEAD, WATCHFIRE_UNWINDER.
  */
 #include "tools/tool.h"
 
@@ -23,7 +23,7 @@
 
 enum {
     SOCKET = 3,
-    DEFAULT_HZ = 997,
+    DEFAULT_HZ = 99, /* it may run for as long as the service does */
     FIRST_HELLO_MS = 10000,
 
     /* A process may end just before its child says HELLO. */
@@ -77,6 +77,12 @@ static enum status read_settings(struct collect *collect, struct diag *diag)
             diag, STATUS_USAGE,
             "WATCHFIRE_DURATION=%s is not a time such as 10, 10s or 5m",
             duration);
+    const char *overhead = getenv("WATCHFIRE_MAX_OVERHEAD");
+    if (overhead && !parse_overhead(overhead, &collect->options.max_overhead))
+        return fail(
+            diag, STATUS_USAGE,
+            "WATCHFIRE_MAX_OVERHEAD=%s is not a share from 0.1 to 100 %%",
+            overhead);
     const char *unwinder = getenv("WATCHFIRE_UNWINDER");
     if (unwinder &&
         !parse_unwinder(unwinder, &collect->options.is_reference_wanted))
@@ -233,6 +239,7 @@ int collect_main(int argc, char **argv)
     struct diag diag = {.status = STATUS_OK};
     collect.options = (struct prof_collector_options){
         .period_ns = (1000000000 + DEFAULT_HZ / 2) / DEFAULT_HZ,
+        .max_overhead = 0.01,
         .best_mode = PROF_CLOCK_PERF,
         .is_waited_for = true,
         .session = getenv("WATCHFIRE_SESSION"),

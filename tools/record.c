@@ -177,6 +177,8 @@ static void say_summary(const struct run *run)
         say("%s", stats.refusal.text);
     if (stats.unseen.status != STATUS_OK)
         say("%s", stats.unseen.text);
+    if (stats.governed[0] != '\0')
+        say("%s", stats.governed);
     if (stats.failure.status != STATUS_OK)
         say("%s", stats.failure.text);
     if (stats.processes == 0)

@@ -15,6 +15,7 @@ struct record_options record_options_default(void)
     return (struct record_options){
         .collector = {
             .period_ns = (1000000000 + DEFAULT_HZ / 2) / DEFAULT_HZ,
+            .max_overhead = 0.03,
             .best_mode = PROF_CLOCK_PERF}};
 }
 
@@ -32,11 +33,20 @@ static const char help[] =
     "  -e EVENT       what to sample: cpu, or wall: time asleep as well\n"
     "  --threads      show threads apart\n"
     "  --unit UNIT    what folded counts are: ns or samples\n"
+    "  --max-overhead PERCENT\n"
+    "                 lower the rate when sampling costs more than this share\n"
+    "                 of the CPU time; 3 unless given, 100 never lowers it\n"
     "  --clock CLOCK  perf, user or timer instead of the best permitted one\n"
     "  --unwinder E   cfi (ours) or libunwind (the reference)\n"
     "  -h, --help     this text\n";
 
-enum { OPTION_THREADS = 256, OPTION_UNIT, OPTION_CLOCK, OPTION_UNWINDER };
+enum {
+    OPTION_THREADS = 256,
+    OPTION_UNIT,
+    OPTION_CLOCK,
+    OPTION_UNWINDER,
+    OPTION_MAX_OVERHEAD
+};
 
 static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
@@ -49,6 +59,7 @@ static const struct option long_options[] = {
     {"unit", required_argument, NULL, OPTION_UNIT},
     {"clock", required_argument, NULL, OPTION_CLOCK},
     {"unwinder", required_argument, NULL, OPTION_UNWINDER},
+    {"max-overhead", required_argument, NULL, OPTION_MAX_OVERHEAD},
     {NULL, 0, NULL, 0}};
 
 static bool parse_clock(const char *text, enum prof_clock_mode *mode)
@@ -108,6 +119,12 @@ static int take_option(struct record_options *options, int option)
         if (!parse_clock(optarg, &options->collector.best_mode))
             return say_usage(
                 "record", "--clock %s is none of perf, user, timer", optarg);
+        return EXIT_DONE;
+    case OPTION_MAX_OVERHEAD:
+        if (!parse_overhead(optarg, &options->collector.max_overhead))
+            return say_usage(
+                "record", "--max-overhead %s is not a share from 0.1 to 100 %%",
+                optarg);
         return EXIT_DONE;
     case OPTION_UNWINDER:
         if (!parse_unwinder(optarg, &options->collector.is_reference_wanted))

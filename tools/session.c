@@ -55,8 +55,12 @@ static void name_clock(struct session *session)
 {
     struct prof_collector_stats stats =
         prof_collector_stats(session->collector);
+    char text[512];
+    (void)snprintf(
+        text, sizeof text, "%s%s%s", prof_clock_mode_text(stats.mode),
+        stats.governed[0] ? "; " : "", stats.governed);
     prof_profile_origin(session->profile)->clock =
-        prof_profile_string(session->profile, prof_clock_mode_text(stats.mode));
+        prof_profile_string(session->profile, text);
 }
 
 void session_sync(struct session *session)

@@ -57,6 +57,18 @@ bool parse_frequency(const char *text, uint64_t *period_ns)
     return true;
 }
 
+bool parse_overhead(const char *text, double *share)
+{
+    char *end;
+    double percent = strtod(text, &end);
+    if (end != text && *end == '%')
+        end++;
+    if (end == text || *end != '\0' || !(percent >= 0.1 && percent <= 100))
+        return false;
+    *share = percent / 100;
+    return true;
+}
+
 bool parse_duration(const char *text, uint64_t *duration_ns)
 {
     static const struct {

@@ -38,6 +38,9 @@ int say_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);
 /* "997" -> 1 to 20000 Hz as a period. */
 bool parse_frequency(const char *text, uint64_t *period_ns);
 
+/* A percentage from 0.1 to 100, to a share. */
+bool parse_overhead(const char *text, double *share);
+
 /* "10", "1.5s", "200ms", "5m", "1h" -> ns, more than 0. */
 bool parse_duration(const char *text, uint64_t *duration_ns);
 

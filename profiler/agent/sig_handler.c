@@ -58,17 +58,24 @@ SIGNAL_SAFE uint32_t prof_signal_expiries(int signal, const void *info)
 }
 
 /*
- * Whether a tick is one of those to be passed over; one that is not stands
- * for them. By chance, as there is nowhere to count a thread's ticks.
+ * Whether a tick is one of those to be passed over. One that is taken stands
+ * for those before, of whichever thread, so that their sum is right.
  */
 static bool is_passed_over(struct expiry *expiry)
 {
-    uint32_t stride = atomic_load_explicit(
-        &prof_core.ring.header->tick_stride, memory_order_relaxed);
+    struct wire_header *header = prof_core.ring.header;
+    uint32_t stride =
+        atomic_load_explicit(&header->tick_stride, memory_order_relaxed);
     if (stride <= 1 || (expiry->flags & WIRE_SAMPLE_TICK) == 0)
         return false;
-    expiry->count *= stride;
-    return cycles_random() % stride != 0;
+    bool is_passed = cycles_random() % stride != 0;
+    if (is_passed)
+        atomic_fetch_add_explicit(
+            &header->passed_over, expiry->count, memory_order_relaxed);
+    else
+        expiry->count += atomic_exchange_explicit(
+            &header->passed_over, 0, memory_order_relaxed);
+    return is_passed;
 }
 
 /* For the governor: what sampling costs the program. */

@@ -12,6 +12,7 @@
 #include "profiler/base/clock.h"
 #include "profiler/collector/children.h"
 #include "profiler/collector/listener.h"
+#include "profiler/collector/overhead.h"
 #include "profiler/collector/target.h"
 
 enum {
@@ -34,6 +35,7 @@ struct prof_collector {
     int leaving[LEAVING_MAX]; /* connections to answer when all is written */
     unsigned leaving_count;
     bool is_deserted; /* the only process there was leaves nobody behind */
+    struct prof_overhead overhead;
     struct prof_collector_stats stats;
 };
 
@@ -59,6 +61,7 @@ enum status prof_collector_create(
         .is_wall = options->is_wall,
         .value_wall = wall,
         .period_ns = options->period_ns,
+        .governed_ns = options->period_ns,
         .best_mode = options->best_mode,
         .value_cpu = prof_profile_add_value_type(profile, "cpu", "nanoseconds"),
         .value_samples =
@@ -67,6 +70,9 @@ enum status prof_collector_create(
     if (!options->is_reference_wanted && options->refusal == NULL)
         made->common.tables = prof_tables_create(profile);
     prof_looks_common_init(&made->common.looks, options->period_ns);
+    prof_overhead_init(
+        &made->overhead, options->max_overhead > 0 ? options->max_overhead : 1,
+        options->period_ns);
     made->wait_ms = WAIT_MAX_MS;
     made->is_waited_for = options->is_waited_for;
     made->is_reference_wanted = options->is_reference_wanted;
@@ -388,8 +394,11 @@ void prof_collector_run(struct prof_collector *collector)
     for (struct prof_target *at = collector->targets; at; at = at->next) {
         double share = prof_target_drain(at);
         fullest = share > fullest ? share : fullest;
+        prof_target_tend_clock(at);
     }
     adapt_wait(collector, fullest);
+    if (prof_overhead_judge(&collector->overhead, collector->targets))
+        collector->common.governed_ns = collector->overhead.governor.period_ns;
     if (collector->common.is_wall)
         look_around(collector);
     bury_dead(collector);
@@ -448,6 +457,8 @@ struct prof_collector_stats prof_collector_stats(
     stats.samples = collector->common.sample_count;
     stats.mode = collector->common.worst_mode;
     stats.refusal = collector->common.refusal;
+    (void)prof_overhead_tell(
+        &collector->overhead, stats.governed, sizeof stats.governed);
     stats.unseen = collector->common.looks.refusal;
     return stats;
 }

@@ -21,7 +21,9 @@ struct prof_collector;
 
 struct prof_collector_options {
     uint64_t period_ns;
-    bool is_wall;                   /* event wall, not cpu */
+    double max_overhead; /* share of the CPU time that sampling may cost, above
+                            which the rate is lowered; 0, 1: no limit */
+    bool is_wall;        /* event wall, not cpu */
     bool is_reference_wanted;       /* unwind with libunwind */
     enum prof_clock_mode best_mode; /* PROF_CLOCK_PERF: the best there is */
     bool is_waited_for; /* agents wait at exit until outputs are written */
@@ -42,6 +44,7 @@ struct prof_collector_stats {
     enum prof_clock_mode mode; /* the worst that any of them got */
     struct diag refusal;       /* why it is not better; STATUS_OK: it is best */
     struct diag failure;       /* of an agent; STATUS_OK: none */
+    char governed[256];        /* what was done about the cost; "": nothing */
     struct diag unseen;        /* why sleeping threads could not be looked at;
                                   STATUS_OK: they could */
 };

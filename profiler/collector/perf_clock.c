@@ -14,7 +14,6 @@
 
 #include <linux/perf_event.h>
 
-#include "profiler/base/clock.h"
 #include "profiler/base/cycles_x86_64.h"
 #include "profiler/wire.h"
 
@@ -231,7 +230,6 @@ static void begin_generation(
 {
     clock->generation = generation;
     clock->periods_ns[generation] = period_ns;
-    clock->since_ns = clock_now_ns(CLOCK_MONOTONIC);
     clock->is_in_doubt = is_anyone_new(clock->pid, tids);
 }
 
@@ -277,7 +275,8 @@ bool prof_perf_clock_rearm(struct prof_perf_clock *clock, uint64_t period_ns)
 {
     struct table tids = {.row_bytes = sizeof(int)}, events;
     uint32_t generation = (clock->generation + 1) % PROF_GENERATIONS;
-    if (clock->mode == PROF_CLOCK_TIMER || !list_threads(clock->pid, &tids))
+    if (clock->mode == PROF_CLOCK_TIMER || clock->is_paused ||
+        !list_threads(clock->pid, &tids))
         return false;
     init_events(&events);
     bool is_armed = open_all(clock, &tids, period_ns, generation, &events);
@@ -305,14 +304,16 @@ bool prof_perf_clock_is_single(const struct prof_perf_clock *clock)
     return clock->events.count == 1;
 }
 
-void prof_perf_clock_pause(const struct prof_perf_clock *clock)
+void prof_perf_clock_pause(struct prof_perf_clock *clock)
 {
+    clock->is_paused = true;
     for (uint32_t i = 0; i < clock->events.count; i++)
         (void)ioctl(fd_at(&clock->events, i), PERF_EVENT_IOC_DISABLE, 0);
 }
 
-void prof_perf_clock_resume(const struct prof_perf_clock *clock)
+void prof_perf_clock_resume(struct prof_perf_clock *clock)
 {
+    clock->is_paused = false;
     for (uint32_t i = 0; i < clock->events.count; i++)
         (void)ioctl(fd_at(&clock->events, i), PERF_EVENT_IOC_ENABLE, 0);
 }
@@ -330,6 +331,11 @@ enum prof_clock_mode prof_perf_clock_probe(struct diag *diag)
     if (fd >= 0)
         (void)close(fd);
     return mode;
+}
+
+int prof_perf_clock_open_probe(uint64_t period_ns, enum prof_clock_mode mode)
+{
+    return mode == PROF_CLOCK_TIMER ? -1 : open_event(0, period_ns, 0, mode);
 }
 
 const char *prof_clock_mode_text(enum prof_clock_mode mode)

@@ -53,8 +53,8 @@ struct prof_perf_clock {
     enum prof_clock_mode mode;
     struct table events; /* struct prof_perf_event */
     uint32_t generation; /* the latest */
+    bool is_paused;      /* around an exec; it is not armed anew then */
     bool is_in_doubt;    /* a thread may have been missed by it */
-    uint64_t since_ns;   /* CLOCK_MONOTONIC when it was armed */
     uint64_t closed_ns;  /* counted by events that were closed */
     uint64_t periods_ns[PROF_GENERATIONS];
 };
@@ -97,8 +97,8 @@ uint64_t prof_perf_clock_draw_ns(uint64_t period_ns);
 bool prof_perf_clock_is_single(const struct prof_perf_clock *clock);
 
 /* Around exec: an armed event would kill the new program (no handler yet). */
-void prof_perf_clock_pause(const struct prof_perf_clock *clock);
-void prof_perf_clock_resume(const struct prof_perf_clock *clock);
+void prof_perf_clock_pause(struct prof_perf_clock *clock);
+void prof_perf_clock_resume(struct prof_perf_clock *clock);
 
 /* CPU time of the threads since they were armed, the dead included; ns. */
 uint64_t prof_perf_clock_read_ns(const struct prof_perf_clock *clock);
@@ -108,6 +108,12 @@ uint64_t prof_perf_clock_read_ns(const struct prof_perf_clock *clock);
  * and for the summary. `diag` says why it is not more.
  */
 enum prof_clock_mode prof_perf_clock_probe(struct diag *diag);
+
+/*
+ * An event on the calling thread, by which nobody is sampled; the descriptor,
+ * or negative.
+ */
+int prof_perf_clock_open_probe(uint64_t period_ns, enum prof_clock_mode mode);
 
 /* For a person: "perf events", ... */
 const char *prof_clock_mode_text(enum prof_clock_mode mode);

@@ -130,22 +130,6 @@ static void note_main_thread(
         account->earlier_ns = prof_target_cpu_ns(earlier);
 }
 
-static void arm(struct prof_target *target)
-{
-    struct prof_target_common *common = target->common;
-    struct diag refusal = {.status = STATUS_OK};
-    target->mode = common->best_mode;
-    target->tick_period_ns = common->period_ns;
-    prof_perf_clock_arm(
-        &target->clock, target->pid, prof_perf_clock_draw_ns(common->period_ns),
-        &target->mode, &refusal);
-    target->account.mode = target->mode;
-    if (target->mode > common->worst_mode)
-        common->worst_mode = target->mode;
-    if (refusal.status != STATUS_OK && common->refusal.status == STATUS_OK)
-        common->refusal = refusal;
-}
-
 /* The agent waits meanwhile: nothing is mapped or unmapped. */
 static void scan_at_start(struct prof_address_space *space)
 {
@@ -189,7 +173,7 @@ struct prof_target *prof_target_open(
     if (common->is_wall)
         target->looks =
             prof_looks_create(&common->looks, target, earlier != NULL);
-    arm(target);
+    prof_target_arm(target);
     return target;
 }
 

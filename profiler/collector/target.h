@@ -14,6 +14,7 @@
 #include "profiler/collector/perf_clock.h"
 #include "profiler/collector/ring_reader.h"
 #include "profiler/collector/slots.h"
+#include "profiler/collector/target_clock.h"
 #include "profiler/collector/thread_looks.h"
 #include "profiler/profile.h"
 
@@ -21,8 +22,9 @@
 struct prof_target_common {
     struct prof_profile *profile;
     struct prof_build_ids build_ids;
-    struct prof_tables *tables; /* NULL: there are none */
-    uint64_t period_ns;
+    struct prof_tables *tables;      /* NULL: there are none */
+    uint64_t period_ns;              /* asked for */
+    uint64_t governed_ns;            /* what the cost allows; 0: that */
     enum prof_clock_mode best_mode;  /* to try; asked for by the user */
     enum prof_clock_mode worst_mode; /* that any target got */
     struct diag refusal;             /* why it is worse; STATUS_OK: it is not */
@@ -46,6 +48,7 @@ struct prof_target {
     struct prof_limits limits;
     struct prof_perf_clock clock;
     uint64_t tick_period_ns; /* of the agent's own timers */
+    struct prof_target_clock timing;
     struct prof_account account;
     struct prof_address_space space;
     struct prof_slots slots;

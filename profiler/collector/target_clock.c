@@ -1,0 +1,126 @@
+/* How the clock of a target is kept while it runs. */
+#include "profiler/collector/target_clock.h"
+
+#include "profiler/collector/target.h"
+
+enum {
+    /* A draw costs half a period, and is worth it where one is very unlucky. */
+    PERIODS_A_DRAW = 1000,
+
+    /* In doubt, so many periods must show most of the CPU time. */
+    PERIODS_OF_PROOF = 100,
+    PROOF_PERCENT = 60,
+    DOUBTS_MAX = 3,
+};
+
+static void note_armed(struct prof_target *target)
+{
+    target->timing.armed_given_ns = target->account.given_ns;
+    target->timing.armed_clock_ns = target->clock_ns;
+}
+
+void prof_target_arm(struct prof_target *target)
+{
+    struct prof_target_common *common = target->common;
+    struct diag refusal = {.status = STATUS_OK};
+    target->mode = common->best_mode;
+    target->tick_period_ns = common->period_ns;
+    uint64_t period_ns =
+        common->governed_ns ? common->governed_ns : common->period_ns;
+    target->timing.nominal_ns = period_ns;
+    target->timing.cost_clock_ns = target->clock_ns;
+    prof_perf_clock_arm(
+        &target->clock, target->pid, prof_perf_clock_draw_ns(period_ns),
+        &target->mode, &refusal);
+    target->account.mode = target->mode;
+    prof_target_set_period(target, period_ns);
+    if (target->mode > common->worst_mode)
+        common->worst_mode = target->mode;
+    if (refusal.status != STATUS_OK && common->refusal.status == STATUS_OK)
+        common->refusal = refusal;
+}
+
+static void rearm(struct prof_target *target)
+{
+    (void)prof_perf_clock_rearm(
+        &target->clock, prof_perf_clock_draw_ns(target->timing.nominal_ns));
+    note_armed(target);
+}
+
+void prof_target_set_period(struct prof_target *target, uint64_t period_ns)
+{
+    /* The agent's timers go on as they were, on the tick at best. */
+    uint64_t tick_ns = target->account.tick_ns;
+    if (tick_ns < target->tick_period_ns)
+        tick_ns = target->tick_period_ns;
+    atomic_store_explicit(
+        &target->ring.ring.header->tick_stride, (uint32_t)(period_ns / tick_ns),
+        memory_order_relaxed);
+    target->account.period_ns = period_ns;
+    if (period_ns == target->timing.nominal_ns)
+        return;
+    target->timing.nominal_ns = period_ns;
+    target->timing.doubts = 0;
+    rearm(target);
+}
+
+/* Whether the samples since it was armed show that no thread was missed. */
+static void judge_doubt(
+    struct prof_target *target, uint64_t given_ns, uint64_t used_ns)
+{
+    struct prof_target_clock *timing = &target->timing;
+    if (used_ns < PERIODS_OF_PROOF * timing->nominal_ns)
+        return;
+    if (given_ns * 100 < used_ns * PROOF_PERCENT &&
+        timing->doubts < DOUBTS_MAX) {
+        timing->doubts++;
+        rearm(target);
+    } else {
+        target->clock.is_in_doubt = false;
+    }
+}
+
+void prof_target_tend_clock(struct prof_target *target)
+{
+    struct prof_target_clock *timing = &target->timing;
+    if (target->mode == PROF_CLOCK_TIMER || target->is_replaced)
+        return;
+    uint64_t given_ns = target->account.given_ns - timing->armed_given_ns;
+    uint64_t used_ns = target->clock_ns - timing->armed_clock_ns;
+    if (target->clock.is_in_doubt)
+        judge_doubt(target, given_ns, used_ns);
+    else if (
+        given_ns >= PERIODS_A_DRAW * timing->nominal_ns &&
+        prof_perf_clock_is_single(&target->clock) &&
+        prof_process_thread_count(target->pid) == 1)
+        rearm(target);
+}
+
+void prof_target_tell_cost(
+    struct prof_target *target, const struct prof_cost_rates *rates,
+    uint64_t *cost_ns, uint64_t *cpu_ns)
+{
+    struct prof_target_clock *timing = &target->timing;
+    const struct wire_header *header = target->ring.ring.header;
+    uint64_t count =
+        atomic_load_explicit(&header->handled_count, memory_order_relaxed);
+    uint64_t cycles =
+        atomic_load_explicit(&header->handled_cycles, memory_order_relaxed);
+    uint64_t used_ns = target->clock_ns > timing->cost_clock_ns
+                           ? target->clock_ns - timing->cost_clock_ns
+                           : 0;
+    bool is_sane = count >= timing->cost_count && cycles >= timing->cost_cycles;
+    double cost = 0;
+    if (is_sane)
+        cost = (double)(cycles - timing->cost_cycles) * rates->ns_per_cycle +
+               (double)(count - timing->cost_count) *
+                   (double)rates->signal.signal_ns;
+    if (target->mode != PROF_CLOCK_TIMER)
+        cost += (double)used_ns / (double)timing->nominal_ns *
+                (double)rates->signal.interrupt_ns;
+    timing->cost_count = count;
+    timing->cost_cycles = cycles;
+    timing->cost_clock_ns = target->clock_ns;
+    *cost_ns = cost < (double)used_ns ? (uint64_t)cost : used_ns;
+    *cpu_ns = used_ns;
+}

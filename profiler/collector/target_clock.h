@@ -1,0 +1,46 @@
+/*
+ * How the clock of a target is kept while it runs: its period drawn anew, a
+ * thread that was missed found, its rate lowered and raised, its cost told.
+ */
+#ifndef PROFILER_COLLECTOR_TARGET_CLOCK_H
+#define PROFILER_COLLECTOR_TARGET_CLOCK_H
+
+#include <stdint.h>
+
+#include "profiler/collector/signal_cost.h"
+
+struct prof_target;
+
+/* Of one target. */
+struct prof_target_clock {
+    uint64_t nominal_ns; /* the period in force, without its jitter */
+    uint64_t armed_given_ns, armed_clock_ns; /* of the account, when armed */
+    uint32_t doubts; /* how often it was armed anew in doubt */
+    uint64_t cost_clock_ns, cost_count, cost_cycles; /* at the last telling */
+};
+
+/* What turns counts into time. */
+struct prof_cost_rates {
+    struct prof_signal_cost signal;
+    double ns_per_cycle;
+};
+
+/* Arm the clock of a target that has just come; sets its mode. */
+void prof_target_arm(struct prof_target *target);
+
+/* From now on sample with this period. */
+void prof_target_set_period(struct prof_target *target, uint64_t period_ns);
+
+/* Between drains: what else the clock needs. */
+void prof_target_tend_clock(struct prof_target *target);
+
+/*
+ * What sampling has cost since the last call, and what the target has used;
+ * both 0 when nothing is known. What the target says is not believed beyond
+ * what it used.
+ */
+void prof_target_tell_cost(
+    struct prof_target *target, const struct prof_cost_rates *rates,
+    uint64_t *cost_ns, uint64_t *cpu_ns);
+
+#endif

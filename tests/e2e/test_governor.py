@@ -1,0 +1,81 @@
+"""The rate is lowered when sampling costs more than was allowed."""
+
+import re
+
+import pytest
+
+import clocks
+import lab
+
+ROUNDS, DEPTH = 170000, 200  # about two seconds, at the end of a deep stack
+
+
+@pytest.fixture(params=clocks.CLOCKS)
+def clock(request, public_folder):
+    return clocks.Clock(request.param, public_folder)
+
+
+def governed(recording):
+    """The sentence about it: the cost there was, the limit, the cost now."""
+    (line,) = [line for line in recording.remarks if "--max-overhead" in line]
+    numbers = re.search(
+        r"cost ([\d.]+) %.* lowered to (\d+) Hz .* below ([\d.]+) %.*"
+        r"at last (\d+) Hz, at ([\d.]+) %", line)
+    assert numbers, line
+    return [float(number) for number in numbers.groups()]
+
+
+def test_a_high_rate_on_deep_stacks_is_lowered(clock):
+    # The tick allows 250 Hz at best, which is cheap: a stack that is not.
+    limit, depth = (0.2, 1000) if clock.name == "refused" else (3, DEPTH)
+    recording = clock.record(
+        "deep", ROUNDS, depth, frequency=20000,
+        options=("--max-overhead", limit))
+    before, lowest_hz, told_limit, last_hz, last = governed(recording)
+    assert told_limit == limit < before
+    assert lowest_hz <= last_hz < 5000
+    assert last <= limit
+    assert recording.sum_ratio() == pytest.approx(1, abs=0.01)
+    assert recording.account_share() < 0.03
+
+
+def test_the_program_pays_less_for_it(public_folder):
+    clock = clocks.Clock("perf", public_folder)
+    plain_ns = int(lab.run(lab.program("deep"), ROUNDS, DEPTH).stdout)
+
+    def added(limit):
+        recording = clock.record(
+            "deep", ROUNDS, DEPTH, frequency=20000,
+            options=("--max-overhead", limit))
+        return recording.told / plain_ns - 1, recording
+
+    free, recording = added(100)
+    assert not recording.remarks
+    assert recording.delivered_hz() > 18000
+    bound, _ = added(3)
+    # The first tenth of a second is at the full rate.
+    assert bound < free / 2
+
+
+def test_threads_that_come_and_go_are_neither_lost_nor_doubled(clock):
+    recording = clock.record(
+        "brief_threads", 20000, frequency=20000,
+        options=("--max-overhead", 1))
+    assert recording.sum_ratio() == pytest.approx(1, abs=0.01)
+    assert recording.seen("brief_worker") == pytest.approx(
+        recording.true("brief_worker"), abs=0.05)
+
+
+def test_standing_threads_are_neither_lost_nor_doubled(clock):
+    recording = clock.record(
+        "spin", 4, 16, frequency=20000, options=("--max-overhead", 1))
+    assert recording.sum_ratio() == pytest.approx(1, abs=0.01)
+    assert recording.account_share() < 0.12
+
+
+def test_a_share_that_is_none_is_refused():
+    for text in ("0", "101", "-1", "x", ""):
+        result = lab.run(
+            lab.WATCHFIRE, "record", "--max-overhead", text, "--", "true")
+        assert result.returncode == 2
+        assert "--max-overhead" in lab.only_sentence(result.stderr)
