@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "profiler/base/clock.h"
 #include "profiler/collector/frame_search.h"
@@ -30,12 +31,12 @@ struct prof_outside {
 struct prof_outside *prof_outside_create(
     uint32_t pid, struct prof_image_cache *images)
 {
-    /* calloc does not align as the row cache wants it. */
-    struct prof_outside *made =
-        aligned_alloc(64, (sizeof *made + 63) & ~(size_t)63);
-    if (made == NULL)
+    /* Two megabytes, of which most processes need a few pages. */
+    struct prof_outside *made = mmap(
+        NULL, sizeof *made, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (made == MAP_FAILED)
         return NULL;
-    memset(made, 0, sizeof *made);
     made->pid = pid;
     made->images = images;
     made->texts.row_bytes = sizeof(struct prof_text);
@@ -48,7 +49,7 @@ void prof_outside_destroy(struct prof_outside *outside)
     if (outside == NULL)
         return;
     table_fini(&outside->texts);
-    free(outside);
+    (void)munmap(outside, sizeof *outside);
 }
 
 /* Code without unwinding information is code all the same. */
