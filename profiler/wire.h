@@ -85,7 +85,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC         0x57465231u /* "WFR1" */
-#define WIRE_VERSION       2u
+#define WIRE_VERSION       3u
 
 #define WIRE_BLOCK_BYTES   128u
 #define WIRE_BLOCK_COUNT   8192u
@@ -242,6 +242,7 @@ struct wire_ended {
     struct wire_record record;
     uint64_t cpu_ns;    /* in all */
     uint64_t before_ns; /* of it, before the program's function began */
+    uint64_t begin_ns;  /* when that was; CLOCK_MONOTONIC */
 };
 
 #define WIRE_BUILD_ID_BYTES 20u

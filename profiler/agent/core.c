@@ -326,7 +326,7 @@ bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes)
     return reply.status == 0;
 }
 
-void prof_core_note_thread_end(uint64_t before_ns)
+void prof_core_note_thread_end(uint64_t before_ns, uint64_t begin_ns)
 {
     if (!prof_core_is_ours())
         return;
@@ -339,6 +339,7 @@ void prof_core_note_thread_end(uint64_t before_ns)
     ended->record = (struct wire_record){
         .type = WIRE_ENDED, .tid = tid, .time_ns = prof_core_now_ns()};
     ended->before_ns = before_ns;
+    ended->begin_ns = begin_ns;
     ended->cpu_ns = prof_core_thread_cpu_ns();
     prof_ring_commit(&prof_core.ring, &claim);
 }

@@ -124,7 +124,7 @@ bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes);
  * had used before the program's function began. System calls.
  */
 uint64_t prof_core_thread_cpu_ns(void);
-void prof_core_note_thread_end(uint64_t before_ns);
+void prof_core_note_thread_end(uint64_t before_ns, uint64_t begin_ns);
 
 /* What a CPU-clock timer is for. */
 enum prof_timer_use {

@@ -58,6 +58,7 @@ static void give_start_back(struct thread_start *start)
 struct thread_end {
     int timer;
     uint64_t before_ns; /* its CPU time when it began; 0: not asked */
+    uint64_t begin_ns;  /* when that was */
     uint64_t stack;
 };
 
@@ -91,7 +92,7 @@ static void end_thread(void *context)
 {
     struct thread_end *end = context;
     if (end->before_ns > 0)
-        prof_core_note_thread_end(end->before_ns);
+        prof_core_note_thread_end(end->before_ns, end->begin_ns);
     prof_timer_disarm(end->timer);
     prof_timer_disarm(maker.timer - 1);
     shell_engine_drop_stack(end->stack);
@@ -116,6 +117,7 @@ static void *run_thread(void *context)
     if (prof_timers_wanted()) {
         end.timer = prof_timer_arm(gettid(), PROF_TIMER_BEGINNING);
         end.before_ns = prof_core_thread_cpu_ns();
+        end.begin_ns = prof_core_now_ns();
     }
     pthread_cleanup_push(end_thread, &end);
     result = run(argument);

@@ -322,13 +322,14 @@ static uint64_t cpu_at_end(
 
 void prof_looked_thread_end(
     struct prof_looked_thread *thread, struct prof_looker *looker,
-    uint64_t end_ns)
+    uint64_t end_ns, uint64_t cpu_ns)
 {
     struct prof_look look = {.time_ns = 0};
     struct prof_off_time times[PROF_OFF_TIMES];
-    uint64_t cpu_ns = prof_task_read_usage(&thread->files, &look)
-                          ? look.cpu_ns
-                          : cpu_at_end(looker, thread, end_ns);
+    if (cpu_ns == 0)
+        cpu_ns = prof_task_read_usage(&thread->files, &look)
+                     ? look.cpu_ns
+                     : cpu_at_end(looker, thread, end_ns);
     unsigned count = prof_off_cpu_end(&thread->account, end_ns, cpu_ns, times);
     for (unsigned i = 0; i < count; i++)
         hold(looker, thread, &times[i], end_ns);
@@ -336,4 +337,13 @@ void prof_looked_thread_end(
     release_wait(looker, thread, end_ns);
     looker->common->thread_count--;
     prof_task_files_fini(&thread->files);
+}
+
+void prof_looker_add_unseen(
+    const struct prof_looker *looker, uint64_t off_ns, uint64_t when_ns)
+{
+    const struct prof_looked_thread first = {.index = 0};
+    struct prof_off_time time = {off_ns, PROF_NONE, PROF_STATE_OFF_CPU, 0};
+    if (off_ns > 0)
+        add_sample(looker, &first, &time, when_ns);
 }

@@ -34,6 +34,7 @@ struct prof_looked_thread {
     uint64_t quiet_from_ns; /* asleep without a break since; 0: not */
     uint64_t given_ns;      /* weights of its samples at the last look */
     uint64_t due_ns;
+    uint64_t over_ns; /* it said that it ends; 0: it did not */
 };
 
 /*
@@ -51,9 +52,17 @@ bool prof_looked_thread_begin(
 bool prof_looked_thread_look(
     struct prof_looked_thread *thread, struct prof_looker *looker);
 
-/* It ended about `end_ns`, or is let go: give what is left. */
+/*
+ * It ended about `end_ns`, or is let go: give what is left.
+ *
+ *   cpu_ns  what it used until then; 0: to be found out
+ */
 void prof_looked_thread_end(
     struct prof_looked_thread *thread, struct prof_looker *looker,
-    uint64_t end_ns);
+    uint64_t end_ns, uint64_t cpu_ns);
+
+/* Off-CPU time of threads that were never looked at. */
+void prof_looker_add_unseen(
+    const struct prof_looker *looker, uint64_t off_ns, uint64_t when_ns);
 
 #endif

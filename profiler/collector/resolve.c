@@ -267,9 +267,15 @@ static void resolve_sample(
 static void end_thread(
     struct prof_target *target, const struct wire_ended *ended, uint32_t bytes)
 {
-    if (bytes < sizeof *ended)
+    if (bytes < sizeof *ended) {
         target->malformed++;
-    else if (target->inner_pid == target->pid)
+        return;
+    }
+    if (target->looks != NULL)
+        prof_looks_note_end(
+            target->looks, ended->record.tid, ended->begin_ns,
+            ended->record.time_ns, ended->cpu_ns);
+    if (target->inner_pid == target->pid)
         prof_account_end_thread(
             &target->account,
             prof_target_known_thread(target, ended->record.tid), ended->cpu_ns,

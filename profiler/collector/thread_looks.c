@@ -36,6 +36,8 @@ struct prof_looks {
     uint64_t list_after_ns; /* it may be read again */
     bool is_list_wanted;
     uint64_t due_ns;
+    uint64_t begun_ns;  /* we began to look */
+    uint64_t unseen_ns; /* off CPU, of threads that were never listed */
 };
 
 void prof_looks_common_init(
@@ -143,7 +145,26 @@ static void end_thread(
         then_ns = looks->current_ns;
     uint64_t end_ns =
         then_ns < now_ns ? then_ns + (now_ns - then_ns) / 2 : now_ns;
-    prof_looked_thread_end(thread, &looks->looker, end_ns);
+    if (thread->over_ns == 0)
+        prof_looked_thread_end(thread, &looks->looker, end_ns, 0);
+}
+
+/*
+ * Whether the id is another thread's by now. One that says that it ends is
+ * there for a while yet.
+ */
+static bool is_another(
+    const struct prof_looks *looks, const struct prof_looked_thread *thread)
+{
+    struct prof_task_files files;
+    if (thread->over_ns == 0)
+        return false;
+    prof_task_files_init(
+        &files, looks->looker.target->pid, thread->tid,
+        &looks->looker.common->limit);
+    uint64_t start_ns = prof_task_read_start(&files);
+    prof_task_files_fini(&files);
+    return start_ns > thread->over_ns;
 }
 
 /* Make the table what the list says: both are in the order of ids. */
@@ -157,7 +178,13 @@ static void merge(struct prof_looks *looks, uint64_t now_ns, bool is_continued)
         for (; at < looks->threads.count && thread_at(looks, at)->tid < tids[i];
              at++)
             end_thread(looks, thread_at(looks, at), now_ns);
-        if (at < looks->threads.count && thread_at(looks, at)->tid == tids[i])
+        bool is_known =
+            at < looks->threads.count && thread_at(looks, at)->tid == tids[i];
+        if (is_known && is_another(looks, thread_at(looks, at))) {
+            is_known = false;
+            at++;
+        }
+        if (is_known)
             (void)table_add(&merged, thread_at(looks, at++));
         else if (prof_looked_thread_begin(
                      &begun, &looks->looker, tids[i], looks->current_ns,
@@ -200,6 +227,43 @@ static void list_threads(struct prof_looks *looks, bool is_continued)
     if (!is_changed)
         looks->current_ns = now_ns;
     looks->checked_ns = now_ns;
+}
+
+static struct prof_looked_thread *find_thread(
+    const struct prof_looks *looks, uint32_t tid)
+{
+    uint32_t low = 0, high = looks->threads.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (thread_at(looks, middle)->tid < tid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == looks->threads.count || thread_at(looks, low)->tid != tid)
+        return NULL;
+    return thread_at(looks, low);
+}
+
+void prof_looks_note_end(
+    struct prof_looks *looks, uint32_t tid, uint64_t begin_ns, uint64_t end_ns,
+    uint64_t cpu_ns)
+{
+    /* In a pid name space of its own, its ids are not ours. */
+    const struct prof_target *target = looks->looker.target;
+    if (target->pid != target->inner_pid || begin_ns < looks->begun_ns ||
+        begin_ns >= end_ns)
+        return;
+    struct prof_looked_thread *thread = find_thread(looks, tid);
+    if (thread == NULL || thread->over_ns != 0) {
+        uint64_t lived_ns = end_ns - begin_ns;
+        looks->unseen_ns += lived_ns > cpu_ns ? lived_ns - cpu_ns : 0;
+        return;
+    }
+    thread->account.first.time_ns = begin_ns;
+    prof_looked_thread_end(thread, &looks->looker, end_ns, cpu_ns);
+    thread->over_ns = end_ns;
+    thread->due_ns = UINT64_MAX;
 }
 
 /* ---- looking ---- */
@@ -262,6 +326,7 @@ struct prof_looks *prof_looks_create(
     made->looker.target = target;
     made->threads.row_bytes = sizeof(struct prof_looked_thread);
     made->tids.row_bytes = sizeof(uint32_t);
+    made->begun_ns = clock_now_ns(CLOCK_MONOTONIC);
     list_threads(made, is_continued);
     set_due(made, made->checked_ns);
     return made;
@@ -273,12 +338,16 @@ void prof_looks_destroy(struct prof_looks *looks)
         return;
     for (uint32_t i = 0; i < looks->threads.count; i++) {
         struct prof_looked_thread *thread = thread_at(looks, i);
+        if (thread->over_ns != 0)
+            continue;
         /* What has exec'ed is another image. */
         if (!looks->looker.target->is_replaced)
             (void)prof_looked_thread_look(thread, &looks->looker);
         prof_looked_thread_end(
-            thread, &looks->looker, clock_now_ns(CLOCK_MONOTONIC));
+            thread, &looks->looker, clock_now_ns(CLOCK_MONOTONIC), 0);
     }
+    prof_looker_add_unseen(
+        &looks->looker, looks->unseen_ns, clock_now_ns(CLOCK_MONOTONIC));
     prof_outside_destroy(looks->looker.outside);
     table_fini(&looks->threads);
     table_fini(&looks->tids);

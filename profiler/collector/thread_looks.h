@@ -11,7 +11,8 @@
  * together get LOOK_SHARE of a CPU: with more threads than fit, each is looked
  * at more rarely, and the sums stay the same.
  *
- * Time of a thread whose stack was never seen goes to [off-cpu], time in which
+ * Time of a thread whose stack was never seen goes to [off-cpu] (threads too
+ * short to be looked at say themselves how long they lived), time in which
  * it waited for a CPU to [runnable]: the scheduler tells how long that was, but
  * not where.
  */
@@ -63,6 +64,16 @@ void prof_looks_destroy(struct prof_looks *looks);
  *            next time
  */
 void prof_looks_run(struct prof_looks *looks, uint64_t end_ns);
+
+/*
+ * What a thread says at its end: exact, where looks come too late or never.
+ *
+ *   begin_ns, end_ns  of its life
+ *   cpu_ns            what it used in it
+ */
+void prof_looks_note_end(
+    struct prof_looks *looks, uint32_t tid, uint64_t begin_ns, uint64_t end_ns,
+    uint64_t cpu_ns);
 
 /* When prof_looks_run() is due. */
 uint64_t prof_looks_due_ns(const struct prof_looks *looks);

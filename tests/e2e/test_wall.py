@@ -217,6 +217,17 @@ def test_idle_threads_are_not_woken_and_cheap(tmp_path):
     assert dozed / told["lived_ns"] == pytest.approx(1, abs=0.02)
 
 
+def test_threads_too_short_to_be_looked_at_are_in_the_sum(tmp_path):
+    folded = tmp_path / "brief.folded"
+    result = lab.record([folded], lab.program("brief_sleepers"), 800,
+                        options=("-e", "wall", "--threads"))
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout)
+    seen = lab.Folded(folded).total()
+    # A thread is there a little before its function begins and after it ends.
+    assert 0.98 < seen / (told["threads_ns"] + told["main_ns"]) < 1.5
+
+
 def test_children_are_seen_asleep(tmp_path):
     folded = tmp_path / "children.folded"
     result = lab.record(
