@@ -29,6 +29,6 @@ fuzz_run() {
     name=$1
     runs=$2
     shift 2
-    "$scratch/fuzz_$name" -runs="$runs" -seed=1 -timeout=10 \
+    "$scratch/fuzz_$name" -runs="$runs" -seed=1 -timeout=60 \
         -print_final_stats=1 -verbosity=0 "$@" "$scratch/corpus_$name"
 }
