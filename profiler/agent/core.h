@@ -194,6 +194,14 @@ SIGNAL_SAFE void prof_signal_deliver(
     int signal, void *info, void *ucontext,
     const struct prof_kernel_sigaction *action);
 
+/*
+ * In the handler: let the system call that is about to be restarted return
+ * EINTR instead, if it is one that may; the same where a signal waits whose
+ * handler asked for it.
+ */
+SIGNAL_SAFE void prof_call_interrupt(void *ucontext);
+SIGNAL_SAFE void prof_call_interrupt_for_waiting(void *ucontext);
+
 /* Where a handler returns to: rt_sigreturn(2). */
 __attribute__((visibility("hidden"))) void prof_restore_rt(void);
 

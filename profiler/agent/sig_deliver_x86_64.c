@@ -12,7 +12,6 @@
  */
 #include "profiler/agent/core.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <ucontext.h>
@@ -33,9 +32,8 @@ __asm__(".text\n"
         ".size prof_restore_rt, . - prof_restore_rt\n");
 
 enum {
-    RED_ZONE_BYTES = 128, /* System V ABI, 3.2.2 */
-    FRAME_ALIGNMENT = 64, /* of what XRSTOR reads */
-    SYSCALL_BYTES = 2,
+    RED_ZONE_BYTES = 128,  /* System V ABI, 3.2.2 */
+    FRAME_ALIGNMENT = 64,  /* of what XRSTOR reads */
     SOFTWARE_OFFSET = 464, /* of struct _fpx_sw_bytes in the FXSAVE image */
     FXSAVE_BYTES = 512,
     FLAGS_CLEARED = 0x10500, /* resume, direction, trap: handle_signal() */
@@ -57,21 +55,6 @@ static bool is_on_alternate(const ucontext_t *context, uint64_t sp)
 {
     return (context->uc_stack.ss_flags & SS_DISABLE) == 0 &&
            sp - (uintptr_t)context->uc_stack.ss_sp < context->uc_stack.ss_size;
-}
-
-/*
- * The kernel set the call up to be made once more: rip is at the SYSCALL, whose
- * return address and flags are still in rcx and r11. The program's handler was
- * installed without SA_RESTART.
- */
-static void interrupt_system_call(ucontext_t *context)
-{
-    greg_t *regs = context->uc_mcontext.gregs;
-    if (regs[REG_RCX] != regs[REG_RIP] + SYSCALL_BYTES ||
-        regs[REG_R11] != regs[REG_EFL])
-        return;
-    regs[REG_RIP] += SYSCALL_BYTES;
-    regs[REG_RAX] = -EINTR;
 }
 
 static void copy_words(uint64_t *to, const uint64_t *from, size_t bytes)
@@ -128,6 +111,6 @@ SIGNAL_SAFE void prof_signal_deliver(
     copy->uc_mcontext.fpregs =
         (void *)((char *)context->uc_mcontext.fpregs + shift);
     if ((action->flags & SA_RESTART) == 0)
-        interrupt_system_call(copy);
+        prof_call_interrupt(copy);
     begin_handler(context, signal, to, shift, info, action);
 }

@@ -176,14 +176,9 @@ static void record_sample(struct expiry expiry, const ucontext_t *context)
     atomic_store_explicit(&scratch->is_taken, 0, memory_order_release);
 }
 
-SIGNAL_SAFE void prof_handle_signal(int signal, void *info, void *ucontext)
+static void handle_expiry(struct expiry expiry, const void *ucontext)
 {
     uint64_t start_cycles = cycles_now();
-    struct expiry expiry = read_expiry(signal, info);
-    if (expiry.count == 0) {
-        prof_signal_pass_on(signal, info, ucontext);
-        return;
-    }
     /* Pairs with the release in prof_core_start(): the ring is there. */
     if (!atomic_load_explicit(&prof_core.is_active, memory_order_acquire))
         return;
@@ -193,4 +188,15 @@ SIGNAL_SAFE void prof_handle_signal(int signal, void *info, void *ucontext)
     if (!is_passed_over(&expiry))
         record_sample(expiry, ucontext);
     note_cost(start_cycles);
+}
+
+SIGNAL_SAFE void prof_handle_signal(int signal, void *info, void *ucontext)
+{
+    struct expiry expiry = read_expiry(signal, info);
+    if (expiry.count == 0) {
+        prof_signal_pass_on(signal, info, ucontext);
+        return;
+    }
+    handle_expiry(expiry, ucontext);
+    prof_call_interrupt_for_waiting(ucontext);
 }
