@@ -206,6 +206,18 @@ NOINLINE static void use_crypto(void)
     encrypt.encrypt(data, data, 64, state, iv, 1);
 }
 
+NOINLINE static uint64_t called_back(uint64_t value)
+{
+    corpus_leaf(value);
+    return value ^ corpus_sink;
+}
+
+/* Its first call is bound by the loader, as it goes. */
+NOINLINE static void use_library(void)
+{
+    corpus_leaf(corpus_library(2, called_back));
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -214,7 +226,7 @@ static const struct {
     {"kernel", ask_kernel},  {"signals", take_signals},
     {"jump", jump},          {"fibers", switch_stacks},
     {"crypto", use_crypto},  {"assembly", corpus_assembly},
-    {"throw", corpus_throw},
+    {"throw", corpus_throw}, {"library", use_library},
 };
 
 static void run_shapes(void)

@@ -21,4 +21,8 @@ void corpus_throw(void);
 }
 #endif
 
+/* In a library of its own, which calls `callback` all the time. */
+typedef uint64_t corpus_callback(uint64_t value);
+uint64_t corpus_library(unsigned depth, corpus_callback *callback);
+
 #endif
