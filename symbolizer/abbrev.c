@@ -238,7 +238,9 @@ const struct sym_abbrev *sym_abbrevs_find(
 const struct sym_attribute *sym_abbrevs_attributes(
     const struct sym_abbrevs *abbrevs, const struct sym_abbrev *abbrev)
 {
-    return table_row(&abbrevs->attributes, abbrev->first_attribute);
+    return abbrev->attribute_count > 0
+               ? table_row(&abbrevs->attributes, abbrev->first_attribute)
+               : NULL;
 }
 
 void sym_abbrevs_fini(struct sym_abbrevs *abbrevs)

@@ -78,6 +78,7 @@ bool sym_abbrevs_read(
 const struct sym_abbrev *sym_abbrevs_find(
     const struct sym_abbrevs *abbrevs, uint64_t code);
 
+/* Its attributes in their order; NULL when it has none. */
 const struct sym_attribute *sym_abbrevs_attributes(
     const struct sym_abbrevs *abbrevs, const struct sym_abbrev *abbrev);
 

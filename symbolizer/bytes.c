@@ -1,11 +1,18 @@
 /* Bounded reading of bytes. */
 #include "symbolizer/bytes.h"
 
+/* A range of nothing: its pointers are none that must not be added to. */
+static struct sym_bytes nothing(void)
+{
+    static const uint8_t empty[1];
+    return (struct sym_bytes){.at = empty, .end = empty, .is_bad = true};
+}
+
 struct sym_bytes sym_bytes_of(const void *start, size_t count, uint64_t offset)
 {
     const uint8_t *first = start;
     if (first == NULL || offset > count)
-        return (struct sym_bytes){.is_bad = true};
+        return nothing();
     return (struct sym_bytes){.at = first + offset, .end = first + count};
 }
 
@@ -64,7 +71,7 @@ struct sym_bytes sym_bytes_take(struct sym_bytes *bytes, uint64_t count)
 {
     if (count > sym_bytes_left(bytes)) {
         sym_bytes_spoil(bytes);
-        return (struct sym_bytes){.is_bad = true};
+        return nothing();
     }
     struct sym_bytes taken = {.at = bytes->at, .end = bytes->at + count};
     bytes->at += count;
