@@ -1,4 +1,4 @@
-/* Mangled C++ and Rust names, as a person writes them. */
+/* Mangled C++, Rust and D names, as a person writes them. */
 #ifndef SYMBOLIZER_DEMANGLE_H
 #define SYMBOLIZER_DEMANGLE_H
 
@@ -19,5 +19,13 @@
  *   returns  the length, 0 when `name` is not mangled or the result too long
  */
 size_t sym_demangle(const char *name, char *text, size_t text_bytes);
+
+/*
+ * Shorten a demangled name in place: what stands between the angle brackets of
+ * templates becomes "...", which leaves std::map<...>::find(int const&) of a
+ * line or two. Operators keep theirs. A name whose brackets do not match stays
+ * as it is.
+ */
+void sym_demangled_shorten(char *name);
 
 #endif

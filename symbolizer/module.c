@@ -134,7 +134,9 @@ static const char *unit_path(
 
 static bool is_mangled(const char *name)
 {
-    return name[0] == '_' && (name[1] == 'Z' || name[1] == 'R');
+    return name[0] == '_' &&
+           (name[1] == 'Z' || name[1] == 'R' ||
+            (name[1] == 'D' && name[2] >= '0' && name[2] <= '9'));
 }
 
 /* The C library's name for one of its functions that others may call by a

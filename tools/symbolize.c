@@ -40,6 +40,8 @@ static const char symbolize_help[] =
     "  -f, --functions        print the function's name\n"
     "  -i, --inlines          print the callers an address was inlined into\n"
     "  -C, --demangle         print names as a person writes them\n"
+    "      --short-names      the same, without arguments of templates: "
+    "map<...>\n"
     "  -p, --pretty-print     one line for each frame\n"
     "  -s, --basenames        leave folders out\n"
     "  -j, --section=NAME     addresses count from the start of this section\n"
@@ -51,7 +53,7 @@ static const char symbolize_help[] =
     "the file cannot be read or a line of the input is no address, 2 the\n"
     "command line is wrong.\n";
 
-enum { OPTION_JSON = 256 };
+enum { OPTION_JSON = 256, OPTION_SHORT_NAMES };
 
 static const struct option long_options[] = {
     {"exe", required_argument, NULL, 'e'},
@@ -62,6 +64,7 @@ static const struct option long_options[] = {
     {"pretty-print", no_argument, NULL, 'p'},
     {"basenames", no_argument, NULL, 's'},
     {"section", required_argument, NULL, 'j'},
+    {"short-names", no_argument, NULL, OPTION_SHORT_NAMES},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0}};
@@ -84,6 +87,9 @@ static int take_option(struct request *request, int option, char **argv)
         return EXIT_DONE;
     case 'C': /* a style is taken and not needed: names tell their own */
         style->is_demangled = true;
+        return EXIT_DONE;
+    case OPTION_SHORT_NAMES:
+        style->is_demangled = style->is_short = true;
         return EXIT_DONE;
     case 'p':
         style->is_pretty = true;

@@ -31,7 +31,8 @@ static void write_frame(
     struct exp_json *json, const struct symbolize_style *style,
     const struct sym_frame *frame, uint64_t start)
 {
-    const char *name = style->is_demangled ? frame->function : frame->raw_name;
+    char buffer[SYMBOLIZE_NAME_BYTES];
+    const char *name = symbolize_name(style, frame, buffer);
     if (strcmp(frame->raw_name, SYM_UNKNOWN_FUNCTION) == 0)
         name = "";
     exp_json_begin_object(json);

@@ -15,10 +15,19 @@ struct exp_writer;
 
 struct symbolize_style {
     bool with_address, with_function, with_inlines;
-    bool is_demangled, is_pretty, is_base_name;
+    bool is_demangled, is_short; /* without arguments of templates */
+    bool is_pretty, is_base_name;
     unsigned address_bytes; /* how wide an address is printed */
     const char *module;     /* as the command line names it */
 };
+
+/* Bytes of a name that is shortened; a longer one stays as it is. */
+#define SYMBOLIZE_NAME_BYTES 16384
+
+/* The frame's name as the style has it; `buffer` may hold it. */
+const char *symbolize_name(
+    const struct symbolize_style *style, const struct sym_frame *frame,
+    char buffer[SYMBOLIZE_NAME_BYTES]);
 
 /* addr2line's text for one address; `frames` may be empty. */
 void symbolize_write_text(

@@ -5,6 +5,20 @@
 #include <string.h>
 
 #include "exporters/writer.h"
+#include "symbolizer/demangle.h"
+
+const char *symbolize_name(
+    const struct symbolize_style *style, const struct sym_frame *frame,
+    char buffer[SYMBOLIZE_NAME_BYTES])
+{
+    if (!style->is_demangled)
+        return frame->raw_name;
+    if (!style->is_short || strlen(frame->function) >= SYMBOLIZE_NAME_BYTES)
+        return frame->function;
+    (void)strcpy(buffer, frame->function);
+    sym_demangled_shorten(buffer);
+    return buffer;
+}
 
 static void write_function(
     struct exp_writer *writer, const struct symbolize_style *style,
@@ -22,10 +36,10 @@ static void write_frame(
 {
     const char *file = frame->file[0] != '\0' ? frame->file : "??";
     const char *slash = strrchr(file, '/');
+    char buffer[SYMBOLIZE_NAME_BYTES];
     if (style->is_base_name && slash != NULL)
         file = slash + 1;
-    write_function(
-        writer, style, style->is_demangled ? frame->function : frame->raw_name);
+    write_function(writer, style, symbolize_name(style, frame, buffer));
     exp_write_text(writer, file);
     if (frame->line == 0)
         exp_write_text(writer, ":?\n");

@@ -334,3 +334,55 @@ TEST(demangling_a_name_that_doubles_again_and_again_ends)
         name, "f(std::pair<int, int>, std::pair<std::pair<int, int>, "
               "std::pair<int, int> >)");
 }
+
+static const char *shortened(const char *name)
+{
+    static char text[256];
+    (void)strcpy(text, name);
+    sym_demangled_shorten(text);
+    return text;
+}
+
+TEST(names_of_d_are_demangled_and_their_references_bounded)
+{
+    char text[256];
+    CHECK_EQ(sym_demangle("_D4test3fooFZv", text, sizeof text), 10);
+    CHECK_STR(text, "test.foo()");
+    CHECK_EQ(sym_demangle("_Dmain", text, sizeof text), 0);
+    char name[64] = "_D1a1bF";
+    memset(name + 7, 'Q', 20);
+    CHECK_EQ(sym_demangle(name, text, sizeof text), 0);
+}
+
+TEST(names_are_shortened_between_the_brackets_of_templates)
+{
+    CHECK_STR(
+        shortened("std::map<int, std::less<int> >::find(int const&)"),
+        "std::map<...>::find(int const&)");
+    CHECK_STR(
+        shortened("void f<std::function<void (a::b<int>)>, 4>(c<double>*)"),
+        "void f<...>(c<...>*)");
+    CHECK_STR(shortened("main"), "main");
+    CHECK_STR(shortened("a<i>::b"), "a<i>::b");
+}
+
+TEST(names_of_operators_keep_their_brackets)
+{
+    CHECK_STR(
+        shortened("bool operator< <char, long>(x<char, 1> const&)"),
+        "bool operator< <...>(x<...> const&)");
+    CHECK_STR(
+        shortened("std::ostream& operator<<(std::ostream&, int)"),
+        "std::ostream& operator<<(std::ostream&, int)");
+    CHECK_STR(
+        shortened("ptr<abcdef, ghi>::operator->() const"),
+        "ptr<...>::operator->() const");
+    CHECK_STR(shortened("a::operator>>=(int)"), "a::operator>>=(int)");
+}
+
+TEST(names_with_brackets_that_do_not_match_stay)
+{
+    CHECK_STR(shortened("broken<int, (a > b"), "broken<int, (a > b");
+    CHECK_STR(
+        shortened("f<(int)4, (g > h)>::operator()"), "f<...>::operator()");
+}
