@@ -61,3 +61,30 @@ def test_what_does_not_fit_is_counted(tmp_path):
     losses = {row["reason"]: row["count"]
               for row in lab.report(path)["quality"]["losses"]}
     assert losses.get("incomplete", 0) > 0, losses
+
+
+# Works until the tables of rows are mapped and some of them was read.
+WAIT_FOR_TABLES = """
+import re, time
+def resident():
+    maps = open("/proc/self/smaps").read()
+    found = re.search(r"watchfire-tables.*\\n(?:.*\\n)*?Rss: +(\\d+)", maps)
+    return int(found[1]) if found else -1
+def work(n):
+    return n if n < 2 else work(n - 1) + work(n - 2)
+while resident() <= 0 and time.process_time() < 30:
+    work(18)
+    sorted(str(i) for i in range(20000))
+print(resident() > 0)
+"""
+
+
+def test_tables_of_rows_reach_a_program_that_is_sampled_much(tmp_path):
+    result = lab.record(
+        [tmp_path / "x.folded"], lab.tool("python3"), "-c", WAIT_FOR_TABLES,
+        frequency=10000)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "True\n"
+    # Not one stack was the worse for it.
+    folded = lab.Folded(tmp_path / "x.folded")
+    assert folded.inclusive()["_start"] > 0.99 * folded.total()
