@@ -146,7 +146,7 @@ static inline uint64_t wire_word_lap(uint64_t word)
 enum wire_loss {
     WIRE_LOSS_FULL,      /* no room in the ring */
     WIRE_LOSS_CONTENDED, /* gave up after WIRE_CLAIM_TRIES */
-    WIRE_LOSS_BUSY,      /* no scratch memory: too many handlers at once */
+    WIRE_LOSS_BUSY,      /* no room to work: handlers at once, tiny stack */
     WIRE_LOSS_ABANDONED, /* the reader had taken the writer for dead */
     WIRE_LOSS_COUNT
 };

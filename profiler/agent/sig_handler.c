@@ -28,6 +28,9 @@ struct timer_siginfo {
     uint64_t value;
 };
 
+/* What a sample takes of the stack: 2 050 to 2 550 bytes measured, and some. */
+enum { SAMPLE_STACK_BYTES = 3072 };
+
 /* One of our signals. */
 struct expiry {
     uint32_t count; /* of timer expiries behind it; 0: it is not ours */
@@ -176,15 +179,23 @@ static void record_sample(struct expiry expiry, const ucontext_t *context)
     atomic_store_explicit(&scratch->is_taken, 0, memory_order_release);
 }
 
-static void handle_expiry(struct expiry expiry, const void *ucontext)
+/*
+ * The kernel puts our frame on a thread's alternate stack, however small that
+ * is. Of MINSIGSTKSZ bytes its frame leaves 270 here, and what lies below is
+ * the program's.
+ */
+static bool is_cramped(const ucontext_t *context)
+{
+    uintptr_t room = (uintptr_t)__builtin_frame_address(0) -
+                     (uintptr_t)context->uc_stack.ss_sp;
+    return room < context->uc_stack.ss_size && room < SAMPLE_STACK_BYTES;
+}
+
+/* Apart, so that its frame is not there where there is no room for it. */
+__attribute__((noinline)) static void handle_expiry(
+    struct expiry expiry, const void *ucontext)
 {
     uint64_t start_cycles = cycles_now();
-    /* Pairs with the release in prof_core_start(): the ring is there. */
-    if (!atomic_load_explicit(&prof_core.is_active, memory_order_acquire))
-        return;
-    if (atomic_load_explicit(
-            &prof_core.ring.header->is_stopped, memory_order_relaxed))
-        return;
     if (!is_passed_over(&expiry))
         record_sample(expiry, ucontext);
     note_cost(start_cycles);
@@ -197,6 +208,14 @@ SIGNAL_SAFE void prof_handle_signal(int signal, void *info, void *ucontext)
         prof_signal_pass_on(signal, info, ucontext);
         return;
     }
-    handle_expiry(expiry, ucontext);
+    /* Pairs with the release in prof_core_start(): the ring is there. */
+    if (atomic_load_explicit(&prof_core.is_active, memory_order_acquire) &&
+        !atomic_load_explicit(
+            &prof_core.ring.header->is_stopped, memory_order_relaxed)) {
+        if (is_cramped(ucontext))
+            prof_ring_count_loss(&prof_core.ring, WIRE_LOSS_BUSY);
+        else
+            handle_expiry(expiry, ucontext);
+    }
     prof_call_interrupt_for_waiting(ucontext);
 }
