@@ -370,7 +370,7 @@ static void look_around(struct prof_collector *collector)
 {
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
     uint64_t end_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID) +
-                      prof_looks_budget_ns(&collector->common.looks);
+                      prof_looks_budget_ns(&collector->common.looks, now_ns);
     struct prof_target **first = find_target(collector, collector->looked_pid);
     struct prof_target *at = *first != NULL ? *first : collector->targets;
     for (uint32_t left = collector->stats.live; at != NULL && left > 0;

@@ -12,11 +12,18 @@
 #include "profiler/collector/target.h"
 
 /* Closer looks cost more wake-ups of the collector than they tell. */
-#define LOOK_NS    UINT64_C(5000000)
-#define LOOK_SHARE 50 /* one part in so many of a CPU */
+#define LOOK_NS      UINT64_C(5000000)
+#define LOOK_SHARE   50 /* one part in so many of a CPU */
+
+/* Going through the threads to see who is due takes 40 ns each, and shall not
+ * take more than the looks. */
+#define SCAN_EACH_NS UINT64_C(10000)
 
 /* Before it is asked how long they took, which takes half as long as one. */
 enum { LOOKS_AT_ONCE = 8 };
+
+/* The time of so many ticks may be saved up. */
+enum { TICKS_AT_ONCE = 20 };
 
 /* How often it is checked whether threads have come or gone, and how often a
  * list is made although none seem to; of the latter, LIST_SHARE as above. */
@@ -89,9 +96,13 @@ void prof_looks_explain_refusal(uint32_t pid, struct diag *diag)
             pid);
 }
 
-uint64_t prof_looks_budget_ns(const struct prof_looks_common *common)
+uint64_t prof_looks_budget_ns(struct prof_looks_common *common, uint64_t now_ns)
 {
-    return common->tick_ns / LOOK_SHARE;
+    uint64_t passed_ns = now_ns - common->looked_ns;
+    if (passed_ns > TICKS_AT_ONCE * common->tick_ns)
+        passed_ns = TICKS_AT_ONCE * common->tick_ns;
+    common->looked_ns = now_ns;
+    return passed_ns / LOOK_SHARE;
 }
 
 uint64_t prof_looks_due_ns(const struct prof_looks *looks)
@@ -301,6 +312,8 @@ static void set_due(struct prof_looks *looks, uint64_t now_ns)
         due_ns = its_ns < due_ns ? its_ns : due_ns;
     }
     uint64_t soonest_ns = now_ns + looks->looker.common->tick_ns;
+    if (soonest_ns < now_ns + looks->threads.count * SCAN_EACH_NS)
+        soonest_ns = now_ns + looks->threads.count * SCAN_EACH_NS;
     looks->due_ns = due_ns > soonest_ns ? due_ns : soonest_ns;
 }
 

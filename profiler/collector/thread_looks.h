@@ -35,6 +35,7 @@ struct prof_looks_common {
     struct prof_task_limit limit;
     uint64_t tick_ns;      /* between two looks */
     uint64_t thread_count; /* that are looked at */
+    uint64_t looked_ns;    /* the last time */
     uint64_t random;       /* for jitter */
     struct diag refusal;   /* of a look; STATUS_OK: none was refused */
 };
@@ -81,7 +82,8 @@ uint64_t prof_looks_due_ns(const struct prof_looks *looks);
 /* Which setting keeps us from looking at `pid`, and what would help. */
 void prof_looks_explain_refusal(uint32_t pid, struct diag *diag);
 
-/* How long all looks of one tick may take. */
-uint64_t prof_looks_budget_ns(const struct prof_looks_common *common);
+/* How long all looks at `now_ns` may take, after those before. */
+uint64_t prof_looks_budget_ns(
+    struct prof_looks_common *common, uint64_t now_ns);
 
 #endif
