@@ -36,10 +36,11 @@ class Clock:
         lab.need_root()
         return command
 
-    def record(self, program, *arguments, frequency=997, options=()):
+    def record(
+            self, program, *arguments, frequency=997, options=(), prefix=()):
         data = self.folder / "clock.data"
         folded = self.folder / "clock.folded"
-        result = lab.run(*self._wrap((
+        result = lab.run(*prefix, *self._wrap((
             self.folder / "bin" / "watchfire", "record", "-F", frequency,
             *options, "-o", data, "-o", folded, "--",
             self._program(program), *arguments)), timeout=5 * lab.PATIENCE)
