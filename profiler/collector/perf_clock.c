@@ -88,13 +88,15 @@ static bool is_kernel_new_enough(void)
 }
 
 static int open_event(
-    int tid, uint64_t period_ns, uint32_t generation, enum prof_clock_mode mode)
+    int tid, uint64_t period_ns, uint32_t generation, enum prof_clock_mode mode,
+    bool is_disabled)
 {
     struct perf_event_attr attr = {
         .size = sizeof attr,
         .type = PERF_TYPE_SOFTWARE,
         .config = PERF_COUNT_SW_CPU_CLOCK,
         .sample_period = period_ns,
+        .disabled = is_disabled,
         .exclude_kernel = mode == PROF_CLOCK_PERF_USER,
         .exclude_hv = 1,
         .inherit = 1,
@@ -167,11 +169,11 @@ static int open_best(
         *mode = PROF_CLOCK_TIMER;
         return -1;
     }
-    int fd = open_event(tid, period_ns, 0, *mode);
+    int fd = open_event(tid, period_ns, 0, *mode, false);
     if (fd < 0 && *mode == PROF_CLOCK_PERF &&
         (errno == EACCES || errno == EPERM)) {
         *mode = PROF_CLOCK_PERF_USER;
-        fd = open_event(tid, period_ns, 0, *mode);
+        fd = open_event(tid, period_ns, 0, *mode, false);
         if (fd >= 0)
             explain_user_only(diag);
     }
@@ -256,6 +258,13 @@ void prof_perf_clock_arm(
     table_fini(&tids);
 }
 
+/* With what threads have inherited from them. */
+static void control_all(const struct table *events, unsigned long request)
+{
+    for (uint32_t i = 0; i < events->count; i++)
+        (void)ioctl(fd_at(events, i), request, 0);
+}
+
 /* Open on all of `tids`; false when one is refused that is still there. */
 static bool open_all(
     const struct prof_perf_clock *clock, const struct table *tids,
@@ -263,7 +272,7 @@ static bool open_all(
 {
     for (uint32_t i = 0; i < tids->count; i++) {
         int tid = *(int *)table_row(tids, i);
-        int fd = open_event(tid, period_ns, generation, clock->mode);
+        int fd = open_event(tid, period_ns, generation, clock->mode, true);
         if (fd < 0 && errno != ESRCH)
             return false;
         keep_event(events, tid, fd);
@@ -281,6 +290,8 @@ bool prof_perf_clock_rearm(struct prof_perf_clock *clock, uint64_t period_ns)
     init_events(&events);
     bool is_armed = open_all(clock, &tids, period_ns, generation, &events);
     if (is_armed) {
+        control_all(&clock->events, PERF_EVENT_IOC_DISABLE);
+        control_all(&events, PERF_EVENT_IOC_ENABLE);
         clock->closed_ns += count_ns(&clock->events);
         close_events(&clock->events);
         clock->events = events;
@@ -307,15 +318,13 @@ bool prof_perf_clock_is_single(const struct prof_perf_clock *clock)
 void prof_perf_clock_pause(struct prof_perf_clock *clock)
 {
     clock->is_paused = true;
-    for (uint32_t i = 0; i < clock->events.count; i++)
-        (void)ioctl(fd_at(&clock->events, i), PERF_EVENT_IOC_DISABLE, 0);
+    control_all(&clock->events, PERF_EVENT_IOC_DISABLE);
 }
 
 void prof_perf_clock_resume(struct prof_perf_clock *clock)
 {
     clock->is_paused = false;
-    for (uint32_t i = 0; i < clock->events.count; i++)
-        (void)ioctl(fd_at(&clock->events, i), PERF_EVENT_IOC_ENABLE, 0);
+    control_all(&clock->events, PERF_EVENT_IOC_ENABLE);
 }
 
 uint64_t prof_perf_clock_read_ns(const struct prof_perf_clock *clock)
@@ -335,7 +344,8 @@ enum prof_clock_mode prof_perf_clock_probe(struct diag *diag)
 
 int prof_perf_clock_open_probe(uint64_t period_ns, enum prof_clock_mode mode)
 {
-    return mode == PROF_CLOCK_TIMER ? -1 : open_event(0, period_ns, 0, mode);
+    return mode == PROF_CLOCK_TIMER ? -1
+                                    : open_event(0, period_ns, 0, mode, false);
 }
 
 const char *prof_clock_mode_text(enum prof_clock_mode mode)

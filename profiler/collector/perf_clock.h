@@ -6,7 +6,10 @@
  *
  * GENERATIONS. The period of an inherited event cannot be changed. To change
  * it the clock is armed anew: events of the next generation are opened on all
- * threads, then those before are closed, with what was inherited from them.
+ * threads, disabled; those before are disabled, with what was inherited from
+ * them, the new ones enabled, the old ones closed. Were both to run for as long
+ * as it takes to open them, a collector that has to wait for a processor would
+ * let time be counted twice; what is lost between the two is [unsampled].
  * Each sample tells its generation, so its weight is exact. Threads are listed
  * before the first event is opened, so that none is armed twice; one that is
  * made meanwhile, by a thread that has only the old event, is not armed at
