@@ -179,6 +179,22 @@ struct wire_header {
     _Atomic uint32_t tick_stride;
     _Atomic uint32_t passed_over;
 
+    /*
+     * Collector to agent: the process has a seccomp filter that was seen only
+     * from outside, and may be killed for a system call that is not its own.
+     */
+    _Atomic uint32_t is_filtered;
+
+    /*
+     * Agent to collector, before an exec, when no message can be sent: 1 asks
+     * to disarm the events, which `is_paused` confirms; 0 to arm them again.
+     */
+    _Atomic uint32_t pause_wanted;
+    _Atomic uint32_t is_paused;
+
+    /* Children by fork that could not reach the collector; they count it. */
+    _Atomic uint32_t lost_children;
+
     _Alignas(64) _Atomic uint64_t head;
     _Alignas(64) _Atomic uint64_t tail;
     _Alignas(64) _Atomic uint64_t loss[WIRE_LOSS_COUNT];

@@ -68,7 +68,9 @@ static bool map_ring(int fd)
         (void)sys_munmap(at, MAP_BYTES);
         return false;
     }
-    (void)sys_call3(__NR_madvise, at, (long)MAP_BYTES, (long)MADV_DONTFORK);
+    (void)sys_call3(
+        __NR_madvise, at + WIRE_HEADER_BYTES,
+        (long)(MAP_BYTES - WIRE_HEADER_BYTES), (long)MADV_DONTFORK);
     prof_core.ring = (struct wire_ring){
         .header = (void *)at,
         .slots = (void *)(at + WIRE_HEADER_BYTES),
@@ -115,7 +117,8 @@ static bool make_scratch(void)
 
 static void release_ring(void)
 {
-    (void)sys_munmap(prof_core.ring.header, MAP_BYTES);
+    if (prof_core.ring.header != NULL)
+        (void)sys_munmap(prof_core.ring.header, MAP_BYTES);
     prof_core.ring = (struct wire_ring){0};
 }
 
@@ -167,19 +170,17 @@ static void arm_existing_threads(void)
 void prof_core_report_failure(const char *session, const char *reason)
 {
     struct wire_reply reply;
-    (void)prof_link_ask(
+    prof_core.is_heard = prof_link_ask(
         session, WIRE_FAILED, -1, reason, HELLO_TIMEOUT_MS, &reply);
 }
 
 static bool say_hello(int fd, struct wire_reply *reply)
 {
     int tables = -1;
-    bool is_welcome =
-        prof_link_hello(
-            prof_core.config.session, fd, HELLO_TIMEOUT_MS, reply, &tables) &&
-        reply->status == 0 && reply->period_ns > 0;
+    prof_core.is_heard = prof_link_hello(
+        prof_core.config.session, fd, HELLO_TIMEOUT_MS, reply, &tables);
     prof_tables_map(tables);
-    return is_welcome;
+    return prof_core.is_heard && reply->status == 0 && reply->period_ns > 0;
 }
 
 static void copy_text(char *to, uint32_t bytes, const char *from)
@@ -246,32 +247,50 @@ bool prof_core_start(
     return true;
 }
 
+static void count_lost_child(struct wire_header *parents)
+{
+    (void)atomic_fetch_add_explicit(
+        &parents->lost_children, 1, memory_order_relaxed);
+}
+
 void prof_core_restart_in_child(void)
 {
     prof_signal_forget_held(); /* as the kernel does: fork(2) */
     if (!atomic_load_explicit(&prof_core.is_active, memory_order_relaxed))
         return;
-    /* The ring is not mapped here (MADV_DONTFORK), and no timer is armed. */
+    /* Of the ring only the header is here, and no timer is armed. */
+    struct wire_header *parents = prof_core.ring.header;
     atomic_store_explicit(&prof_core.is_active, 0, memory_order_relaxed);
-    prof_core.ring = (struct wire_ring){0};
     for (int i = 0; i < PROF_SCRATCH_COUNT; i++)
         atomic_store_explicit(
             &prof_core.scratch[i].is_taken, 0, memory_order_relaxed);
-    if (prof_core_is_silent())
+    bool is_silent = prof_core_is_silent();
+    prof_core.ring = (struct wire_ring){0};
+    if (is_silent) {
+        /* A child inherits the filter. */
+        prof_core_fall_silent(prof_core.is_getpid_safe);
+        count_lost_child(parents);
         return;
-
+    }
     struct prof_core_config config = prof_core.config;
     (void)prof_core_start(&config, NULL, 0);
+    if (!prof_core.is_heard)
+        count_lost_child(parents);
+    (void)sys_munmap(parents, WIRE_HEADER_BYTES);
 }
 
-void prof_core_fall_silent(void)
+void prof_core_fall_silent(bool is_getpid_safe)
 {
+    prof_core.is_getpid_safe = is_getpid_safe;
     atomic_store_explicit(&prof_core.is_silent, 1, memory_order_relaxed);
 }
 
 bool prof_core_is_silent(void)
 {
-    return atomic_load_explicit(&prof_core.is_silent, memory_order_relaxed);
+    const struct wire_header *header = prof_core.ring.header;
+    return atomic_load_explicit(&prof_core.is_silent, memory_order_relaxed) ||
+           (header != NULL &&
+            atomic_load_explicit(&header->is_filtered, memory_order_relaxed));
 }
 
 bool prof_core_is_ours(void)
@@ -280,20 +299,55 @@ bool prof_core_is_ours(void)
            !prof_core_is_silent() && (uint32_t)sys_getpid() == prof_core.pid;
 }
 
+/*
+ * By the memory that is shared, where a system call would be the end or no
+ * descriptor is left. The collector looks ten times a second or more; nobody
+ * can sleep meanwhile.
+ */
+static void wait_for_pause(void)
+{
+    struct wire_header *header = prof_core.ring.header;
+    uint64_t end_ns = prof_core_now_ns() + EXEC_TIMEOUT_MS * UINT64_C(1000000);
+    atomic_store_explicit(&header->pause_wanted, 1, memory_order_relaxed);
+    /* Pairs with the release in answer_pause(). */
+    while (atomic_load_explicit(&header->is_paused, memory_order_acquire) ==
+               0 &&
+           prof_core_now_ns() < end_ns)
+        __builtin_ia32_pause();
+}
+
+static bool pause_silently(void)
+{
+    if (!atomic_load_explicit(&prof_core.is_active, memory_order_relaxed) ||
+        !prof_core.is_getpid_safe || (uint32_t)sys_getpid() != prof_core.pid ||
+        (prof_core.actions & WIRE_DISARM_FOR_EXEC) == 0)
+        return false;
+    wait_for_pause();
+    return true;
+}
+
 bool prof_core_before_exec(bool is_masked)
 {
+    if (prof_core_is_silent())
+        return pause_silently();
     if (!prof_core_is_ours() ||
         (!is_masked && (prof_core.actions & WIRE_DISARM_FOR_EXEC) == 0))
         return false;
     struct wire_reply reply;
-    (void)prof_link_ask(
+    bool is_answered = prof_link_ask(
         prof_core.config.session, WIRE_EXEC, -1, NULL, EXEC_TIMEOUT_MS, &reply);
+    if (!is_answered && !prof_link_is_possible())
+        wait_for_pause();
     /* Also without an answer in time: it may be carried out later. */
     return true;
 }
 
 void prof_core_after_failed_exec(void)
 {
+    atomic_store_explicit(
+        &prof_core.ring.header->pause_wanted, 0, memory_order_relaxed);
+    if (prof_core_is_silent())
+        return;
     struct wire_reply reply;
     (void)prof_link_ask(
         prof_core.config.session, WIRE_EXEC_FAILED, -1, NULL, EXEC_TIMEOUT_MS,

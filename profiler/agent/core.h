@@ -52,7 +52,9 @@ struct prof_scratch {
 struct prof_core {
     _Atomic uint32_t is_active; /* the handler records samples */
     _Atomic uint32_t is_silent; /* no system call is to be made any more */
+    bool is_getpid_safe;        /* but this one, when silent */
     uint32_t pid;               /* whose ring this is; tells fork children */
+    bool is_heard;              /* the collector answered to the last HELLO */
     struct prof_core_config config;
     struct wire_ring ring;
     uint32_t actions; /* WIRE_ARM_TIMERS ..., from the collector */
@@ -107,7 +109,7 @@ bool prof_core_is_ours(void);
  * The program has installed a seccomp filter, which may kill it for a system
  * call that is not its own: from now on the core makes none.
  */
-void prof_core_fall_silent(void);
+void prof_core_fall_silent(bool is_getpid_safe);
 bool prof_core_is_silent(void);
 
 /* The process begins to exit: note its CPU time. */
@@ -211,6 +213,9 @@ __attribute__((visibility("hidden"))) void prof_restore_rt(void);
  */
 bool prof_signal_is_ours(int signal);
 void prof_signals_install(void);
+
+/* Leave both signals to the program, as it set them. */
+void prof_signals_uninstall(void);
 
 /*
  * For an exec: ignore in the kernel what the program ignores; and back. Not

@@ -193,3 +193,13 @@ bool prof_link_hello(
 {
     return ask(session, WIRE_HELLO, fd, NULL, timeout_ms, reply, tables);
 }
+
+bool prof_link_is_possible(void)
+{
+    long fd = sys_call3(
+        __NR_socket, (long)AF_UNIX, (long)(SOCK_SEQPACKET | SOCK_CLOEXEC), 0L);
+    if (fd < 0)
+        return false;
+    (void)sys_close((int)fd);
+    return true;
+}

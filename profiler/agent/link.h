@@ -35,4 +35,7 @@ bool prof_link_hello(
     const char *session, int fd, int timeout_ms, struct wire_reply *reply,
     int *tables);
 
+/* Whether a socket can be had at all: descriptors and filters permit it. */
+bool prof_link_is_possible(void);
+
 #endif

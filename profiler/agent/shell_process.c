@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/shell_filter.h"
 #include "profiler/agent/sys.h"
 
 extern char **environ;
@@ -48,10 +49,40 @@ void shell_undo_exec(bool is_disarmed)
     errno = saved_errno;
 }
 
+/*
+ * A new program under a filter that would kill it for what our constructor
+ * calls is told to be left alone. On the stack, as it may be after vfork.
+ */
+#define CHILD_ENVIRONMENT(envp)                                                \
+    (shell_filter_is_deadly() && (envp) != NULL                                \
+         ? quiet_environment(                                                  \
+               __builtin_alloca((count_entries(envp) + 2) * sizeof(char *)),   \
+               envp)                                                           \
+         : (envp))
+
+static size_t count_entries(char *const envp[])
+{
+    size_t count = 0;
+    while (envp[count] != NULL)
+        count++;
+    return count;
+}
+
+static char *const *quiet_environment(char **quiet, char *const envp[])
+{
+    static char disable[] = "WATCHFIRE_DISABLE=seccomp";
+    size_t count = count_entries(envp);
+    for (size_t i = 0; i < count; i++)
+        quiet[i] = envp[i];
+    quiet[count] = disable;
+    quiet[count + 1] = NULL;
+    return quiet;
+}
+
 INTERPOSE int execve(const char *path, char *const argv[], char *const envp[])
 {
     bool is_disarmed = shell_begin_exec();
-    int result = shell_real()->execve(path, argv, envp);
+    int result = shell_real()->execve(path, argv, CHILD_ENVIRONMENT(envp));
     shell_undo_exec(is_disarmed);
     return result;
 }
@@ -59,7 +90,7 @@ INTERPOSE int execve(const char *path, char *const argv[], char *const envp[])
 INTERPOSE int execvpe(const char *file, char *const argv[], char *const envp[])
 {
     bool is_disarmed = shell_begin_exec();
-    int result = shell_real()->execvpe(file, argv, envp);
+    int result = shell_real()->execvpe(file, argv, CHILD_ENVIRONMENT(envp));
     shell_undo_exec(is_disarmed);
     return result;
 }
@@ -67,7 +98,7 @@ INTERPOSE int execvpe(const char *file, char *const argv[], char *const envp[])
 INTERPOSE int fexecve(int fd, char *const argv[], char *const envp[])
 {
     bool is_disarmed = shell_begin_exec();
-    int result = shell_real()->fexecve(fd, argv, envp);
+    int result = shell_real()->fexecve(fd, argv, CHILD_ENVIRONMENT(envp));
     shell_undo_exec(is_disarmed);
     return result;
 }
@@ -87,7 +118,8 @@ INTERPOSE int execveat(
     int flags)
 {
     bool is_disarmed = shell_begin_exec();
-    int result = shell_real()->execveat(folder, path, argv, envp, flags);
+    int result = shell_real()->execveat(
+        folder, path, argv, CHILD_ENVIRONMENT(envp), flags);
     shell_undo_exec(is_disarmed);
     return result;
 }

@@ -4,13 +4,23 @@
  */
 #include "profiler/agent/shell.h"
 
-#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/shell_filter.h"
+
+static void prepare_filter(unsigned long mode, const struct sock_fprog *program)
+{
+    if (mode == SECCOMP_MODE_STRICT)
+        shell_filter_prepare(NULL);
+    else if (mode == SECCOMP_MODE_FILTER && program != NULL)
+        shell_filter_prepare(program);
+}
 
 INTERPOSE int prctl(int option, ...)
 {
@@ -20,10 +30,14 @@ INTERPOSE int prctl(int option, ...)
     for (int i = 0; i < 4; i++)
         arguments[i] = va_arg(list, unsigned long);
     va_end(list);
+    if (option == PR_SET_SECCOMP)
+        prepare_filter(arguments[0], (const struct sock_fprog *)arguments[1]);
+    if (option == PR_SET_TSC && arguments[0] == PR_TSC_SIGSEGV)
+        prof_core_withdraw("it forbids itself to read the clock (PR_SET_TSC)");
     int result = shell_real()->prctl(
         option, arguments[0], arguments[1], arguments[2], arguments[3]);
     if (option == PR_SET_SECCOMP && result == 0)
-        prof_core_fall_silent();
+        shell_filter_installed();
     return result;
 }
 
@@ -59,9 +73,18 @@ INTERPOSE long syscall(long number, ...)
     va_end(list);
     if (number == SYS_execve || number == SYS_execveat)
         return call_exec(number, arguments);
+    bool is_filter =
+        number == SYS_seccomp && (arguments[0] == SECCOMP_SET_MODE_FILTER ||
+                                  arguments[0] == SECCOMP_SET_MODE_STRICT);
+    if (is_filter)
+        prepare_filter(
+            arguments[0] == SECCOMP_SET_MODE_STRICT ? SECCOMP_MODE_STRICT
+                                                    : SECCOMP_MODE_FILTER,
+            (const struct sock_fprog *)arguments[2]);
     long result = call(number, arguments);
-    if (number == SYS_seccomp && result == 0)
-        prof_core_fall_silent();
+    /* With SECCOMP_FILTER_FLAG_NEW_LISTENER it is a descriptor. */
+    if (is_filter && result >= 0)
+        shell_filter_installed();
     if (result == 0 && is_fork(number, arguments))
         shell_restart_in_child();
     return result;

@@ -63,6 +63,13 @@ void prof_signals_install(void)
     is_installed = true;
 }
 
+void prof_signals_uninstall(void)
+{
+    for (int i = 0; is_installed && i < 2; i++)
+        act(i, &believed[i], NULL);
+    is_installed = false;
+}
+
 static void act_where_ignored(
     const struct prof_kernel_sigaction *action, unsigned but)
 {

@@ -213,11 +213,12 @@ static void answer_hello(
         if (collector->stats.failure.status == STATUS_OK)
             collector->stats.failure = diag;
     } else {
-        if (target->mode != PROF_CLOCK_PERF)
+        bool is_sampled = !target->standing.is_traced;
+        if (target->mode != PROF_CLOCK_PERF && is_sampled)
             reply.actions |= WIRE_ARM_TIMERS;
         if (collector->is_reference_wanted)
             reply.actions |= WIRE_REFERENCE_ENGINE;
-        if (target->mode == PROF_CLOCK_PERF)
+        if (target->mode == PROF_CLOCK_PERF && is_sampled)
             reply.actions |= WIRE_DISARM_FOR_EXEC | WIRE_ARM_BRIEF;
         target->next = collector->targets;
         collector->targets = target;
@@ -244,7 +245,7 @@ static void answer_exec(
         (void)prof_target_drain(target);
     } else {
         target->is_execing = false;
-        prof_perf_clock_resume(&target->clock);
+        prof_target_resume(target);
     }
     prof_listener_answer(request->connection, &reply);
 }
@@ -272,15 +273,15 @@ static void answer_bye(
 static void note_failure(
     struct prof_collector *collector, const struct prof_request *request)
 {
+    /* It may have said HELLO before it failed: then its clock is armed. */
+    struct prof_target **armed = find_target(collector, request->pid);
     if (collector->stats.failure.status == STATUS_OK) {
         (void)fail(
             &collector->stats.failure, STATUS_UNSUPPORTED,
-            "process %u could not be sampled: %s", request->pid,
-            request->message.text);
+            "process %u could not be sampled%s: %s", request->pid,
+            *armed != NULL ? " to its end" : "", request->message.text);
     }
     prof_profile_add_loss(collector->common.profile, PROF_LOSS_NOT_SAMPLED, 1);
-    /* It may have said HELLO before it failed: then its clock is armed. */
-    struct prof_target **armed = find_target(collector, request->pid);
     if (*armed != NULL)
         remove_target(collector, armed);
     struct wire_reply reply = make_reply(collector);
@@ -392,6 +393,7 @@ void prof_collector_run(struct prof_collector *collector)
 
     double fullest = 0;
     for (struct prof_target *at = collector->targets; at; at = at->next) {
+        prof_target_look(at);
         double share = prof_target_drain(at);
         fullest = share > fullest ? share : fullest;
         prof_target_tend_clock(at);

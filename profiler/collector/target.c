@@ -177,6 +177,56 @@ struct prof_target *prof_target_open(
     return target;
 }
 
+void prof_target_resume(struct prof_target *target)
+{
+    if (!target->standing.is_traced)
+        prof_perf_clock_resume(&target->clock);
+}
+
+/* What WIRE_EXEC and WIRE_EXEC_FAILED are, from one that cannot send them. */
+static void answer_pause(struct prof_target *target)
+{
+    struct wire_header *header = target->ring.ring.header;
+    /* Pairs with nothing but itself: the agent waits for is_paused. */
+    uint32_t wanted =
+        atomic_load_explicit(&header->pause_wanted, memory_order_relaxed) != 0;
+    if (wanted ==
+        atomic_load_explicit(&header->is_paused, memory_order_relaxed))
+        return;
+    if (wanted != 0) {
+        prof_perf_clock_pause(&target->clock);
+        (void)prof_target_drain(target);
+    } else {
+        prof_target_resume(target);
+    }
+    /* Pairs with the acquire in wait_for_pause(): the events are disarmed. */
+    atomic_store_explicit(&header->is_paused, wanted, memory_order_release);
+}
+
+void prof_target_look(struct prof_target *target)
+{
+    answer_pause(target);
+    struct prof_standing_news news = prof_standing_look(
+        &target->standing, target->pid, clock_now_ns(CLOCK_MONOTONIC));
+    if (news.has_new_filter)
+        atomic_store_explicit(
+            &target->ring.ring.header->is_filtered, 1, memory_order_relaxed);
+    if (!news.is_tracing_changed)
+        return;
+    if (!target->standing.is_traced) {
+        prof_perf_clock_resume(&target->clock);
+        return;
+    }
+    prof_perf_clock_pause(&target->clock);
+    if (target->common->refusal.status == STATUS_OK &&
+        target->mode != PROF_CLOCK_TIMER)
+        (void)fail(
+            &target->common->refusal, STATUS_NOT_PERMITTED,
+            "process %" PRIu32 " was not sampled while it was traced: to its "
+            "tracer, every sample would be a signal",
+            target->pid);
+}
+
 /* ---- draining ---- */
 
 static bool is_alive(void *context, uint32_t inner_tid)
@@ -305,6 +355,10 @@ static void add_losses(struct prof_target *target)
             atomic_load_explicit(
                 &target->ring.ring.header->loss[i], memory_order_relaxed));
     }
+    prof_profile_add_loss(
+        profile, PROF_LOSS_NOT_SAMPLED,
+        atomic_load_explicit(
+            &target->ring.ring.header->lost_children, memory_order_relaxed));
     prof_profile_add_loss(profile, PROF_LOSS_WRITER_DIED, target->ring.died);
     prof_profile_add_loss(profile, PROF_LOSS_MALFORMED, target->malformed);
 }

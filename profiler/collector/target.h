@@ -14,6 +14,7 @@
 #include "profiler/collector/perf_clock.h"
 #include "profiler/collector/ring_reader.h"
 #include "profiler/collector/slots.h"
+#include "profiler/collector/standing.h"
 #include "profiler/collector/target_clock.h"
 #include "profiler/collector/thread_looks.h"
 #include "profiler/profile.h"
@@ -52,7 +53,8 @@ struct prof_target {
     struct prof_account account;
     struct prof_address_space space;
     struct prof_slots slots;
-    struct prof_looks *looks;    /* NULL but for event wall */
+    struct prof_looks *looks; /* NULL but for event wall */
+    struct prof_standing standing;
     struct index threads_by_tid; /* into account.threads */
     struct table frames;         /* of one address: struct frame_entry */
     struct index frames_by_word;
@@ -78,6 +80,15 @@ struct prof_target {
 struct prof_target *prof_target_open(
     struct prof_target_common *common, uint32_t pid, uint32_t inner_pid, int fd,
     struct prof_target *earlier, struct diag *diag);
+
+/*
+ * See whether it is traced by now, or has a filter that its agent does not know
+ * of, and act upon it. Cheap when the last look was a moment ago.
+ */
+void prof_target_look(struct prof_target *target);
+
+/* Arm again after an exec that failed. */
+void prof_target_resume(struct prof_target *target);
 
 /* Take what the ring holds; the share of it that was full, 0 to 1. */
 double prof_target_drain(struct prof_target *target);

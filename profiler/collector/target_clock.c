@@ -1,6 +1,9 @@
 /* How the clock of a target is kept while it runs. */
 #include "profiler/collector/target_clock.h"
 
+#include <inttypes.h>
+
+#include "profiler/base/clock.h"
 #include "profiler/collector/target.h"
 
 enum {
@@ -29,9 +32,20 @@ void prof_target_arm(struct prof_target *target)
         common->governed_ns ? common->governed_ns : common->period_ns;
     target->timing.nominal_ns = period_ns;
     target->timing.cost_clock_ns = target->clock_ns;
-    prof_perf_clock_arm(
-        &target->clock, target->pid, prof_perf_clock_draw_ns(period_ns),
-        &target->mode, &refusal);
+    (void)prof_standing_look(
+        &target->standing, target->pid, clock_now_ns(CLOCK_MONOTONIC));
+    if (target->standing.is_traced) {
+        /* To gdb and others, SIGTRAP is their own, and SIGPROF in the way. */
+        (void)fail(
+            &refusal, STATUS_NOT_PERMITTED,
+            "process %" PRIu32 " was not sampled, as it was traced: to its "
+            "tracer, every sample would be a signal",
+            target->pid);
+    } else {
+        prof_perf_clock_arm(
+            &target->clock, target->pid, prof_perf_clock_draw_ns(period_ns),
+            &target->mode, &refusal);
+    }
     target->account.mode = target->mode;
     prof_target_set_period(target, period_ns);
     if (target->mode > common->worst_mode)
@@ -83,7 +97,8 @@ static void judge_doubt(
 void prof_target_tend_clock(struct prof_target *target)
 {
     struct prof_target_clock *timing = &target->timing;
-    if (target->mode == PROF_CLOCK_TIMER || target->is_replaced)
+    if (target->mode == PROF_CLOCK_TIMER || target->is_replaced ||
+        target->standing.is_traced)
         return;
     uint64_t given_ns = target->account.given_ns - timing->armed_given_ns;
     uint64_t used_ns = target->clock_ns - timing->armed_clock_ns;

@@ -1,0 +1,304 @@
+/*
+ * What a seccomp filter would do to system calls that are ours: its program is
+ * run here, as the kernel would (seccomp(2); Documentation/networking/
+ * filter.rst in Linux has the instructions).
+ *
+ * Two questions are asked. Whether rt_sigreturn passes: if not, the next sample
+ * would be the end of the program. And whether what our constructor calls
+ * passes, or at least fails without a signal: the filter outlives exec.
+ *
+ * Arguments are not known beforehand; a filter that looks at those of a call is
+ * taken to refuse it.
+ */
+#include "profiler/agent/shell_filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "profiler/agent/core.h"
+#include "profiler/agent/shell.h"
+
+enum { FIRST_ARGUMENT = offsetof(struct seccomp_data, args) };
+
+/* As the kernel ranks them, this is what is worst. */
+#define REFUSED SECCOMP_RET_KILL_PROCESS
+
+struct machine {
+    const struct sock_filter *code;
+    uint32_t length;
+    uint32_t a, x, memory[BPF_MEMWORDS];
+};
+
+static uint32_t alu(uint16_t operation, uint32_t a, uint32_t operand)
+{
+    switch (operation) {
+    case BPF_ADD:
+        return a + operand;
+    case BPF_SUB:
+        return a - operand;
+    case BPF_MUL:
+        return a * operand;
+    case BPF_DIV:
+        return operand ? a / operand : 0;
+    case BPF_OR:
+        return a | operand;
+    case BPF_AND:
+        return a & operand;
+    case BPF_XOR:
+        return a ^ operand;
+    case BPF_LSH:
+        return a << (operand & 31);
+    case BPF_RSH:
+        return a >> (operand & 31);
+    default: /* BPF_NEG */
+        return -a;
+    }
+}
+
+static bool is_taken(uint16_t operation, uint32_t a, uint32_t operand)
+{
+    switch (operation) {
+    case BPF_JEQ:
+        return a == operand;
+    case BPF_JGT:
+        return a > operand;
+    case BPF_JGE:
+        return a >= operand;
+    default: /* BPF_JSET */
+        return (a & operand) != 0;
+    }
+}
+
+static uint32_t read_memory(const struct machine *machine, uint32_t index)
+{
+    return index < BPF_MEMWORDS ? machine->memory[index] : 0;
+}
+
+/* One that neither jumps nor returns; false: it asks for an argument. */
+static bool step(
+    struct machine *machine, const struct sock_filter *at,
+    const struct seccomp_data *call)
+{
+    switch (at->code) {
+    case BPF_LD | BPF_W | BPF_ABS:
+        if (at->k >= FIRST_ARGUMENT || at->k % 4 != 0)
+            return false;
+        memcpy(&machine->a, (const char *)call + at->k, sizeof machine->a);
+        return true;
+    case BPF_LD | BPF_W | BPF_LEN:
+        machine->a = sizeof *call;
+        return true;
+    case BPF_LDX | BPF_W | BPF_LEN:
+        machine->x = sizeof *call;
+        return true;
+    case BPF_LD | BPF_IMM:
+        machine->a = at->k;
+        return true;
+    case BPF_LDX | BPF_IMM:
+        machine->x = at->k;
+        return true;
+    case BPF_LD | BPF_MEM:
+        machine->a = read_memory(machine, at->k);
+        return true;
+    case BPF_LDX | BPF_MEM:
+        machine->x = read_memory(machine, at->k);
+        return true;
+    case BPF_MISC | BPF_TAX:
+        machine->x = machine->a;
+        return true;
+    case BPF_MISC | BPF_TXA:
+        machine->a = machine->x;
+        return true;
+    default:
+        break;
+    }
+    uint16_t class = BPF_CLASS(at->code);
+    uint32_t operand = BPF_SRC(at->code) == BPF_X ? machine->x : at->k;
+    if (class == BPF_ALU)
+        machine->a = alu(BPF_OP(at->code), machine->a, operand);
+    else if (class == BPF_ST && at->k < BPF_MEMWORDS)
+        machine->memory[at->k] = machine->a;
+    else if (class == BPF_STX && at->k < BPF_MEMWORDS)
+        machine->memory[at->k] = machine->x;
+    return true;
+}
+
+static uint32_t run(
+    const struct sock_filter *code, uint32_t length,
+    const struct seccomp_data *call)
+{
+    struct machine machine = {.code = code, .length = length};
+    /* Jumps lead forward only: what would wrap around ends it. */
+    for (uint64_t pc = 0; pc < length; pc++) {
+        const struct sock_filter *at = &code[pc];
+        uint16_t class = BPF_CLASS(at->code);
+        if (class == BPF_RET)
+            return BPF_RVAL(at->code) == BPF_A ? machine.a : at->k;
+        if (class != BPF_JMP) {
+            if (!step(&machine, at, call))
+                return REFUSED;
+        } else if (BPF_OP(at->code) == BPF_JA) {
+            pc += at->k;
+        } else {
+            uint32_t operand = BPF_SRC(at->code) == BPF_X ? machine.x : at->k;
+            pc += is_taken(BPF_OP(at->code), machine.a, operand) ? at->jt
+                                                                 : at->jf;
+        }
+    }
+    return REFUSED;
+}
+
+static uint32_t verdict(
+    const struct sock_filter *code, uint32_t length, long number)
+{
+    struct seccomp_data call = {
+        .nr = (int)number,
+        .arch = AUDIT_ARCH_X86_64,
+        .instruction_pointer = (uintptr_t)prof_restore_rt};
+    return run(code, length, &call) & SECCOMP_RET_ACTION_FULL;
+}
+
+static bool passes(const struct sock_filter *code, uint32_t length, long number)
+{
+    uint32_t action = verdict(code, length, number);
+    return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
+}
+
+/* Or makes it a signal, or a question to somebody else. */
+static bool kills(const struct sock_filter *code, uint32_t length, long number)
+{
+    uint32_t action = verdict(code, length, number);
+    return action != SECCOMP_RET_ALLOW && action != SECCOMP_RET_LOG &&
+           action != SECCOMP_RET_ERRNO;
+}
+
+/* What the constructor calls, from the session to HELLO. */
+static bool kills_constructor(const struct sock_filter *code, uint32_t length)
+{
+    static const int numbers[] = {
+        SYS_getpid,         SYS_openat,        SYS_read,
+        SYS_close,          SYS_mmap,          SYS_munmap,
+        SYS_madvise,        SYS_memfd_create,  SYS_ftruncate,
+        SYS_fcntl,          SYS_socket,        SYS_connect,
+        SYS_getsockopt,     SYS_getuid,        SYS_geteuid,
+        SYS_sendmsg,        SYS_recvmsg,       SYS_recvfrom,
+        SYS_ppoll,          SYS_gettid,        SYS_rt_sigaction,
+        SYS_rt_sigprocmask, SYS_getdents64,    SYS_timer_create,
+        SYS_timer_settime,  SYS_clock_gettime, SYS_rt_sigreturn,
+        SYS_exit_group,     SYS_timer_delete};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (kills(code, length, numbers[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The vDSO asks the kernel when the clock source cannot be read by all. */
+static bool is_clock_readable(void)
+{
+    static const char path[] =
+        "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    char name[16] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t bytes = read(fd, name, sizeof name - 1);
+    (void)close(fd);
+    return bytes > 0 && (strncmp(name, "tsc", 3) == 0 ||
+                         strncmp(name, "kvm-clock", 9) == 0 ||
+                         strncmp(name, "hyperv", 6) == 0);
+}
+
+static bool is_deadly, is_getpid_safe = true;
+
+/* Not even a signal that is ignored may get into our handler any more. */
+static void withdraw(const char *reason)
+{
+    prof_core_withdraw(reason);
+    shell_mask_reveal();
+    prof_signals_uninstall();
+}
+
+static void judge(const struct sock_filter *code, uint32_t length)
+{
+    is_deadly = is_deadly || kills_constructor(code, length);
+    is_getpid_safe = is_getpid_safe && !kills(code, length, SYS_getpid);
+    const char *reason = NULL;
+    if (!passes(code, length, SYS_rt_sigreturn))
+        reason = "its seccomp filter forbids to return from a signal handler";
+    else if (!passes(code, length, SYS_clock_gettime) && !is_clock_readable())
+        reason = "its seccomp filter forbids to read the clock";
+    if (reason != NULL)
+        withdraw(reason);
+}
+
+/* False: it leads nowhere. Where the call is refused, it is believed. */
+static bool copy(void *to, const void *from, size_t bytes)
+{
+    struct iovec here = {.iov_base = to, .iov_len = bytes};
+    struct iovec there = {
+        .iov_base = (void *)(uintptr_t)from, .iov_len = bytes};
+    if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)bytes)
+        return true;
+    if (errno == EFAULT)
+        return false;
+    memcpy(to, from, bytes);
+    return true;
+}
+
+static void judge_program(const struct sock_fprog *program)
+{
+    struct sock_fprog header;
+    if (!copy(&header, program, sizeof header) || header.len == 0 ||
+        header.len > BPF_MAXINSNS)
+        return; /* the kernel refuses it as well */
+    size_t bytes = header.len * sizeof(struct sock_filter);
+    struct sock_filter *code = mmap(
+        NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+        0);
+    if (code == MAP_FAILED)
+        return;
+    if (copy(code, header.filter, bytes))
+        judge(code, header.len);
+    (void)munmap(code, bytes);
+}
+
+void shell_filter_prepare(const struct sock_fprog *program)
+{
+    int saved_errno = errno;
+    if (!prof_signal_is_ours(SIGTRAP))
+        return;
+    if (program == NULL) {
+        /* Which comes with PR_TSC_SIGSEGV: seccomp_set_mode_strict(). */
+        is_deadly = true;
+        is_getpid_safe = false;
+        withdraw("strict seccomp forbids to read the clock");
+    } else if (!prof_core_is_silent()) {
+        judge_program(program);
+    } else {
+        /* An earlier filter stands: no call may be made to look. */
+        judge(program->filter, program->len);
+    }
+    errno = saved_errno;
+}
+
+void shell_filter_installed(void)
+{
+    if (is_deadly)
+        prof_core_fall_silent(is_getpid_safe);
+}
+
+bool shell_filter_is_deadly(void)
+{
+    return is_deadly && prof_core_is_silent();
+}

@@ -1,0 +1,78 @@
+"""Debuggers and tracers find a program as they find it without us."""
+
+import re
+import subprocess
+
+import pytest
+
+import host
+import lab
+
+SESSION = (
+    "set confirm off", "set pagination off", "break stop_here", "run",
+    "backtrace 3", "next", "next", "print twice", "finish", "continue",
+    "delete", "break caller if turn == 2", "continue", "stepi", "stepi",
+    "stepi", "next", "step", "info breakpoints", "delete", "continue",
+)
+
+
+def essence(text):
+    """Without what differs from run to run."""
+    text = re.sub(r"\(process \d+\)", "(process)", text)
+    text = re.sub(r"0x[0-9a-f]+", "0x", text)
+    return [line for line in text.splitlines() if "watchfire" not in line]
+
+
+def debugger(tmp_path, *lines):
+    script = tmp_path / "session.gdb"
+    script.write_text("\n".join(lines) + "\n")
+    return (lab.tool("gdb"), "-q", "-nx", "--batch", "-x", script)
+
+
+@pytest.mark.parametrize("way", ("record", "refused"))
+def test_breakpoints_and_steps_while_watched(tmp_path, way):
+    command = (*debugger(tmp_path, *SESSION), lab.program("host_traced"))
+    plain = lab.run(*command)
+    assert "stop_here" in plain.stdout
+    assert "exited with code 04" in plain.stdout
+    watched = host.watch(tmp_path, way, *command)
+    assert essence(watched.result.stdout) == essence(plain.stdout)
+    assert watched.result.returncode == plain.returncode
+    assert any("was traced" in line for line in watched.remarks)
+    assert watched.folded().of_program("host_traced").account() > 0
+    assert watched.folded().of_program("gdb").inclusive()["main"] > 0
+
+
+def test_a_debugger_that_attaches_sees_no_signal_of_ours(tmp_path):
+    path = tmp_path / "x.folded"
+    watched = subprocess.Popen(
+        [str(word) for word in (
+            lab.WATCHFIRE, "record", "-F", 4999, "-o", path, "--",
+            lab.program("host_traced"), 60)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=lab.clean_environment())
+    try:
+        assert watched.stdout.readline() == "turn 0\n"
+        children = f"/proc/{watched.pid}/task/{watched.pid}/children"
+        child = open(children).read().split()[0]
+        result = lab.run(*debugger(
+            tmp_path, "set confirm off", f"attach {child}",
+            "shell sleep 0.5", "break caller", "continue", "delete",
+            "break stop_here", "continue", "continue", "next", "next",
+            "print twice", "detach"))
+        stdout, stderr = watched.communicate(timeout=lab.PATIENCE)
+    finally:
+        lab.end(watched)
+    assert "SIGTRAP" not in result.stdout
+    assert result.stdout.count("Breakpoint 2, stop_here") == 2
+    assert watched.returncode == 4
+    assert stdout.endswith("sum 11160\n")
+    assert "while it was traced" in stderr
+
+
+@pytest.mark.parametrize("way", ("record", "refused"))
+def test_a_tracer_of_system_calls(tmp_path, way):
+    command = (lab.tool("strace"), "-f", "-o", "/dev/null",
+               lab.program("host_traced"))
+    watched = host.alike(tmp_path, way, *command)
+    assert watched.folded().of_program("host_traced").total() > 0
