@@ -417,7 +417,9 @@ static void in_a_chroot(void)
 {
     char folder[] = "/tmp/watchfire-chroot.XXXXXX";
     burn_ns(BRIEFLY);
-    if (mkdtemp(folder) == NULL || chroot(folder) != 0 || chdir("/") != 0)
+    int outside = open("/tmp", O_PATH | O_CLOEXEC);
+    if (outside < 0 || mkdtemp(folder) == NULL || chroot(folder) != 0 ||
+        chdir("/") != 0)
         _exit(77);
     burn_ns(BRIEFLY);
     pid_t child = fork();
@@ -432,8 +434,8 @@ static void in_a_chroot(void)
     printf("exec %d", execl("/bin/true", "true", (char *)NULL));
     printf(" %d\n", errno);
     burn_ns(BRIEFLY);
-    /* The folder is removed by whoever sees it from outside. */
-    (void)rmdir(folder);
+    (void)unlinkat(outside, folder + sizeof "/tmp", AT_REMOVEDIR);
+    (void)close(outside);
 }
 
 static void in_other_namespaces(void)
