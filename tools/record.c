@@ -175,6 +175,8 @@ static void say_summary(const struct run *run)
     char line[3000];
     if (stats.refusal.status != STATUS_OK)
         say("%s", stats.refusal.text);
+    if (stats.traced.status != STATUS_OK)
+        say("%s", stats.traced.text);
     if (stats.unseen.status != STATUS_OK)
         say("%s", stats.unseen.text);
     if (stats.governed[0] != '\0')

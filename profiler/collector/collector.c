@@ -461,6 +461,7 @@ struct prof_collector_stats prof_collector_stats(
     stats.refusal = collector->common.refusal;
     (void)prof_overhead_tell(
         &collector->overhead, stats.governed, sizeof stats.governed);
+    stats.traced = collector->common.traced;
     stats.unseen = collector->common.looks.refusal;
     return stats;
 }

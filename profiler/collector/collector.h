@@ -45,6 +45,8 @@ struct prof_collector_stats {
     struct diag refusal;       /* why it is not better; STATUS_OK: it is best */
     struct diag failure;       /* of an agent; STATUS_OK: none */
     char governed[256];        /* what was done about the cost; "": nothing */
+    struct diag traced;        /* a process that was not sampled because its
+                                  tracer would have seen it; STATUS_OK: none */
     struct diag unseen;        /* why sleeping threads could not be looked at;
                                   STATUS_OK: they could */
 };

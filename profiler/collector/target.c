@@ -218,13 +218,8 @@ void prof_target_look(struct prof_target *target)
         return;
     }
     prof_perf_clock_pause(&target->clock);
-    if (target->common->refusal.status == STATUS_OK &&
-        target->mode != PROF_CLOCK_TIMER)
-        (void)fail(
-            &target->common->refusal, STATUS_NOT_PERMITTED,
-            "process %" PRIu32 " was not sampled while it was traced: to its "
-            "tracer, every sample would be a signal",
-            target->pid);
+    if (target->mode != PROF_CLOCK_TIMER)
+        prof_target_note_traced(target);
 }
 
 /* ---- draining ---- */

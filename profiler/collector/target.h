@@ -29,6 +29,7 @@ struct prof_target_common {
     enum prof_clock_mode best_mode;  /* to try; asked for by the user */
     enum prof_clock_mode worst_mode; /* that any target got */
     struct diag refusal;             /* why it is worse; STATUS_OK: it is not */
+    struct diag traced; /* which was not sampled; STATUS_OK: none */
     uint64_t sample_count;
     uint32_t value_cpu, value_samples; /* columns */
     bool is_wall;                      /* event wall: look at sleepers too */

@@ -22,6 +22,16 @@ static void note_armed(struct prof_target *target)
     target->timing.armed_clock_ns = target->clock_ns;
 }
 
+void prof_target_note_traced(const struct prof_target *target)
+{
+    if (target->common->traced.status == STATUS_OK)
+        (void)fail(
+            &target->common->traced, STATUS_NOT_PERMITTED,
+            "process %" PRIu32 " was not sampled while it was traced: to its "
+            "tracer, every sample would be a signal",
+            target->pid);
+}
+
 void prof_target_arm(struct prof_target *target)
 {
     struct prof_target_common *common = target->common;
@@ -36,11 +46,7 @@ void prof_target_arm(struct prof_target *target)
         &target->standing, target->pid, clock_now_ns(CLOCK_MONOTONIC));
     if (target->standing.is_traced) {
         /* To gdb and others, SIGTRAP is their own, and SIGPROF in the way. */
-        (void)fail(
-            &refusal, STATUS_NOT_PERMITTED,
-            "process %" PRIu32 " was not sampled, as it was traced: to its "
-            "tracer, every sample would be a signal",
-            target->pid);
+        prof_target_note_traced(target);
     } else {
         prof_perf_clock_arm(
             &target->clock, target->pid, prof_perf_clock_draw_ns(period_ns),

@@ -25,6 +25,9 @@ struct prof_cost_rates {
     double ns_per_cycle;
 };
 
+/* Have it said, once, that this one is not sampled while it is traced. */
+void prof_target_note_traced(const struct prof_target *target);
+
 /* Arm the clock of a target that has just come; sets its mode. */
 void prof_target_arm(struct prof_target *target);
 
