@@ -62,7 +62,8 @@ SIGNAL_SAFE uint32_t prof_signal_expiries(int signal, const void *info)
 
 /*
  * Whether a tick is one of those to be passed over. One that is taken stands
- * for those before, of whichever thread, so that their sum is right.
+ * for those before, of whichever thread, so that their sum is right; chance
+ * says which, but never later than twice the stride.
  */
 static bool is_passed_over(struct expiry *expiry)
 {
@@ -71,7 +72,10 @@ static bool is_passed_over(struct expiry *expiry)
         atomic_load_explicit(&header->tick_stride, memory_order_relaxed);
     if (stride <= 1 || (expiry->flags & WIRE_SAMPLE_TICK) == 0)
         return false;
-    bool is_passed = cycles_random() % stride != 0;
+    uint32_t passed =
+        atomic_load_explicit(&header->passed_over, memory_order_relaxed);
+    bool is_passed =
+        cycles_random() % stride != 0 && passed < 2 * stride * expiry->count;
     if (is_passed)
         atomic_fetch_add_explicit(
             &header->passed_over, expiry->count, memory_order_relaxed);
