@@ -272,3 +272,38 @@ void prof_address_space_apply(
             scan_line(space, &line, now_ns);
     }
 }
+
+/* ---- frames ---- */
+
+static const char own_library[] = "/libwatchfire.so";
+
+static bool is_own_module(const struct prof_profile *profile, uint32_t module)
+{
+    const char *path =
+        prof_profile_text(profile, prof_profile_module(profile, module)->path);
+    size_t length = strlen(path), suffix = sizeof own_library - 1;
+    return length >= suffix && strcmp(path + length - suffix, own_library) == 0;
+}
+
+/* What an address in no known module is shown as. */
+static uint32_t unknown_frame(struct prof_profile *profile, uint64_t pc)
+{
+    struct prof_module unknown = {
+        .kind = PROF_MODULE_ANONYMOUS,
+        .path = prof_profile_string(profile, "unknown")};
+    prof_profile_add_loss(profile, PROF_LOSS_UNMAPPED, 1);
+    return prof_profile_add_native_frame(
+        profile, prof_profile_add_module(profile, &unknown), pc);
+}
+
+uint32_t prof_address_space_frame(
+    struct prof_address_space *space, const struct prof_space_mapping *at,
+    uint64_t pc)
+{
+    if (at == NULL)
+        return unknown_frame(space->profile, pc);
+    if (is_own_module(space->profile, at->module))
+        return PROF_NONE;
+    return prof_profile_add_native_frame(
+        space->profile, at->module, pc - at->start + at->offset);
+}

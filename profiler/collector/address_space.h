@@ -63,4 +63,13 @@ void prof_address_space_remove(
 const struct prof_space_mapping *prof_address_space_find(
     const struct prof_address_space *space, uint64_t pc, uint64_t when_ns);
 
+/*
+ * The frame of the profile for `pc`, which `at` was found for; NULL: an address
+ * in no known module, which is counted as such. PROF_NONE for what is not the
+ * program's: our own library's wrapper around a thread's start.
+ */
+uint32_t prof_address_space_frame(
+    struct prof_address_space *space, const struct prof_space_mapping *at,
+    uint64_t pc);
+
 #endif

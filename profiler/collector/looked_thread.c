@@ -138,7 +138,7 @@ static uint8_t flags_of(const struct prof_walk *walk)
 /* The stack of a thread that sleeps; PROF_NONE where it cannot be had. */
 static void unwind(
     struct prof_looker *looker, const struct prof_looked_thread *thread,
-    uint64_t sp, uint64_t pc, struct prof_look *look)
+    const struct prof_task_at *at, struct prof_look *look)
 {
     struct prof_target *target = looker->target;
     struct prof_walk walk = {
@@ -153,8 +153,11 @@ static void unwind(
             prof_outside_create(target->pid, &looker->common->images);
     if (looker->outside == NULL)
         return;
+    struct prof_regs regs = {.known = 0};
+    prof_regs_set(&regs, PROF_REG_SP, at->sp);
+    prof_regs_set(&regs, PROF_REG_PC, at->pc);
     if (!prof_outside_walk(
-            looker->outside, thread->tid, sp, pc, target->space.generation,
+            looker->outside, thread->tid, &regs, target->space.generation,
             &walk)) {
         if (errno == EPERM || errno == EACCES)
             note_refusal(looker);
@@ -173,10 +176,10 @@ static void see(
     struct prof_looker *looker, struct prof_looked_thread *thread,
     struct prof_look *look)
 {
-    uint64_t sp, pc;
+    struct prof_task_at at;
     enum prof_task_place place = PROF_TASK_REFUSED;
     if (!looker->is_refused)
-        place = prof_task_read_place(&thread->files, &sp, &pc);
+        place = prof_task_read_place(&thread->files, &at);
     if (place == PROF_TASK_GONE)
         return;
     look->state = PROF_STATE_ON_CPU;
@@ -187,7 +190,7 @@ static void see(
     if (look->state < PROF_STATE_OFF_CPU)
         return;
     if (place == PROF_TASK_ASLEEP)
-        unwind(looker, thread, sp, pc, look);
+        unwind(looker, thread, &at, look);
     else if (!looker->is_refused)
         note_refusal(looker);
 

@@ -70,9 +70,11 @@ static void add_texts(
     (void)table_add_many(&outside->texts, texts, count);
 }
 
-static void read_maps(struct prof_outside *outside)
+static bool read_maps(struct prof_outside *outside)
 {
     char *maps = prof_maps_read(outside->pid);
+    if (maps == NULL)
+        return false;
     char *rest = maps;
     outside->texts.count = 0;
     for (char *text; (text = strsep(&rest, "\n")) != NULL;) {
@@ -88,6 +90,16 @@ static void read_maps(struct prof_outside *outside)
     if (prof_modules_publish(
             &outside->modules, outside->texts.rows, count, &outside->cache))
         (void)prof_modules_settle(&outside->modules, &outside->cache);
+    return true;
+}
+
+bool prof_outside_prepare(struct prof_outside *outside, uint64_t version)
+{
+    if (outside->is_read && outside->version == version)
+        return true;
+    outside->is_read = true;
+    outside->version = version;
+    return read_maps(outside);
 }
 
 static bool is_known_code(struct prof_outside *outside, uint64_t pc)
@@ -101,15 +113,12 @@ static bool is_known_code(struct prof_outside *outside, uint64_t pc)
 }
 
 static void walk_once(
-    struct prof_outside *outside, uint64_t sp, uint64_t pc,
+    struct prof_outside *outside, const struct prof_regs *regs,
     struct prof_walk *walk)
 {
-    struct prof_regs regs = {.known = 0};
-    prof_regs_set(&regs, PROF_REG_SP, sp);
-    prof_regs_set(&regs, PROF_REG_PC, pc);
     prof_walk_stack(
-        &regs, &outside->reader.reader, &outside->modules, &outside->cache,
-        NULL, walk);
+        regs, &outside->reader.reader, &outside->modules, &outside->cache, NULL,
+        walk);
     struct prof_frame_search search = {
         .modules = &outside->modules,
         .cache = &outside->cache,
@@ -125,32 +134,29 @@ static bool is_lost(struct prof_outside *outside, const struct prof_walk *walk)
     if (walk->end != PROF_WALK_INCOMPLETE)
         return false;
     uint64_t word = walk->frames[walk->count - 1];
-    uint64_t pc = word & PROF_FRAME_ADDRESS;
-    return !is_known_code(outside, word & PROF_FRAME_EXACT ? pc : pc - 1);
+    return !is_known_code(outside, prof_pc_of_word(word));
 }
 
 bool prof_outside_walk(
-    struct prof_outside *outside, uint32_t tid, uint64_t sp, uint64_t pc,
+    struct prof_outside *outside, uint32_t tid, const struct prof_regs *regs,
     uint64_t version, struct prof_walk *walk)
 {
     uint64_t word;
     prof_process_reader_init(&outside->reader, (pid_t)tid);
     prof_process_reader_init(&outside->code, (pid_t)tid);
     errno = 0;
+    uint64_t sp = regs->value[PROF_REG_SP];
     if (!prof_reader_load(&outside->reader.reader, sp & ~UINT64_C(7), &word))
         return false;
 
-    if (!outside->is_read || outside->version != version)
-        read_maps(outside);
-    outside->is_read = true;
-    outside->version = version;
-    walk_once(outside, sp, pc, walk);
+    (void)prof_outside_prepare(outside, version);
+    walk_once(outside, regs, walk);
     if (!is_lost(outside, walk))
         return true;
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
     if (now_ns >= outside->next_read_ns) {
-        read_maps(outside);
-        walk_once(outside, sp, pc, walk);
+        (void)read_maps(outside);
+        walk_once(outside, regs, walk);
         outside->next_read_ns =
             is_lost(outside, walk) ? now_ns + FRUITLESS_READ_NS : 0;
     }

@@ -1,7 +1,8 @@
 /*
  * Stacks of another process's threads, walked from outside: without a signal,
- * without stopping anybody. Only of a thread that sleeps, since its stack has
- * to stand still meanwhile; the caller makes sure afterwards that it did.
+ * without stopping anybody. Only of a thread that sleeps or is held, since its
+ * stack has to stand still meanwhile; the caller makes sure afterwards that it
+ * did.
  *
  * What can be known of a sleeping thread's registers is its stack pointer and
  * its pc. Where a function's frame is found by the frame pointer, and none of
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "profiler/collector/image_cache.h"
+#include "profiler/unwind/sig_regs.h"
 #include "profiler/unwind/sig_walk.h"
 
 struct prof_outside;
@@ -24,15 +26,23 @@ struct prof_outside *prof_outside_create(
 void prof_outside_destroy(struct prof_outside *outside);
 
 /*
- * Unwind a sleeping thread.
+ * Read the maps now and not while a thread is held: of this `version`. False
+ * when they cannot be read.
+ */
+bool prof_outside_prepare(struct prof_outside *outside, uint64_t version);
+
+/*
+ * Unwind a thread that stands still.
  *
+ *   regs     what is known of its registers, the stack pointer and the pc at
+ *            least
  *   version  of what is mapped: a change makes us read the maps anew. They are
  *            read as well where a stack leads into code nobody knows
  *   walk     as for prof_walk_stack()
  *   returns  false when its memory cannot be read; errno says why
  */
 bool prof_outside_walk(
-    struct prof_outside *outside, uint32_t tid, uint64_t sp, uint64_t pc,
+    struct prof_outside *outside, uint32_t tid, const struct prof_regs *regs,
     uint64_t version, struct prof_walk *walk);
 
 #endif

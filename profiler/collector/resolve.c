@@ -15,8 +15,6 @@ enum {
     FRUITLESS_SCAN_NS = 1000000000
 };
 
-static const char own_library[] = "/libwatchfire.so";
-
 /* A word at a time: libraries come and go at one address. */
 struct word_at {
     uint64_t word, when_ns;
@@ -29,14 +27,6 @@ static bool same_word(const void *owner, uint32_t id, const void *key)
     const struct word_at *wanted = key;
     return entry->word == wanted->word && wanted->when_ns >= entry->from_ns &&
            wanted->when_ns < entry->to_ns;
-}
-
-static bool is_own_module(const struct prof_profile *profile, uint32_t module)
-{
-    const char *path =
-        prof_profile_text(profile, prof_profile_module(profile, module)->path);
-    size_t length = strlen(path), suffix = sizeof own_library - 1;
-    return length >= suffix && strcmp(path + length - suffix, own_library) == 0;
 }
 
 static void apply_module(
@@ -130,39 +120,19 @@ static const struct prof_space_mapping *find_mapping(
     return found;
 }
 
-/* What an address in no known module is shown as. */
-static uint32_t unknown_frame(struct prof_profile *profile, uint64_t pc)
-{
-    struct prof_module unknown = {
-        .kind = PROF_MODULE_ANONYMOUS,
-        .path = prof_profile_string(profile, "unknown")};
-    prof_profile_add_loss(profile, PROF_LOSS_UNMAPPED, 1);
-    return prof_profile_add_native_frame(
-        profile, prof_profile_add_module(profile, &unknown), pc);
-}
-
 static struct prof_frame_entry make_frame(
     struct prof_target *target, struct word_at place)
 {
-    struct prof_profile *profile = target->common->profile;
-    struct prof_frame_entry entry = {.word = place.word, .frame = PROF_NONE};
-    /* The one place where a return address becomes a pc. */
-    uint64_t pc = place.word & PROF_FRAME_ADDRESS;
-    if ((place.word & PROF_FRAME_EXACT) == 0)
-        pc--;
+    struct prof_frame_entry entry = {.word = place.word};
+    uint64_t pc = prof_pc_of_word(place.word);
 
     const struct prof_space_mapping *at =
         find_mapping(target, pc, place.when_ns);
-    if (at == NULL) {
-        entry.frame = unknown_frame(profile, pc);
-        return entry;
+    if (at != NULL) {
+        entry.from_ns = at->from_ns;
+        entry.to_ns = at->to_ns;
     }
-    entry.from_ns = at->from_ns;
-    entry.to_ns = at->to_ns;
-    /* The wrapper around a thread's start is not the program's. */
-    if (!is_own_module(profile, at->module))
-        entry.frame = prof_profile_add_native_frame(
-            profile, at->module, pc - at->start + at->offset);
+    entry.frame = prof_address_space_frame(&target->space, at, pc);
     return entry;
 }
 

@@ -9,56 +9,8 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/collector/process_files.h"
 #include "profiler/collector/resolve.h"
-
-enum { COMM_BYTES = 64 };
-
-/* The first line of a file under /proc, as a string of the profile. */
-static uint32_t read_name(struct prof_profile *profile, const char *path)
-{
-    char name[COMM_BYTES] = "";
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-        if (fgets(name, sizeof name, file) == NULL)
-            name[0] = '\0';
-        (void)fclose(file);
-    }
-    name[strcspn(name, "\n")] = '\0';
-    return prof_profile_string(profile, name);
-}
-
-static uint32_t read_parent_pid(uint32_t pid)
-{
-    char path[64], line[256];
-    uint32_t parent = 0;
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/status", pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "PPid: %" SCNu32, &parent) == 1)
-            break;
-    }
-    (void)fclose(file);
-    return parent;
-}
-
-static uint32_t add_process(struct prof_profile *profile, uint32_t pid)
-{
-    char path[64], target[4096];
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/exe", pid);
-    ssize_t bytes = readlink(path, target, sizeof target - 1);
-    target[bytes > 0 ? bytes : 0] = '\0';
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/comm", pid);
-
-    struct prof_process process = {
-        .pid = pid,
-        .parent_pid = read_parent_pid(pid),
-        .name = read_name(profile, path),
-        .path = prof_profile_string(profile, target),
-        .start_ns = clock_now_ns(CLOCK_MONOTONIC)};
-    return prof_profile_add_process(profile, &process);
-}
 
 static bool same_tid(const void *owner, uint32_t id, const void *key)
 {
@@ -106,7 +58,7 @@ uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid)
     struct prof_thread row = {
         .process = target->process,
         .tid = tid ? tid : inner_tid,
-        .name = read_name(profile, path)};
+        .name = prof_process_files_name(profile, path)};
     index = prof_account_add_thread(
         &target->account, tid, prof_profile_add_thread(profile, &row), 0);
     if (index != TABLE_NONE)
@@ -161,7 +113,7 @@ struct prof_target *prof_target_open(
         return NULL;
     }
     target->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    target->process = add_process(common->profile, pid);
+    target->process = prof_process_files_add(common->profile, pid);
     prof_address_space_init(
         &target->space, common->profile, &common->build_ids, target->process,
         pid);

@@ -94,22 +94,20 @@ bool prof_task_read_usage(struct prof_task_files *files, struct prof_look *look)
  * stack pointer and the pc.
  */
 enum prof_task_place prof_task_read_place(
-    struct prof_task_files *files, uint64_t *sp, uint64_t *pc)
+    struct prof_task_files *files, struct prof_task_at *at)
 {
     char text[TEXT_BYTES], *rest;
     if (!read_file(files, PROF_TASK_SYSCALL, text))
         return errno == ESRCH || errno == ENOENT ? PROF_TASK_GONE
                                                  : PROF_TASK_REFUSED;
-    char *last = strrchr(text, ' ');
-    if (last == NULL)
+    if (strncmp(text, "running", 7) == 0)
         return PROF_TASK_RUNNING;
-    *pc = strtoull(last, &rest, 16);
-    *last = '\0';
-    last = strrchr(text, ' ');
-    if (last == NULL)
-        return PROF_TASK_RUNNING;
-    *sp = strtoull(last, &rest, 16);
-    return PROF_TASK_ASLEEP;
+    *at = (struct prof_task_at){.call.number = strtoll(text, &rest, 10)};
+    for (int i = 0; i < 6 && at->call.number >= 0; i++)
+        at->call.arguments[i] = strtoull(rest, &rest, 16);
+    at->sp = strtoull(rest, &rest, 16);
+    at->pc = strtoull(rest, NULL, 16);
+    return at->pc != 0 ? PROF_TASK_ASLEEP : PROF_TASK_RUNNING;
 }
 
 enum prof_state prof_task_read_state(struct prof_task_files *files)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profiler/attach/held_call.h"
 #include "profiler/collector/off_cpu.h"
 
 /* Descriptors that all threads share out among themselves. */
@@ -43,13 +44,19 @@ bool prof_task_read_usage(
 
 enum prof_task_place {
     PROF_TASK_RUNNING, /* or about to */
-    PROF_TASK_ASLEEP,  /* `sp` and `pc` are set */
+    PROF_TASK_ASLEEP,  /* `at` is set */
     PROF_TASK_REFUSED, /* the system does not let us look */
     PROF_TASK_GONE,
 };
 
+/* Where a thread sleeps. */
+struct prof_task_at {
+    uint64_t sp, pc;
+    struct prof_held_call call;
+};
+
 enum prof_task_place prof_task_read_place(
-    struct prof_task_files *files, uint64_t *sp, uint64_t *pc);
+    struct prof_task_files *files, struct prof_task_at *at);
 
 /* How it sleeps: PROF_STATE_ON_CPU: it does not; UNKNOWN: it is dead. */
 enum prof_state prof_task_read_state(struct prof_task_files *files);

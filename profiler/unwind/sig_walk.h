@@ -23,6 +23,13 @@
 #define PROF_FRAME_GUESSED (UINT64_C(1) << 62)
 #define PROF_FRAME_ADDRESS (~(PROF_FRAME_EXACT | PROF_FRAME_GUESSED))
 
+/* The one place where a return address becomes a pc. */
+static inline uint64_t prof_pc_of_word(uint64_t word)
+{
+    uint64_t address = word & PROF_FRAME_ADDRESS;
+    return word & PROF_FRAME_EXACT ? address : address - 1;
+}
+
 enum prof_walk_end {
     PROF_WALK_COMPLETE,   /* the thread's first frame was reached */
     PROF_WALK_CUT,        /* `capacity` frames, and there are more */

@@ -1,0 +1,142 @@
+/* Whether a process can be reached; see the header. */
+#include "profiler/attach/reach.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STATUS_BYTES = 4096, PATH_BYTES = 64 };
+
+static int open_file(uint32_t pid, const char *name)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/%s", pid, name);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* A line of /proc/PID/status, behind its name; "" when there is none. */
+static const char *status_line(const char *status, const char *name)
+{
+    const char *at = strstr(status, name);
+    return at != NULL ? at + strlen(name) : "";
+}
+
+static uint32_t status_number(const char *status, const char *name)
+{
+    return (uint32_t)strtoul(status_line(status, name), NULL, 10);
+}
+
+static bool read_status(uint32_t pid, char *status)
+{
+    int fd = open_file(pid, "status");
+    if (fd < 0)
+        return false;
+    ssize_t got = read(fd, status, STATUS_BYTES - 1);
+    (void)close(fd);
+    status[got > 0 ? got : 0] = '\0';
+    return got > 0;
+}
+
+/* kernel.yama.ptrace_scope; 0 where there is no Yama. */
+static int yama_scope(void)
+{
+    int scope = 0;
+    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%d", &scope) != 1)
+        scope = 0;
+    (void)fclose(file);
+    return scope;
+}
+
+static enum status explain_refusal(
+    uint32_t pid, const char *status, struct diag *diag)
+{
+    uint32_t uid = status_number(status, "\nUid:");
+    int scope = yama_scope();
+    if (uid != geteuid())
+        return fail(
+            diag, STATUS_NOT_PERMITTED,
+            "process %" PRIu32 " belongs to user %" PRIu32
+            ", and we run as user %u: 'sudo watchfire ...' would be permitted",
+            pid, uid, (unsigned)geteuid());
+    if (scope > 0)
+        return fail(
+            diag, STATUS_NOT_PERMITTED,
+            "kernel.yama.ptrace_scope=%d refuses a look at process %" PRIu32
+            ": 'sysctl kernel.yama.ptrace_scope=0' would permit it, or 'sudo "
+            "watchfire ...'",
+            scope, pid);
+    return fail(
+        diag, STATUS_NOT_PERMITTED,
+        "process %" PRIu32
+        " is not dumpable (prctl PR_GET_DUMPABLE: it changed its user, may do "
+        "more than we may, or asked for it): 'sudo watchfire ...' would be "
+        "permitted",
+        pid);
+}
+
+static enum status check_program(uint32_t pid, struct diag *diag)
+{
+    Elf64_Ehdr header;
+    int fd = open_file(pid, "exe");
+    if (fd < 0)
+        return STATUS_OK; /* it has ended since, or its folder is gone */
+    ssize_t got = read(fd, &header, sizeof header);
+    (void)close(fd);
+    if (got != (ssize_t)sizeof header ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+        (header.e_ident[EI_CLASS] == ELFCLASS64 &&
+         header.e_machine == EM_X86_64))
+        return STATUS_OK;
+    return fail(
+        diag, STATUS_UNSUPPORTED,
+        "process %" PRIu32 " runs a %s program for machine %u: only x86-64 is "
+        "handled",
+        pid, header.e_ident[EI_CLASS] == ELFCLASS64 ? "64-bit" : "32-bit",
+        (unsigned)header.e_machine);
+}
+
+enum status prof_reach_check(uint32_t pid, struct diag *diag)
+{
+    char status[STATUS_BYTES];
+    if (pid == (uint32_t)getpid())
+        return fail(
+            diag, STATUS_USAGE, "process %" PRIu32 " is this command itself",
+            pid);
+    if (!read_status(pid, status))
+        return fail(diag, STATUS_SYSTEM, "there is no process %" PRIu32, pid);
+    uint32_t leader = status_number(status, "\nTgid:");
+    if (leader != pid)
+        return fail(
+            diag, STATUS_USAGE,
+            "%" PRIu32 " is a thread of process %" PRIu32 ": -p %" PRIu32
+            " -t %" PRIu32,
+            pid, leader, leader, pid);
+    if (strchr("ZX", status_line(status, "\nState:\t")[0]) != NULL)
+        return fail(
+            diag, STATUS_SYSTEM,
+            "process %" PRIu32 " has ended; its parent, %" PRIu32
+            ", has not asked for its status yet",
+            pid, status_number(status, "\nPPid:"));
+    if (strstr(status, "\nVmSize:") == NULL)
+        return fail(
+            diag, STATUS_UNSUPPORTED,
+            "%" PRIu32 " is a thread of the kernel, which has no program", pid);
+
+    int memory = open_file(pid, "mem");
+    if (memory >= 0) {
+        (void)close(memory);
+        return check_program(pid, diag);
+    }
+    if (errno == ENOENT || errno == ESRCH)
+        return fail(diag, STATUS_SYSTEM, "process %" PRIu32 " has ended", pid);
+    return explain_refusal(pid, status, diag);
+}

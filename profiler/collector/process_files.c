@@ -1,0 +1,61 @@
+/* What /proc tells of a process. */
+#include "profiler/collector/process_files.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/clock.h"
+
+enum { COMM_BYTES = 64 };
+
+uint32_t prof_process_files_name(struct prof_profile *profile, const char *path)
+{
+    char name[COMM_BYTES] = "";
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        if (fgets(name, sizeof name, file) == NULL)
+            name[0] = '\0';
+        (void)fclose(file);
+    }
+    name[strcspn(name, "\n")] = '\0';
+    return prof_profile_string(profile, name);
+}
+
+uint32_t prof_process_files_status(uint32_t pid, const char *field)
+{
+    char path[64], line[256];
+    size_t length = strlen(field);
+    uint32_t value = 0;
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/status", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, field, length) != 0 || line[length] != ':')
+            continue;
+        value = (uint32_t)strtoul(line + length + 1, NULL, 10);
+        break;
+    }
+    (void)fclose(file);
+    return value;
+}
+
+uint32_t prof_process_files_add(struct prof_profile *profile, uint32_t pid)
+{
+    char path[64], target[4096];
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/exe", pid);
+    ssize_t bytes = readlink(path, target, sizeof target - 1);
+    target[bytes > 0 ? bytes : 0] = '\0';
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/comm", pid);
+
+    struct prof_process process = {
+        .pid = pid,
+        .parent_pid = prof_process_files_status(pid, "PPid"),
+        .name = prof_process_files_name(profile, path),
+        .path = prof_profile_string(profile, target),
+        .start_ns = clock_now_ns(CLOCK_MONOTONIC)};
+    return prof_profile_add_process(profile, &process);
+}

@@ -1,0 +1,25 @@
+/*
+ * What /proc tells of a process, for the profile's tables: proc(5).
+ */
+#ifndef PROFILER_COLLECTOR_PROCESS_FILES_H
+#define PROFILER_COLLECTOR_PROCESS_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/profile.h"
+
+/* Add the process, with its name, program and parent. */
+uint32_t prof_process_files_add(struct prof_profile *profile, uint32_t pid);
+
+/* The name in a "comm" file, as a string of the profile; 0: there is none. */
+uint32_t prof_process_files_name(
+    struct prof_profile *profile, const char *path);
+
+/*
+ * The number of a line of /proc/PID/status, such as "Seccomp"; 0 when there is
+ * no such line, or no such process.
+ */
+uint32_t prof_process_files_status(uint32_t pid, const char *field);
+
+#endif

@@ -1,0 +1,391 @@
+/* Stacks of all threads, once; see the header. */
+#include "profiler/collector/snapshot.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/attach/reach.h"
+#include "profiler/attach/tracee.h"
+#include "profiler/base/clock.h"
+#include "profiler/collector/address_space.h"
+#include "profiler/collector/image_cache.h"
+#include "profiler/collector/outside.h"
+#include "profiler/collector/process_files.h"
+#include "profiler/collector/task_files.h"
+
+enum { FRAMES_MAX = 8192, LISTINGS_MAX = 16 };
+
+/* A walk and its frames. */
+struct stack {
+    struct prof_walk walk;
+    uint64_t frames[FRAMES_MAX];
+};
+
+/* What was found of one thread. */
+struct seen {
+    uint32_t tid;
+    uint32_t name; /* string of the profile */
+    enum prof_state state;
+    bool is_truncated;
+    uint64_t time_ns;
+    uint32_t first_word, word_count; /* of the stacks' words */
+};
+
+struct taking {
+    struct prof_snapshot *snapshot;
+    struct prof_outside *outside;
+    struct prof_task_limit files;
+    bool is_filtered;            /* by seccomp */
+    struct table threads, words; /* struct seen, uint64_t */
+    struct index by_tid;
+
+    uint32_t tid; /* the thread at hand */
+    struct stack asleep, held;
+    const struct stack *best; /* of the two; NULL: none */
+};
+
+/* ---- one thread ---- */
+
+static bool is_whole(const struct stack *stack)
+{
+    if (stack->walk.end != PROF_WALK_COMPLETE)
+        return false;
+    for (uint32_t i = 0; i < stack->walk.count; i++) {
+        if (stack->frames[i] & PROF_FRAME_GUESSED)
+            return false;
+    }
+    return true;
+}
+
+/* Walk the thread at hand, which stands still; false when it has no stack. */
+static bool walk(
+    struct taking *taking, const struct prof_regs *regs, struct stack *stack)
+{
+    stack->walk =
+        (struct prof_walk){.frames = stack->frames, .capacity = FRAMES_MAX};
+    if (!prof_outside_walk(taking->outside, taking->tid, regs, 0, &stack->walk))
+        return false;
+    taking->best = stack;
+    return true;
+}
+
+static void visit(void *owner, const struct prof_regs *regs)
+{
+    struct taking *taking = owner;
+    (void)walk(taking, regs, &taking->held);
+}
+
+static void note_refusal(
+    struct prof_snapshot *snapshot, uint32_t tid, int error)
+{
+    struct diag *diag = &snapshot->refusal;
+    uint32_t tracer = prof_process_files_status(snapshot->pid, "TracerPid");
+    if (diag->status != STATUS_OK)
+        return;
+    if (tracer != 0)
+        (void)fail(
+            diag, STATUS_NOT_PERMITTED,
+            "thread %" PRIu32 " cannot be held, since process %" PRIu32
+            " traces it",
+            tid, tracer);
+    else
+        (void)fail(
+            diag, STATUS_NOT_PERMITTED,
+            "thread %" PRIu32 " cannot be held: ptrace: %s", tid,
+            strerror(error));
+}
+
+/* Hold the thread at hand and walk it; best becomes that stack, or stays. */
+static void walk_held(struct taking *taking, bool is_running)
+{
+    struct prof_snapshot *snapshot = taking->snapshot;
+    struct prof_hold hold = {
+        .tid = taking->tid,
+        .is_running = is_running,
+        .visit = visit,
+        .owner = taking};
+    enum prof_hold_end end = prof_tracee_hold(&hold);
+    if (end == PROF_HOLD_REFUSED)
+        note_refusal(snapshot, taking->tid, hold.error);
+    if (end != PROF_HOLD_DONE)
+        return;
+    snapshot->held_count++;
+    if (hold.held_ns > snapshot->longest_hold_ns)
+        snapshot->longest_hold_ns = hold.held_ns;
+}
+
+static bool has_run(
+    struct prof_task_files *files, const struct prof_look *before)
+{
+    struct prof_look now;
+    return !prof_task_read_usage(files, &now) || now.runs != before->runs ||
+           now.cpu_ns != before->cpu_ns;
+}
+
+/* Walk a sleeper; false when it has woken meanwhile. */
+static bool walk_asleep(
+    struct taking *taking, struct prof_task_files *files,
+    const struct prof_look *before, const struct prof_task_at *at,
+    enum prof_state state)
+{
+    struct prof_regs regs = {.known = 0};
+    prof_regs_set(&regs, PROF_REG_SP, at->sp);
+    prof_regs_set(&regs, PROF_REG_PC, at->pc);
+    bool is_read = walk(taking, &regs, &taking->asleep);
+    if (has_run(files, before)) {
+        taking->best = NULL;
+        return false;
+    }
+    /* Holding it may tell more, where that harms nobody. */
+    if (is_read && !is_whole(&taking->asleep) && state == PROF_STATE_SLEEPING &&
+        prof_call_may_be_held(&at->call, taking->is_filtered))
+        walk_held(taking, false);
+    return true;
+}
+
+/*
+ * A few times over, for a thread may fall asleep or wake while it is looked at.
+ *
+ *   returns  false when the thread is gone
+ */
+static bool look(
+    struct taking *taking, struct prof_task_files *files, struct seen *seen)
+{
+    enum { TRIES = 8 };
+    taking->best = NULL;
+    for (int i = 0; i < TRIES && taking->best == NULL; i++) {
+        struct prof_look before;
+        struct prof_task_at at;
+        if (!prof_task_read_usage(files, &before))
+            return false;
+        enum prof_task_place place = prof_task_read_place(files, &at);
+        seen->state = prof_task_read_state(files);
+        seen->time_ns = clock_now_ns(CLOCK_MONOTONIC);
+        if (place == PROF_TASK_GONE || seen->state == PROF_STATE_UNKNOWN)
+            return false;
+        if (place == PROF_TASK_REFUSED) {
+            note_refusal(taking->snapshot, taking->tid, errno);
+            return true;
+        }
+        if (place == PROF_TASK_RUNNING)
+            walk_held(taking, true);
+        else if (
+            walk_asleep(taking, files, &before, &at, seen->state) &&
+            taking->best == NULL)
+            return true;
+    }
+    return true;
+}
+
+static void add_thread(struct taking *taking, uint32_t tid)
+{
+    struct prof_snapshot *snapshot = taking->snapshot;
+    struct prof_task_files files;
+    struct seen seen = {.tid = tid};
+    char path[64];
+    (void)snprintf(
+        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/comm",
+        snapshot->pid, tid);
+    seen.name = prof_process_files_name(snapshot->profile, path);
+    taking->tid = tid;
+    prof_task_files_init(&files, snapshot->pid, tid, &taking->files);
+    bool is_there = look(taking, &files, &seen);
+    prof_task_files_fini(&files);
+    if (!is_there)
+        return;
+
+    const struct stack *best = taking->best;
+    if (best != NULL) {
+        seen.first_word =
+            table_add_many(&taking->words, best->frames, best->walk.count);
+        seen.word_count = seen.first_word != TABLE_NONE ? best->walk.count : 0;
+        seen.is_truncated = best->walk.end != PROF_WALK_COMPLETE;
+        if (best->walk.end == PROF_WALK_CUT)
+            prof_profile_add_loss(snapshot->profile, PROF_LOSS_CUT, 1);
+        else if (seen.is_truncated)
+            prof_profile_add_loss(snapshot->profile, PROF_LOSS_INCOMPLETE, 1);
+    }
+    (void)table_add(&taking->threads, &seen);
+}
+
+/* ---- all of them ---- */
+
+static bool same_tid(const void *owner, uint32_t id, const void *key)
+{
+    const struct table *listed = owner;
+    return *(uint32_t *)table_row(listed, id) == *(const uint32_t *)key;
+}
+
+/* Threads that were not listed before; false when there are none. */
+static bool list_more(struct taking *taking, struct table *listed)
+{
+    char path[64];
+    uint32_t before = listed->count;
+    (void)snprintf(
+        path, sizeof path, "/proc/%" PRIu32 "/task", taking->snapshot->pid);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return false;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+        uint32_t hash = hash_u64(tid);
+        if (tid == 0 ||
+            index_find(&taking->by_tid, hash, same_tid, listed, &tid) !=
+                TABLE_NONE)
+            continue;
+        uint32_t id = table_add(listed, &tid);
+        if (id == TABLE_NONE || !index_add(&taking->by_tid, hash, id))
+            break;
+    }
+    (void)closedir(folder);
+    return listed->count > before;
+}
+
+/* Threads make threads while we look: until a list has nobody new. */
+static void add_threads(struct taking *taking)
+{
+    struct table listed = {.row_bytes = sizeof(uint32_t)};
+    uint32_t next = 0;
+    for (int i = 0; i < LISTINGS_MAX && list_more(taking, &listed); i++) {
+        for (; next < listed.count; next++)
+            add_thread(taking, *(uint32_t *)table_row(&listed, next));
+    }
+    table_fini(&listed);
+}
+
+/* ---- into the profile ---- */
+
+static void add_samples(
+    struct taking *taking, struct prof_address_space *space, uint32_t value)
+{
+    struct prof_profile *profile = taking->snapshot->profile;
+    for (uint32_t i = 0; i < taking->threads.count; i++) {
+        const struct seen *seen = table_row(&taking->threads, i);
+        struct prof_thread thread = {
+            .process = space->process, .tid = seen->tid, .name = seen->name};
+        struct prof_sample sample = {
+            .time_ns = seen->time_ns,
+            .thread = prof_profile_add_thread(profile, &thread),
+            .stack = PROF_NONE,
+            .state = (uint8_t)seen->state,
+            .flags = seen->is_truncated ? PROF_SAMPLE_TRUNCATED : 0};
+        for (uint32_t at = seen->word_count; at-- > 0;) {
+            uint64_t word =
+                *(uint64_t *)table_row(&taking->words, seen->first_word + at);
+            uint64_t pc = prof_pc_of_word(word);
+            if (word & PROF_FRAME_GUESSED)
+                prof_profile_add_loss(profile, PROF_LOSS_GUESSED, 1);
+            uint32_t frame = prof_address_space_frame(
+                space, prof_address_space_find(space, pc, seen->time_ns), pc);
+            if (frame != PROF_NONE)
+                sample.stack =
+                    prof_profile_add_stack(profile, sample.stack, frame);
+        }
+        sample.values[value] = 1;
+        taking->snapshot->unseen_count += sample.stack == PROF_NONE;
+        (void)prof_profile_add_sample(profile, &sample);
+    }
+    taking->snapshot->thread_count += taking->threads.count;
+}
+
+/* Of those asked for, the first that was not there. */
+static uint32_t missing_thread(const struct taking *taking)
+{
+    const struct prof_snapshot *snapshot = taking->snapshot;
+    uint32_t i = 0;
+    while (i < taking->threads.count &&
+           ((struct seen *)table_row(&taking->threads, i))->tid ==
+               snapshot->tids[i])
+        i++;
+    return snapshot->tids[i];
+}
+
+/* What the process has mapped: read before the walks, and once more after, for
+ * what has come meanwhile. */
+static enum status take_with(struct taking *taking, struct diag *diag)
+{
+    struct prof_snapshot *snapshot = taking->snapshot;
+    struct prof_profile *profile = snapshot->profile;
+    struct prof_build_ids build_ids;
+    struct prof_address_space space;
+    prof_build_ids_init(&build_ids);
+    prof_address_space_init(
+        &space, profile, &build_ids,
+        prof_process_files_add(profile, snapshot->pid), snapshot->pid);
+
+    char *before = prof_address_space_read(&space);
+    (void)prof_outside_prepare(taking->outside, 0);
+    for (uint32_t i = 0; i < snapshot->tid_count; i++)
+        add_thread(taking, snapshot->tids[i]);
+    if (snapshot->tid_count == 0)
+        add_threads(taking);
+    char *after = prof_address_space_read(&space);
+    if (before != NULL)
+        prof_address_space_apply(&space, before, 0);
+    if (after != NULL)
+        prof_address_space_apply(&space, after, clock_now_ns(CLOCK_MONOTONIC));
+    add_samples(
+        taking, &space,
+        prof_profile_add_value_type(profile, "threads", "count"));
+    free(after);
+    free(before);
+    prof_address_space_fini(&space);
+    prof_build_ids_fini(&build_ids);
+    if (prof_profile_status(profile) != STATUS_OK)
+        return fail(diag, STATUS_NO_MEMORY, "no memory for the stacks");
+    if (taking->threads.count < snapshot->tid_count)
+        return fail(
+            diag, STATUS_SYSTEM, "process %" PRIu32 " has no thread %" PRIu32,
+            snapshot->pid, missing_thread(taking));
+    if (taking->threads.count == 0)
+        return fail(
+            diag, STATUS_SYSTEM, "process %" PRIu32 " has ended",
+            snapshot->pid);
+    return STATUS_OK;
+}
+
+enum status prof_snapshot_take(
+    struct prof_snapshot *snapshot, struct diag *diag)
+{
+    enum status status = prof_reach_check(snapshot->pid, diag);
+    if (status != STATUS_OK)
+        return status;
+    struct prof_image_cache images;
+    prof_image_cache_init(&images);
+    struct taking *taking = calloc(1, sizeof *taking);
+    if (taking != NULL) {
+        *taking = (struct taking){
+            .snapshot = snapshot,
+            .outside = prof_outside_create(snapshot->pid, &images),
+            .files = prof_task_limit_make(),
+            .is_filtered =
+                prof_process_files_status(snapshot->pid, "Seccomp") != 0,
+            .threads.row_bytes = sizeof(struct seen),
+            .words.row_bytes = sizeof(uint64_t)};
+    }
+    if (taking == NULL || taking->outside == NULL) {
+        status = fail(diag, STATUS_NO_MEMORY, "no memory for a snapshot");
+    } else {
+        /* We may not die while a thread is held, if it can be helped. */
+        sigset_t all, ours;
+        (void)sigfillset(&all);
+        (void)pthread_sigmask(SIG_SETMASK, &all, &ours);
+        status = take_with(taking, diag);
+        (void)pthread_sigmask(SIG_SETMASK, &ours, NULL);
+    }
+    if (taking != NULL) {
+        prof_outside_destroy(taking->outside);
+        table_fini(&taking->threads);
+        table_fini(&taking->words);
+        index_fini(&taking->by_tid);
+        free(taking);
+    }
+    prof_image_cache_fini(&images);
+    return status;
+}
