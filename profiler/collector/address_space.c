@@ -186,6 +186,14 @@ static void add_vdso_build_id(struct prof_module *module, uint64_t bytes)
     memcpy(module->build_id, id.id, id.bytes);
 }
 
+/* The name of the module that the process's memory without a file is. */
+static uint32_t anonymous_path(const struct prof_address_space *space)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "anon:%" PRIu32, space->pid);
+    return prof_profile_string(space->profile, name);
+}
+
 static uint32_t module_of(
     struct prof_address_space *space, const struct prof_maps_line *line)
 {
@@ -197,10 +205,8 @@ static uint32_t module_of(
         module.kind = PROF_MODULE_VDSO;
         add_vdso_build_id(&module, line->end - line->start);
     } else if (line->path[0] != '/') {
-        char name[32];
         module.kind = PROF_MODULE_ANONYMOUS;
-        (void)snprintf(name, sizeof name, "anon:%" PRIu32, space->pid);
-        module.path = prof_profile_string(space->profile, name);
+        module.path = anonymous_path(space);
         return prof_profile_add_module(space->profile, &module);
     } else {
         if (length > suffix &&
@@ -242,7 +248,7 @@ static bool is_same(
            known->offset == offset_of(space, line, known->module);
 }
 
-static void scan_line(
+void prof_address_space_map(
     struct prof_address_space *space, const struct prof_maps_line *line,
     uint64_t now_ns)
 {
@@ -269,7 +275,23 @@ void prof_address_space_apply(
     for (char *text; (text = strsep(&rest, "\n")) != NULL;) {
         struct prof_maps_line line;
         if (prof_maps_parse(text, &line) && prof_maps_is_code(&line))
-            scan_line(space, &line, now_ns);
+            prof_address_space_map(space, &line, now_ns);
+    }
+}
+
+void prof_address_space_copy(
+    struct prof_address_space *space, const struct prof_address_space *from,
+    uint64_t when_ns)
+{
+    for (uint32_t i = 0; i < from->mappings.count; i++) {
+        struct prof_space_mapping at = *mapping_at(from, i);
+        struct prof_module module =
+            *prof_profile_module(space->profile, at.module);
+        /* Memory without a file is known by its process. */
+        if (module.kind == PROF_MODULE_ANONYMOUS)
+            module.path = anonymous_path(space);
+        if (when_ns >= at.from_ns && when_ns < at.to_ns)
+            prof_address_space_add(space, at.start, at.end, at.offset, &module);
     }
 }
 

@@ -13,6 +13,7 @@
 
 #include "profiler/base/table.h"
 #include "profiler/collector/build_id.h"
+#include "profiler/collector/maps.h"
 #include "profiler/profile.h"
 
 struct prof_address_space {
@@ -48,6 +49,16 @@ char *prof_address_space_read(const struct prof_address_space *space);
  */
 void prof_address_space_apply(
     struct prof_address_space *space, char *maps, uint64_t now_ns);
+
+/* The same of one line, which was mapped at `now_ns`, or found then. */
+void prof_address_space_map(
+    struct prof_address_space *space, const struct prof_maps_line *line,
+    uint64_t now_ns);
+
+/* Into an empty one: what stood in that of a parent at a fork. */
+void prof_address_space_copy(
+    struct prof_address_space *space, const struct prof_address_space *from,
+    uint64_t when_ns);
 
 /* A mapping the agent tells of; ignored when it is known already. */
 void prof_address_space_add(

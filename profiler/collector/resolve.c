@@ -15,20 +15,6 @@ enum {
     FRUITLESS_SCAN_NS = 1000000000
 };
 
-/* A word at a time: libraries come and go at one address. */
-struct word_at {
-    uint64_t word, when_ns;
-};
-
-static bool same_word(const void *owner, uint32_t id, const void *key)
-{
-    const struct prof_target *target = owner;
-    const struct prof_frame_entry *entry = table_row(&target->frames, id);
-    const struct word_at *wanted = key;
-    return entry->word == wanted->word && wanted->when_ns >= entry->from_ns &&
-           wanted->when_ns < entry->to_ns;
-}
-
 static void apply_module(
     struct prof_target *target, struct wire_module *module, uint32_t bytes)
 {
@@ -106,8 +92,9 @@ static void refresh(struct prof_target *target)
 
 /* What stood at `pc`; the maps are read anew when nothing known did. */
 static const struct prof_space_mapping *find_mapping(
-    struct prof_target *target, uint64_t pc, uint64_t when_ns)
+    void *owner, uint64_t pc, uint64_t when_ns)
 {
+    struct prof_target *target = owner;
     const struct prof_space_mapping *found =
         prof_address_space_find(&target->space, pc, when_ns);
     if (found != NULL || target->is_scanned || when_ns < target->next_scan_ns)
@@ -118,50 +105,6 @@ static const struct prof_space_mapping *find_mapping(
     if (found == NULL)
         target->next_scan_ns = when_ns + FRUITLESS_SCAN_NS;
     return found;
-}
-
-static struct prof_frame_entry make_frame(
-    struct prof_target *target, struct word_at place)
-{
-    struct prof_frame_entry entry = {.word = place.word};
-    uint64_t pc = prof_pc_of_word(place.word);
-
-    const struct prof_space_mapping *at =
-        find_mapping(target, pc, place.when_ns);
-    if (at != NULL) {
-        entry.from_ns = at->from_ns;
-        entry.to_ns = at->to_ns;
-    }
-    entry.frame = prof_address_space_frame(&target->space, at, pc);
-    return entry;
-}
-
-static uint32_t find_frame(
-    struct prof_target *target, uint64_t word, uint64_t when_ns)
-{
-    if (target->frames_generation != target->space.generation) {
-        target->frames.count = 0;
-        index_fini(&target->frames_by_word);
-        target->frames_generation = target->space.generation;
-    }
-    struct word_at place = {.word = word, .when_ns = when_ns};
-    uint32_t hash = hash_u64(word);
-    uint32_t id =
-        index_find(&target->frames_by_word, hash, same_word, target, &place);
-    if (id != TABLE_NONE)
-        return ((struct prof_frame_entry *)table_row(&target->frames, id))
-            ->frame;
-
-    struct prof_frame_entry entry = make_frame(target, place);
-    /* Reading the maps may have made the cache stale; and what is in no known
-       module may be in one tomorrow. Such is not kept. */
-    if (target->frames_generation == target->space.generation &&
-        entry.to_ns > entry.from_ns) {
-        id = table_add(&target->frames, &entry);
-        if (id != TABLE_NONE)
-            (void)index_add(&target->frames_by_word, hash, id);
-    }
-    return entry.frame;
 }
 
 /* Samples in a module make a table of rows for it worth while. */
@@ -178,14 +121,10 @@ uint32_t prof_resolve_stack(
     struct prof_target *target, const uint64_t *words, uint32_t count,
     uint64_t when_ns)
 {
-    struct prof_profile *profile = target->common->profile;
-    uint32_t stack = PROF_NONE;
-    for (uint32_t i = count; i-- > 0;) {
-        uint32_t frame = find_frame(target, words[i], when_ns);
-        if (frame != PROF_NONE)
-            stack = prof_profile_add_stack(profile, stack, frame);
-    }
-    return stack;
+    const struct prof_frame_finder finder = {
+        .space = &target->space, .find = find_mapping, .owner = target};
+    return prof_frame_cache_stack(
+        &target->frames, &finder, words, count, when_ns);
 }
 
 static void resolve_sample(

@@ -9,13 +9,6 @@
 
 struct prof_target;
 
-/* A frame that was resolved before; the word is as in profiler/wire.h. */
-struct prof_frame_entry {
-    uint64_t word;
-    uint64_t from_ns, to_ns; /* while this is what the word means */
-    uint32_t frame;          /* in the profile; PROF_NONE: not to be shown */
-};
-
 /*
  * Turn target->records into target->batch. What the agent says of modules is
  * applied first, so that samples taken before it find them.

@@ -104,7 +104,7 @@ struct prof_target *prof_target_open(
     target->pid = pid;
     prof_limits_init(&target->limits, common->period_ns);
     target->inner_pid = inner_pid;
-    target->frames.row_bytes = sizeof(struct prof_frame_entry);
+    prof_frame_cache_init(&target->frames);
     target->batch.row_bytes = sizeof(struct prof_pending);
     target->records.row_bytes = 1;
     prof_perf_clock_init(&target->clock);
@@ -353,8 +353,7 @@ void prof_target_close(struct prof_target *target)
     prof_address_space_fini(&target->space);
     prof_slots_fini(&target->slots);
     index_fini(&target->threads_by_tid);
-    index_fini(&target->frames_by_word);
-    table_fini(&target->frames);
+    prof_frame_cache_fini(&target->frames);
     table_fini(&target->batch);
     table_fini(&target->records);
     if (target->pidfd >= 0)

@@ -10,6 +10,7 @@
 
 #include "profiler/collector/account.h"
 #include "profiler/collector/address_space.h"
+#include "profiler/collector/frame_cache.h"
 #include "profiler/collector/limits.h"
 #include "profiler/collector/perf_clock.h"
 #include "profiler/collector/ring_reader.h"
@@ -57,9 +58,7 @@ struct prof_target {
     struct prof_looks *looks; /* NULL but for event wall */
     struct prof_standing standing;
     struct index threads_by_tid; /* into account.threads */
-    struct table frames;         /* of one address: struct frame_entry */
-    struct index frames_by_word;
-    uint64_t frames_generation;  /* of the address space they were found in */
+    struct prof_frame_cache frames;
     struct table batch;          /* struct prof_pending */
     struct table records;        /* of one drain: a size, the bytes, ... */
     bool is_scanned;             /* the maps were read in this drain */

@@ -1,0 +1,108 @@
+/* The code of another process; see the header. */
+#include "profiler/collector/code.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "profiler/unwind/modules.h"
+
+struct prof_code *prof_code_create(
+    uint32_t pid, struct prof_image_cache *images)
+{
+    /* Two megabytes, of which most processes need a few pages. */
+    struct prof_code *made = mmap(
+        NULL, sizeof *made, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (made == MAP_FAILED)
+        return NULL;
+    made->pid = pid;
+    made->images = images;
+    made->texts.row_bytes = sizeof(struct prof_text);
+    made->modules.is_settled = true;
+    return made;
+}
+
+void prof_code_destroy(struct prof_code *code)
+{
+    if (code == NULL)
+        return;
+    table_fini(&code->texts);
+    (void)munmap(code, sizeof *code);
+}
+
+static void remove_texts(struct prof_code *code, uint64_t start, uint64_t end)
+{
+    struct prof_text *texts = code->texts.rows;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < code->texts.count; i++) {
+        if (texts[i].start >= end || texts[i].end <= start)
+            texts[kept++] = texts[i];
+    }
+    code->texts.count = kept;
+}
+
+/* Code without unwinding information is code all the same. */
+static void add_texts(struct prof_code *code, const struct prof_maps_line *line)
+{
+    struct prof_text texts[8];
+    uint32_t count = 0;
+    uint64_t bias;
+    const struct prof_image *image =
+        prof_image_cache_get(code->images, code->pid, line);
+    if (image != NULL &&
+        prof_image_bias(image, line->start, line->offset, &bias))
+        count = prof_image_texts(image, bias, texts, 8);
+    if (count == 0)
+        texts[count++] =
+            (struct prof_text){.start = line->start, .end = line->end};
+    (void)table_add_many(&code->texts, texts, count);
+    code->is_changed = true;
+}
+
+void prof_code_map(struct prof_code *code, const struct prof_maps_line *line)
+{
+    remove_texts(code, line->start, line->end);
+    add_texts(code, line);
+}
+
+void prof_code_publish(struct prof_code *code)
+{
+    uint32_t count = code->texts.count;
+    if (!code->is_changed)
+        return;
+    code->is_changed = false;
+    if (count > PROF_TEXTS_MAX)
+        count = PROF_TEXTS_MAX;
+    if (prof_modules_publish(
+            &code->modules, code->texts.rows, count, &code->cache))
+        (void)prof_modules_settle(&code->modules, &code->cache);
+}
+
+bool prof_code_read_maps(struct prof_code *code)
+{
+    char *maps = prof_maps_read(code->pid);
+    if (maps == NULL)
+        return false;
+    char *rest = maps;
+    code->texts.count = 0;
+    code->is_changed = true;
+    for (char *text; (text = strsep(&rest, "\n")) != NULL;) {
+        struct prof_maps_line line;
+        if (prof_maps_parse(text, &line) && prof_maps_is_code(&line))
+            add_texts(code, &line);
+    }
+    free(maps);
+    prof_code_publish(code);
+    return true;
+}
+
+bool prof_code_holds(struct prof_code *code, uint64_t pc)
+{
+    const struct prof_text_list *list = prof_modules_enter(&code->modules);
+    if (list == NULL)
+        return false;
+    bool is_known = prof_text_find(list, pc) != NULL;
+    prof_modules_leave(&code->modules, list);
+    return is_known;
+}

@@ -1,0 +1,44 @@
+/*
+ * The code of another process, for walks from outside: its executable ranges
+ * and the unwinding information of the files behind them.
+ *
+ * Ranges come from /proc/PID/maps, or one by one as they are mapped. Nobody
+ * but the owner reads the list: what is published is in force at once.
+ */
+#ifndef PROFILER_COLLECTOR_CODE_H
+#define PROFILER_COLLECTOR_CODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/collector/image_cache.h"
+#include "profiler/unwind/sig_modules.h"
+#include "profiler/unwind/sig_row_cache.h"
+
+struct prof_code {
+    struct prof_modules modules; /* what walks take */
+    struct prof_row_cache cache;
+    struct prof_image_cache *images; /* borrowed */
+    struct table texts;              /* struct prof_text */
+    uint32_t pid;
+    bool is_changed; /* since the last publication */
+};
+
+/* Of the process `pid`, and empty; NULL when out of memory. */
+struct prof_code *prof_code_create(
+    uint32_t pid, struct prof_image_cache *images);
+void prof_code_destroy(struct prof_code *code);
+
+/* Take what is mapped in [line->start, line->end) from now on. */
+void prof_code_map(struct prof_code *code, const struct prof_maps_line *line);
+
+/* Put what was mapped in force. Cheap when nothing was. */
+void prof_code_publish(struct prof_code *code);
+
+/* Begin anew with what /proc/PID/maps says; false: it cannot be read. */
+bool prof_code_read_maps(struct prof_code *code);
+
+/* Whether what is in force has code there. */
+bool prof_code_holds(struct prof_code *code, uint64_t pc);
+
+#endif
