@@ -185,7 +185,10 @@ static bool add_attributes(
             abbrev->fixed_bytes += (uint32_t)attribute.fixed_bytes;
         if (name == DW_AT_low_pc || name == DW_AT_ranges)
             abbrev->has_code = true;
-        abbrev->attribute_count++;
+        if (++abbrev->attribute_count > SYM_ATTRIBUTE_LIMIT) {
+            abbrevs->is_excessive = true;
+            return false;
+        }
         if (table_add(&abbrevs->attributes, &attribute) == TABLE_NONE)
             return false;
     }
@@ -200,13 +203,15 @@ static int by_code(const void *left, const void *right)
 
 bool sym_abbrevs_read(
     struct sym_abbrevs *abbrevs, struct sym_bytes bytes,
-    const struct sym_encoding *encoding)
+    const struct sym_encoding *encoding, struct sym_budget *budget)
 {
+    const uint8_t *start = bytes.at;
     *abbrevs = (struct sym_abbrevs){
         .rows.row_bytes = sizeof(struct sym_abbrev),
         .attributes.row_bytes = sizeof(struct sym_attribute),
-        .is_dense = true};
-    for (;;) {
+        .is_dense = true,
+        .is_excessive = sym_budget_is_spent(budget)};
+    while (!abbrevs->is_excessive) {
         struct sym_abbrev abbrev = {.code = sym_bytes_uleb(&bytes)};
         if (abbrev.code == 0 || bytes.is_bad)
             break;
@@ -222,7 +227,9 @@ bool sym_abbrevs_read(
         qsort(
             abbrevs->rows.rows, abbrevs->rows.count, sizeof(struct sym_abbrev),
             by_code);
-    return !bytes.is_bad;
+    if (!sym_budget_spend(budget, (uint64_t)(bytes.at - start)))
+        abbrevs->is_excessive = true;
+    return !bytes.is_bad && !abbrevs->is_excessive;
 }
 
 const struct sym_abbrev *sym_abbrevs_find(

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "profiler/base/table.h"
+#include "symbolizer/budget.h"
 #include "symbolizer/bytes.h"
 
 /* What the sizes of forms depend on. */
@@ -65,14 +66,18 @@ struct sym_abbrev {
 
 struct sym_abbrevs {
     struct table rows, attributes;
-    bool is_dense; /* code n is row n - 1, as compilers do it */
+    bool is_dense;     /* code n is row n - 1, as compilers do it */
+    bool is_excessive; /* its DIEs are not to be read, by nobody */
 };
 
+/* Attributes of one abbreviation; compilers give a DIE 30 at most. */
+#define SYM_ATTRIBUTE_LIMIT 512
+
 /* Read the table that `bytes` begins with; false when it is damaged, has a
-   form that is not known here, or memory is short. */
+   form that is not known here, costs too much, or memory is short. */
 bool sym_abbrevs_read(
     struct sym_abbrevs *abbrevs, struct sym_bytes bytes,
-    const struct sym_encoding *encoding);
+    const struct sym_encoding *encoding, struct sym_budget *budget);
 
 /* NULL when there is no such code. */
 const struct sym_abbrev *sym_abbrevs_find(

@@ -1,6 +1,8 @@
 /* Bounded reading of bytes. */
 #include "symbolizer/bytes.h"
 
+#include "symbolizer/budget.h"
+
 /* A range of nothing: its pointers are none that must not be added to. */
 static struct sym_bytes nothing(void)
 {
@@ -65,6 +67,13 @@ const char *sym_bytes_text(struct sym_bytes *bytes)
     const char *text = (const char *)bytes->at;
     bytes->at = nul + 1;
     return text;
+}
+
+const char *sym_bytes_short_text(struct sym_bytes bytes)
+{
+    if (sym_bytes_left(&bytes) > SYM_TEXT_LIMIT_BYTES)
+        bytes.end = bytes.at + SYM_TEXT_LIMIT_BYTES;
+    return sym_bytes_text(&bytes);
 }
 
 struct sym_bytes sym_bytes_take(struct sym_bytes *bytes, uint64_t count)

@@ -22,6 +22,10 @@ struct sym_bytes sym_bytes_of(const void *start, size_t count, uint64_t offset);
 /* A NUL-terminated text; "" when the NUL is missing. */
 const char *sym_bytes_text(struct sym_bytes *bytes);
 
+/* The text that `bytes` begins with; "" when it has no end, or is longer than
+   any name (SYM_TEXT_LIMIT_BYTES). */
+const char *sym_bytes_short_text(struct sym_bytes bytes);
+
 /* Take the next `count` bytes as a range of their own. */
 struct sym_bytes sym_bytes_take(struct sym_bytes *bytes, uint64_t count);
 

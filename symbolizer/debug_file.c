@@ -12,7 +12,12 @@
 #include <elfutils/libdwelf.h>
 
 /* What one symbol table may inflate to; the largest known have 20 MB. */
-#define EMBEDDED_LIMIT_BYTES (UINT64_C(256) << 20)
+#define EMBEDDED_LIMIT_BYTES   (UINT64_C(256) << 20)
+#define EMBEDDED_BASE_BYTES    (UINT64_C(4) << 20)
+#define EMBEDDED_TIMES         32
+
+/* xz -9 needs 65 MiB. */
+#define DICTIONARY_LIMIT_BYTES (UINT64_C(80) << 20)
 
 /* What a candidate must prove. */
 struct claim {
@@ -187,11 +192,19 @@ bool sym_debug_find_supplement(
 
 /* ---- .gnu_debugdata ---- */
 
+/* What a table of symbols may inflate to; real ones reach 6 times. */
+static size_t embedded_limit(size_t bytes_count)
+{
+    size_t limit = EMBEDDED_BASE_BYTES + EMBEDDED_TIMES * bytes_count;
+    return limit < EMBEDDED_LIMIT_BYTES ? limit : EMBEDDED_LIMIT_BYTES;
+}
+
 /* The whole xz stream on the heap, or NULL. */
 static void *inflate_xz(const Elf_Data *data, size_t *bytes_count)
 {
+    size_t limit = embedded_limit(data->d_size);
     lzma_stream stream = LZMA_STREAM_INIT;
-    if (lzma_stream_decoder(&stream, EMBEDDED_LIMIT_BYTES, 0) != LZMA_OK)
+    if (lzma_stream_decoder(&stream, DICTIONARY_LIMIT_BYTES, 0) != LZMA_OK)
         return NULL;
     stream.next_in = data->d_buf;
     stream.avail_in = data->d_size;
@@ -199,8 +212,10 @@ static void *inflate_xz(const Elf_Data *data, size_t *bytes_count)
     uint8_t *bytes = NULL;
     size_t capacity = 0, used = 0;
     lzma_ret result = LZMA_OK;
-    while (result == LZMA_OK && capacity < EMBEDDED_LIMIT_BYTES) {
+    while (result == LZMA_OK && capacity < limit) {
         capacity = capacity ? capacity * 2 : data->d_size * 4 + 4096;
+        if (capacity > limit)
+            capacity = limit;
         uint8_t *larger = realloc(bytes, capacity);
         if (larger == NULL)
             break;
@@ -234,8 +249,8 @@ bool sym_debug_open_embedded(
     void *bytes = inflate_xz(data, &bytes_count);
     if (bytes == NULL) {
         (void)fail(
-            problem, STATUS_MALFORMED, "'%s': .gnu_debugdata is damaged",
-            image->path);
+            problem, STATUS_MALFORMED,
+            "'%s': .gnu_debugdata is damaged, or too large", image->path);
         return false;
     }
     return sym_image_adopt(

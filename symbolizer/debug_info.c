@@ -8,6 +8,7 @@
 #include "symbolizer/debug_file.h"
 #include "symbolizer/inflate.h"
 #include "symbolizer/spans.h"
+#include "symbolizer/unit_header.h"
 
 /* Ranges of all units of a file; the largest programs known have half a
    million. */
@@ -89,7 +90,9 @@ static enum status add_root_ranges(
     ptrdiff_t offset = 0;
     *count = 0;
     while ((offset = dwarf_ranges(root, offset, &base, &start, &end)) > 0) {
-        if (info->ranges.count >= RANGE_LIMIT || ++*count >= RANGE_LIMIT)
+        ++*count;
+        if (info->ranges.count >= RANGE_LIMIT ||
+            !sym_budget_spend(&info->context.budget, SYM_COST_OF_A_RANGE))
             return STATUS_LIMIT;
         if (add_range(info, start, end, unit) != STATUS_OK)
             return STATUS_NO_MEMORY;
@@ -134,8 +137,58 @@ static enum status add_unit(
     return status;
 }
 
+/* Bytes of abbreviations up to the one that the unit's root has. */
+static uint64_t cost_of_root(
+    const struct sym_unit_source *source, const struct sym_unit_header *header)
+{
+    struct sym_bytes dies = header->dies;
+    uint64_t wanted = sym_bytes_uleb(&dies), code;
+    struct sym_bytes table = sym_bytes_of(
+        source->abbrev.start, source->abbrev.count, header->abbrev_offset);
+    const uint8_t *start = table.at;
+    while ((code = sym_bytes_uleb(&table)) != 0 && !table.is_bad) {
+        (void)sym_bytes_uleb(&table); /* the tag */
+        (void)sym_bytes_fixed(&table, 1);
+        uint64_t name, form;
+        do {
+            name = sym_bytes_uleb(&table);
+            form = sym_bytes_uleb(&table);
+            if (form == DW_FORM_implicit_const)
+                (void)sym_bytes_sleb(&table);
+        } while ((name != 0 || form != 0) && !table.is_bad);
+        if (code == wanted)
+            break;
+    }
+    return (uint64_t)(table.at - start);
+}
+
+/*
+ * Whether roots can be read at all. libdw reads, and keeps, abbreviations for
+ * every unit anew, up to the one it needs; that of a root comes first or
+ * nearly so in an honest file.
+ */
+static bool can_list_units(struct sym_debug_info *info)
+{
+    const struct sym_unit_source *areas = &info->context.areas;
+    struct sym_bytes from =
+        sym_bytes_of(areas->info.start, areas->info.count, 0);
+    struct sym_unit_header header;
+    while (sym_bytes_left(&from) > 0) {
+        uint64_t cost = SYM_COST_OF_A_UNIT;
+        if (sym_unit_header_read(&header, &from))
+            cost += cost_of_root(areas, &header);
+        if (!sym_budget_spend(&info->context.budget, cost))
+            return false;
+    }
+    return true;
+}
+
 static enum status list_units(struct sym_debug_info *info, struct diag *problem)
 {
+    if (!can_list_units(info))
+        return fail(
+            problem, STATUS_LIMIT,
+            "'%s': its list of units " SYM_BUDGET_COMPLAINT, info->image->path);
     Dwarf_CU *unit = NULL;
     Dwarf_Half version;
     uint8_t type;
@@ -148,7 +201,8 @@ static enum status list_units(struct sym_debug_info *info, struct diag *problem)
         enum status status = add_unit(info, unit, &root, problem);
         if (status == STATUS_LIMIT)
             return fail(
-                problem, status, "'%s': too many address ranges",
+                problem, status,
+                "'%s': too many address ranges, or the same over and over",
                 info->image->path);
         if (status != STATUS_OK)
             return status;
@@ -213,9 +267,12 @@ enum status sym_debug_info_open(
         .bases.addr = sym_image_bytes(opened, ".debug_addr"),
         .bases.ranges = sym_image_bytes(opened, ".debug_ranges"),
         .bases.rnglists = sym_image_bytes(opened, ".debug_rnglists"),
+        .budget = &info->context.budget,
         .dwarf = info->dwarf};
-    info->context.split =
-        (struct sym_split_files){.image = image, .runtime = runtime};
+    info->context.budget = sym_budget_begin();
+    sym_budget_add(&info->context.budget, opened->bytes_count);
+    info->context.split = (struct sym_split_files){
+        .image = image, .runtime = runtime, .budget = &info->context.budget};
 
     status = list_units(info, problem);
     sort_ranges(info);

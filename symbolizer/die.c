@@ -5,6 +5,8 @@
 
 #include <dwarf.h>
 
+#include "symbolizer/budget.h"
+
 /* Real chains have three steps: inlined call, origin, declaration. Damaged
    ones may be circles. */
 enum { ORIGIN_STEPS = 16 };
@@ -33,7 +35,10 @@ static const char *text_attribute(Dwarf_Die *die, unsigned name)
     if (dwarf_attr(die, name, &attribute) == NULL)
         return NULL;
     const char *text = dwarf_formstring(&attribute);
-    return text != NULL && text[0] != '\0' ? text : NULL;
+    return text != NULL && text[0] != '\0' &&
+                   strnlen(text, SYM_TEXT_LIMIT_BYTES) < SYM_TEXT_LIMIT_BYTES
+               ? text
+               : NULL;
 }
 
 static const char *linkage_name(Dwarf_Die *die)

@@ -9,6 +9,11 @@
 
 #include <elfutils/libdwelf.h>
 
+#include "symbolizer/bytes.h"
+
+/* The kernel runs no file with more. */
+enum { SEGMENT_LIMIT = 65536 / sizeof(Elf64_Phdr) };
+
 /* What is read to the heap, that is, from files of strangers. */
 #define READ_LIMIT_BYTES (UINT64_C(1) << 31)
 
@@ -105,6 +110,10 @@ static enum status read_segments(struct sym_image *image, struct diag *diag)
     size_t count;
     if (elf_getphdrnum(image->elf, &count) != 0)
         count = 0;
+    if (count > SEGMENT_LIMIT)
+        return fail(
+            diag, STATUS_LIMIT, "'%s' has %zu program headers", image->path,
+            count);
     for (size_t i = 0; i < count; i++) {
         GElf_Phdr header;
         if (gelf_getphdr(image->elf, (int)i, &header) == NULL)
@@ -113,6 +122,18 @@ static enum status read_segments(struct sym_image *image, struct diag *diag)
             return fail(diag, STATUS_NO_MEMORY, "no memory for segments");
     }
     return STATUS_OK;
+}
+
+static void find_section_names(struct sym_image *image)
+{
+    size_t id;
+    Elf_Scn *section = elf_getshdrstrndx(image->elf, &id) == 0
+                           ? elf_getscn(image->elf, id)
+                           : NULL;
+    Elf_Data *data = section ? elf_rawdata(section, NULL) : NULL;
+    if (data != NULL && data->d_buf != NULL)
+        image->section_names = (struct sym_section_bytes){
+            .start = data->d_buf, .count = data->d_size};
 }
 
 static void read_build_id(struct sym_image *image)
@@ -148,6 +169,7 @@ static enum status parse(struct sym_image *image, struct diag *diag)
             diag, STATUS_UNSUPPORTED, "'%s' has another byte order",
             image->path);
 
+    find_section_names(image);
     read_build_id(image);
     return read_segments(image, diag);
 }
@@ -218,18 +240,24 @@ void sym_image_close(struct sym_image *image)
     *image = (struct sym_image){0};
 }
 
+const char *sym_image_section_name(
+    const struct sym_image *image, const GElf_Shdr *header)
+{
+    return sym_bytes_short_text(sym_bytes_of(
+        image->section_names.start, image->section_names.count,
+        header->sh_name));
+}
+
 Elf_Scn *sym_image_section(
     const struct sym_image *image, const char *name, GElf_Shdr *header)
 {
-    size_t names;
-    if (image->elf == NULL || elf_getshdrstrndx(image->elf, &names) != 0)
+    if (image->elf == NULL)
         return NULL;
     for (Elf_Scn *section = elf_nextscn(image->elf, NULL); section != NULL;
          section = elf_nextscn(image->elf, section)) {
         if (gelf_getshdr(section, header) == NULL)
             return NULL;
-        const char *found = elf_strptr(image->elf, names, header->sh_name);
-        if (found != NULL && strcmp(found, name) == 0)
+        if (strcmp(sym_image_section_name(image, header), name) == 0)
             return header->sh_type == SHT_NOBITS ? NULL : section;
     }
     return NULL;

@@ -36,6 +36,7 @@ struct sym_image {
     bool is_mapped;       /* else on the heap */
     struct stat identity; /* all 0 for an image from memory */
     struct table segments;
+    struct sym_section_bytes section_names;
     size_t build_id_bytes;
     uint8_t build_id[SYM_BUILD_ID_BYTES];
 };
@@ -63,6 +64,10 @@ MUST_CHECK enum status sym_image_adopt(
     struct diag *diag);
 
 void sym_image_close(struct sym_image *image);
+
+/* The name of a section, "" when it has none. */
+const char *sym_image_section_name(
+    const struct sym_image *image, const GElf_Shdr *header);
 
 /* The section of that name with its bytes in the file; NULL when absent. */
 Elf_Scn *sym_image_section(

@@ -3,12 +3,14 @@
 
 #include <dwarf.h>
 
+enum { LEB_BYTES = 10 }; /* that a number of 64 bits takes */
+
 /* A header being read. */
 struct reader {
     struct sym_bytes bytes;
     const struct sym_line_input *input;
     unsigned offset_bytes; /* 4, or 8 in 64-bit DWARF */
-    bool is_out_of_memory;
+    bool is_out_of_memory, is_excessive;
 };
 
 /* What one entry of a DWARF 5 table says. */
@@ -21,8 +23,7 @@ struct entry {
 
 static const char *text_at(const struct sym_section_bytes *in, uint64_t offset)
 {
-    struct sym_bytes bytes = sym_bytes_of(in->start, in->count, offset);
-    return sym_bytes_text(&bytes);
+    return sym_bytes_short_text(sym_bytes_of(in->start, in->count, offset));
 }
 
 static const char *read_text_form(struct reader *reader, uint64_t form)
@@ -111,6 +112,9 @@ static void read_table(
     struct sym_bytes columns = *bytes;
     for (unsigned i = 0; i < 2 * column_count; i++)
         (void)sym_bytes_uleb(bytes);
+    /* They are read again for every entry: no number may be a long one. */
+    if (bytes->at - columns.at > (ptrdiff_t)(2 * column_count * LEB_BYTES))
+        bytes->is_bad = true;
 
     uint64_t count = sym_bytes_uleb(bytes);
     /* An entry without columns takes no bytes: the count would be free. */
@@ -160,6 +164,9 @@ static void read_length(struct reader *reader)
         reader->offset_bytes = 8;
     }
     reader->bytes = sym_bytes_take(&reader->bytes, length);
+    reader->is_excessive = !sym_budget_spend(
+        reader->input->budget,
+        SYM_COST_OF_LINES * (uint64_t)sym_bytes_left(&reader->bytes));
 }
 
 static void read_fixed(struct reader *reader, struct sym_line_header *header)
@@ -202,6 +209,10 @@ enum status sym_line_header_read(
     struct sym_bytes *bytes = &reader.bytes;
 
     read_length(&reader);
+    if (reader.is_excessive)
+        return fail(
+            diag, STATUS_LIMIT, "line table at 0x%llx " SYM_BUDGET_COMPLAINT,
+            (unsigned long long)input->offset);
     header->version = (uint16_t)sym_bytes_fixed(bytes, 2);
     if (!bytes->is_bad && (header->version < 2 || header->version > 5))
         return fail(

@@ -24,7 +24,7 @@ struct sym_line_header {
 /*
  * Read the header at `input->offset`; folders and files go to `lines`.
  *
- *   errors   MALFORMED, UNSUPPORTED (a version after 5), NO_MEMORY
+ *   errors   MALFORMED, UNSUPPORTED (a version after 5), LIMIT, NO_MEMORY
  */
 MUST_CHECK enum status sym_line_header_read(
     struct sym_line_header *header, struct sym_lines *lines,

@@ -309,6 +309,8 @@ static uint32_t add_joined(
 {
     const char *const parts[] = {a, b, c};
     size_t room = strlen(a) + strlen(b) + strlen(c) + 3, used = 0;
+    if (room > SYM_TEXT_LIMIT_BYTES)
+        return 0;
     char *path = malloc(room);
     if (path == NULL)
         return SYM_NO_STRING;

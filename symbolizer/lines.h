@@ -17,6 +17,7 @@
 
 #include "profiler/base/status.h"
 #include "profiler/base/table.h"
+#include "symbolizer/budget.h"
 #include "symbolizer/image.h"
 #include "symbolizer/strings.h"
 
@@ -27,6 +28,7 @@ struct sym_line_input {
     uint64_t offset;               /* of the table in `line` */
     const char *comp_dir;          /* "" unknown */
     const struct sym_image *image; /* tells dead code; NULL: all is alive */
+    struct sym_budget *budget;     /* NULL: there is no limit */
 };
 
 /* From `vaddr` to the next row. */
@@ -46,8 +48,8 @@ struct sym_lines {
 /*
  * Read the table. The input's bytes and `comp_dir` must outlive `lines`.
  *
- *   errors   MALFORMED, NO_MEMORY; `lines` then holds what was read before the
- *            damage and must still be given to sym_lines_fini()
+ *   errors   MALFORMED, LIMIT, NO_MEMORY; `lines` then holds what was read
+ *            before the damage and must still be given to sym_lines_fini()
  */
 MUST_CHECK enum status sym_lines_read(
     struct sym_lines *lines, const struct sym_line_input *input,

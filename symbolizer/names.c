@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolizer/bytes.h"
+#include "symbolizer/image.h"
 #include "symbolizer/spans.h"
 
 /* ---- which symbols, and which of them is better ---- */
@@ -101,7 +103,7 @@ bool sym_names_add(struct sym_names *names, const struct sym_symbol *symbol)
 struct elf_symbols {
     Elf *elf;
     Elf_Data *rows, *extended_sections;
-    size_t strings; /* section of the names */
+    struct sym_section_bytes strings;
     bool is_dynamic;
     uint32_t file; /* of the local symbols that follow */
 };
@@ -118,13 +120,29 @@ static uint64_t code_limit(Elf *elf, size_t section_index)
     return header.sh_addr + header.sh_size;
 }
 
+/* Not by elf_strptr(), which goes through all of a table that has no end. */
+static const char *name_of(const struct elf_symbols *from, const GElf_Sym *row)
+{
+    return sym_bytes_short_text(
+        sym_bytes_of(from->strings.start, from->strings.count, row->st_name));
+}
+
+static struct sym_section_bytes strings_of(Elf *elf, size_t section)
+{
+    Elf_Data *data = elf_getdata(elf_getscn(elf, section), NULL);
+    return data == NULL || data->d_buf == NULL
+               ? (struct sym_section_bytes){0}
+               : (struct sym_section_bytes){
+                     .start = data->d_buf, .count = data->d_size};
+}
+
 /* Local symbols stand behind the file they come from, which may be "". */
 static bool begin_file(
     struct sym_names *names, struct elf_symbols *from, const GElf_Sym *row)
 {
-    const char *name = elf_strptr(from->elf, from->strings, row->st_name);
+    const char *name = name_of(from, row);
     from->file = 0;
-    if (name == NULL || name[0] == '\0')
+    if (name[0] == '\0')
         return true;
     names->files.row_bytes = sizeof name;
     uint32_t id = table_add(&names->files, &name);
@@ -154,13 +172,13 @@ static bool add_elf_symbol(
         .vaddr = row.st_value,
         .size = row.st_size,
         .limit = code_limit(from->elf, section),
-        .name = elf_strptr(from->elf, from->strings, row.st_name),
+        .name = name_of(from, &row),
         .type = GELF_ST_TYPE(row.st_info),
         .binding = GELF_ST_BIND(row.st_info),
         .is_exact = from->is_dynamic};
     if (symbol.binding == STB_LOCAL)
         symbol.file = from->file;
-    return symbol.name == NULL || sym_names_add(names, &symbol);
+    return sym_names_add(names, &symbol);
 }
 
 /* The SHT_SYMTAB_SHNDX section that belongs to a symbol table, or NULL. */
@@ -185,7 +203,7 @@ static bool add_elf_table(
         .elf = elf,
         .rows = elf_getdata(section, NULL),
         .extended_sections = extended_sections(elf, section),
-        .strings = header->sh_link,
+        .strings = strings_of(elf, header->sh_link),
         .is_dynamic = header->sh_type == SHT_DYNSYM};
     size_t row_bytes = gelf_fsize(elf, ELF_T_SYM, 1, EV_CURRENT);
     if (from.rows == NULL || row_bytes == 0)
@@ -207,8 +225,8 @@ bool sym_names_add_elf(struct sym_names *names, Elf *elf, uint32_t table_type)
         if (gelf_getshdr(section, &header) == NULL ||
             header.sh_type != table_type)
             continue;
-        if (!add_elf_table(names, elf, section, &header))
-            return false;
+        /* There is one of a type, by the specification. */
+        return add_elf_table(names, elf, section, &header);
     }
     return true;
 }

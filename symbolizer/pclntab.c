@@ -116,7 +116,7 @@ static struct sym_symbol read_row(const struct pclntab *table, uint64_t row)
         .vaddr = table->text_start + entry,
         .size = end - entry,
         .limit = table->text_start + end,
-        .name = sym_bytes_text(&name),
+        .name = sym_bytes_short_text(name),
         .type = STT_FUNC,
         .binding = STB_LOCAL};
     if (bytes.is_bad || function.is_bad || name.is_bad || end <= entry)

@@ -238,8 +238,13 @@ bool sym_scan_unit(
     struct sym_bytes table = sym_bytes_of(
         source->abbrev.start, source->abbrev.count, scan.header.abbrev_offset);
     bool is_understood =
-        sym_abbrevs_read(&scan.abbrevs, table, &scan.bases.encoding) &&
+        sym_abbrevs_read(
+            &scan.abbrevs, table, &scan.bases.encoding, source->budget) &&
         scan_root(&scan, language);
+    if (scan.abbrevs.is_excessive)
+        sym_tree_fail(tree, STATUS_LIMIT, SYM_BUDGET_COMPLAINT);
     sym_abbrevs_fini(&scan.abbrevs);
-    return is_understood || tree->status == STATUS_NO_MEMORY;
+    /* No other way would be a better one than out of these. */
+    return is_understood || tree->status == STATUS_NO_MEMORY ||
+           tree->status == STATUS_LIMIT;
 }

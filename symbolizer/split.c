@@ -23,7 +23,7 @@ static uint64_t id_of_root(
         &abbrevs,
         sym_bytes_of(
             source->abbrev.start, source->abbrev.count, header->abbrev_offset),
-        &header->encoding);
+        &header->encoding, source->budget);
     const struct sym_abbrev *abbrev =
         is_read ? sym_abbrevs_find(&abbrevs, sym_bytes_uleb(&dies)) : NULL;
     for (uint32_t i = 0; abbrev != NULL && i < abbrev->attribute_count; i++) {
@@ -103,6 +103,8 @@ static void search_package(struct sym_split_files *files, struct diag *problem)
         files->has_package =
             plain != NULL && sym_package_open(&files->package, plain);
         if (files->has_package)
+            sym_budget_add(files->budget, plain->bytes_count);
+        if (files->has_package)
             return;
         (void)fail(
             problem, STATUS_MALFORMED,
@@ -122,6 +124,7 @@ static bool try_file(
         plain_image(&half->file, &half->inflated, problem);
     struct sym_unit_source *source = &half->source;
     if (plain != NULL) {
+        sym_budget_add(source->budget, plain->bytes_count);
         source->info = sym_image_bytes(plain, ".debug_info.dwo");
         source->abbrev = sym_image_bytes(plain, ".debug_abbrev.dwo");
         source->str = sym_image_bytes(plain, ".debug_str.dwo");
@@ -181,16 +184,16 @@ bool sym_split_find(
     struct sym_split_half *half, struct diag *problem)
 {
     struct diag reason = {0};
-    *half = (struct sym_split_half){
-        .source = {.bases = skeleton->bases, .is_split = true}};
+    const struct sym_unit_source unknown = {
+        .bases = skeleton->bases, .is_split = true, .budget = files->budget};
+    *half = (struct sym_split_half){.source = unknown};
     if (!files->is_package_searched)
         search_package(files, &reason);
     if (files->has_package &&
         sym_package_find(&files->package, skeleton->id, &half->source) &&
         is_wanted(&half->source, skeleton->id))
         return true;
-    half->source =
-        (struct sym_unit_source){.bases = skeleton->bases, .is_split = true};
+    half->source = unknown;
     if (try_files(files, skeleton, half, &reason))
         return true;
     if (reason.text[0] != '\0')

@@ -23,6 +23,7 @@
 struct sym_split_files {
     const struct sym_image *image;   /* the file with the skeletons */
     const struct sym_image *runtime; /* the same, or what it was split from */
+    struct sym_budget *budget;       /* of all of it */
 
     bool is_package_searched, has_package;
     struct sym_image package_file, inflated_package;

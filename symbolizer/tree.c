@@ -16,12 +16,13 @@ struct range {
 
 void sym_tree_init(
     struct sym_tree *tree, const struct sym_image *image, struct table *nodes,
-    struct table *spans)
+    struct table *spans, struct sym_budget *budget)
 {
     *tree = (struct sym_tree){
         .image = image,
         .nodes = nodes,
         .spans = spans,
+        .budget = budget,
         .ranges.row_bytes = sizeof(struct range)};
     nodes->row_bytes = sizeof(struct sym_node);
     spans->row_bytes = sizeof(struct sym_span);
@@ -54,6 +55,10 @@ bool sym_tree_add_range(struct sym_tree *tree, uint64_t start, uint64_t end)
     tree->has_ranges = true;
     if (++tree->range_count > SPAN_LIMIT) {
         sym_tree_fail(tree, STATUS_LIMIT, "too many address ranges");
+        return false;
+    }
+    if (!sym_budget_spend(tree->budget, SYM_COST_OF_A_RANGE)) {
+        sym_tree_fail(tree, STATUS_LIMIT, SYM_BUDGET_COMPLAINT);
         return false;
     }
     if (start >= end || !sym_image_is_code(tree->image, start))
@@ -108,7 +113,8 @@ static void add_span(
     struct sym_tree *tree, uint32_t node, uint64_t start, uint64_t end)
 {
     struct sym_span span = {.start = start, .end = end, .owner = node};
-    if (tree->spans->count >= SPAN_LIMIT)
+    if (tree->spans->count >= SPAN_LIMIT ||
+        !sym_budget_spend(tree->budget, SYM_COST_OF_A_RANGE))
         sym_tree_fail(tree, STATUS_LIMIT, "too many address ranges");
     else if (table_add(tree->spans, &span) == TABLE_NONE)
         sym_tree_fail(tree, STATUS_NO_MEMORY, "no memory for address ranges");

@@ -13,6 +13,7 @@
 
 #include "profiler/base/status.h"
 #include "profiler/base/table.h"
+#include "symbolizer/budget.h"
 #include "symbolizer/image.h"
 
 #define SYM_NO_NODE UINT32_MAX
@@ -33,14 +34,15 @@ struct sym_tree {
     struct table ranges;           /* of the DIE at hand */
     bool has_ranges;               /* it had some, dead ones counted */
     uint64_t first_start;
-    uint64_t range_count; /* of the whole unit */
-    enum status status;   /* OK, or the first failure */
+    uint64_t range_count;      /* of the whole unit */
+    struct sym_budget *budget; /* NULL: there is no limit */
+    enum status status;        /* OK, or the first failure */
     const char *complaint;
 };
 
 void sym_tree_init(
     struct sym_tree *tree, const struct sym_image *image, struct table *nodes,
-    struct table *spans);
+    struct table *spans, struct sym_budget *budget);
 
 /* Forget the ranges of the DIE before. */
 void sym_tree_begin(struct sym_tree *tree);

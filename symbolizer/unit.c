@@ -169,7 +169,8 @@ static enum status read_lines(
         .str = context->areas.str,
         .offset = offset,
         .comp_dir = comp_dir ? comp_dir : "",
-        .image = context->image};
+        .image = context->image,
+        .budget = context->areas.budget};
     return sym_lines_read(&unit->lines, &input, diag);
 }
 
@@ -225,7 +226,9 @@ static void begin_again(
 {
     sym_tree_fini(tree);
     unit->nodes.count = unit->spans.count = 0;
-    sym_tree_init(tree, context->image, &unit->nodes, &unit->spans);
+    sym_tree_init(
+        tree, context->image, &unit->nodes, &unit->spans,
+        context->areas.budget);
 }
 
 /* Functions and inlined calls, by the quick way where it knows the encoding. */
@@ -268,7 +271,9 @@ enum status sym_unit_read(
         return fail(diag, STATUS_MALFORMED, "damaged compilation unit");
 
     struct sym_tree tree;
-    sym_tree_init(&tree, context->image, &unit->nodes, &unit->spans);
+    sym_tree_init(
+        &tree, context->image, &unit->nodes, &unit->spans,
+        context->areas.budget);
     read_tree(unit, context, &tree, &root, id, diag);
     sym_tree_fini(&tree);
     if (tree.status == STATUS_NO_MEMORY || !sym_spans_flatten(&unit->spans))

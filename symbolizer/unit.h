@@ -41,6 +41,7 @@ struct sym_unit_context {
     const struct sym_image *image; /* the runtime file: tells dead code */
     struct sym_die_names names;
     struct sym_section_bytes line;
+    struct sym_budget budget;     /* of the file, for all of them */
     struct sym_unit_source areas; /* of no unit yet */
     struct sym_split_files split;
     bool uses_libdw_only; /* for comparison: leave out the quick way */

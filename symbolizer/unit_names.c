@@ -41,9 +41,8 @@ bool sym_die_facts_take(
 static const char *text_at(
     const struct sym_section_bytes *section, uint64_t offset)
 {
-    struct sym_bytes bytes =
-        sym_bytes_of(section->start, section->count, offset);
-    return sym_bytes_text(&bytes);
+    return sym_bytes_short_text(
+        sym_bytes_of(section->start, section->count, offset));
 }
 
 static const char *indexed_text(
@@ -80,7 +79,11 @@ static const char *text_of(
 
 static uint32_t intern(const struct sym_unit_names *unit, const char *text)
 {
-    return sym_strings_add(unit->names->strings, text, strlen(text));
+    size_t bytes = strnlen(text, SYM_TEXT_LIMIT_BYTES);
+    if (bytes == SYM_TEXT_LIMIT_BYTES ||
+        !sym_budget_spend(unit->source->budget, bytes))
+        return 0;
+    return sym_strings_add(unit->names->strings, text, bytes);
 }
 
 static uint32_t name_by_libdw(
@@ -111,6 +114,8 @@ static struct sym_die_facts read_facts(
         struct sym_value value = sym_attribute_read(&bytes, &attributes[i]);
         (void)sym_die_facts_take(&facts, attributes[i].name, value);
     }
+    if (!sym_budget_spend(unit->source->budget, (uint64_t)(bytes.at - die)))
+        bytes.is_bad = true;
     return bytes.is_bad ? (struct sym_die_facts){0} : facts;
 }
 

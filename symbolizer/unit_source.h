@@ -10,6 +10,7 @@
 
 #include <elfutils/libdw.h>
 
+#include "symbolizer/budget.h"
 #include "symbolizer/lines.h"
 #include "symbolizer/range_list.h"
 
@@ -24,7 +25,8 @@ struct sym_unit_source {
     uint64_t string_table;
     bool is_split;
 
-    Dwarf *dwarf; /* knows the unit too; NULL for a split one */
+    struct sym_budget *budget; /* NULL: there is no limit */
+    Dwarf *dwarf;              /* knows the unit too; NULL for a split one */
 };
 
 #endif

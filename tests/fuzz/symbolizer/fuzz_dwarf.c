@@ -59,7 +59,7 @@ static void scan(const struct sym_unit_source *source)
     if (!sym_strings_init(&strings))
         abort();
     sym_die_names_init(&names, &strings);
-    sym_tree_init(&tree, &image, &nodes, &spans);
+    sym_tree_init(&tree, &image, &nodes, &spans, NULL);
     (void)sym_scan_unit(&tree, &names, source, &language);
     sym_tree_fini(&tree);
     if (!sym_spans_flatten(&spans))
