@@ -7,6 +7,7 @@
 
 #include "exporters/frames.h"
 #include "exporters/json.h"
+#include "exporters/text.h"
 #include "exporters/writer.h"
 
 struct rendering {
@@ -54,8 +55,9 @@ static void write_place(
             exp_write_format(writer, ":%" PRIu32, frame->line);
         return;
     }
-    if (frame->module == PROF_NONE || frame->kind == EXP_KIND_UNKNOWN)
-        return; /* it has the module in its name */
+    const char *name = exp_frames_text(rendering->frames, frame->name);
+    if (frame->module == PROF_NONE || name[0] == '[')
+        return; /* the module is in its name */
     const struct prof_module *module =
         prof_profile_module(rendering->profile, frame->module);
     exp_write_text(writer, " in ");
@@ -109,8 +111,10 @@ static void write_thread_name(
 {
     const struct prof_thread *thread =
         prof_profile_thread(rendering->profile, sample->thread);
-    exp_write_format(rendering->writer, "%" PRIu32 " ", thread->tid);
-    exp_write_clean(rendering->writer, text_of(rendering, thread->name));
+    const char *name = text_of(rendering, thread->name);
+    exp_write_format(
+        rendering->writer, *name ? "%" PRIu32 " " : "%" PRIu32, thread->tid);
+    exp_write_clean(rendering->writer, name);
 }
 
 /* The threads from `first` on that are like it; each is marked. */
@@ -174,6 +178,21 @@ static void write_process(
             process_of(rendering, prof_profile_sample(profile, i)) == id)
             write_group(rendering, i, is_written);
     }
+}
+
+static void write_cost(
+    struct exp_writer *writer, const struct exp_stacks_cost *cost)
+{
+    char time[EXP_TEXT_VALUE_BYTES];
+    if (cost->hold_count == 0)
+        return;
+    (void)exp_text_value(cost->longest_hold_ns, "nanoseconds", time);
+    if (cost->hold_count == 1)
+        exp_write_format(writer, "\n1 thread was stopped, for %s\n", time);
+    else
+        exp_write_format(
+            writer, "\n%" PRIu32 " threads were stopped, for %s at most\n",
+            cost->hold_count, time);
 }
 
 /* ---- JSON ---- */
@@ -290,7 +309,8 @@ static void json_process(struct rendering *rendering, uint32_t id)
 /* ---- both ---- */
 
 void exp_stacks_write_text(
-    const struct prof_profile *profile, struct exp_writer *writer)
+    const struct prof_profile *profile, const struct exp_stacks_cost *cost,
+    struct exp_writer *writer)
 {
     struct rendering rendering = {
         .profile = profile,
@@ -303,13 +323,15 @@ void exp_stacks_write_text(
     } else {
         for (uint32_t id = 0; id < prof_profile_process_count(profile); id++)
             write_process(&rendering, id, is_written);
+        write_cost(writer, cost);
     }
     free(is_written);
     exp_frames_destroy(rendering.frames);
 }
 
 void exp_stacks_write_json(
-    const struct prof_profile *profile, struct exp_writer *writer)
+    const struct prof_profile *profile, const struct exp_stacks_cost *cost,
+    struct exp_writer *writer)
 {
     struct rendering rendering = {
         .profile = profile,
@@ -322,6 +344,11 @@ void exp_stacks_write_json(
     }
     exp_json_begin_object(&rendering.json);
     member_u64(&rendering.json, "version", 1);
+    exp_json_key(&rendering.json, "holds");
+    exp_json_begin_object(&rendering.json);
+    member_u64(&rendering.json, "count", cost->hold_count);
+    member_u64(&rendering.json, "longest_ns", cost->longest_hold_ns);
+    exp_json_end(&rendering.json);
     exp_json_key(&rendering.json, "processes");
     exp_json_begin_array(&rendering.json);
     for (uint32_t id = 0; id < prof_profile_process_count(profile); id++)

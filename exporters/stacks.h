@@ -6,6 +6,7 @@
  * stable within a version, has every sample, in the profile's order:
  *
  *   {"version": 1,
+ *    "holds": {"count", "longest_ns": number},
  *    "processes": [{"pid": number, "name", "path": text,
  *                   "threads": [{"tid": number, "name", "state": text,
  *                                "is_complete": boolean,
@@ -23,15 +24,23 @@
 #ifndef EXPORTERS_STACKS_H
 #define EXPORTERS_STACKS_H
 
-#include "profiler/base/status.h"
+#include <stdint.h>
 
 struct exp_writer;
 struct prof_profile;
 
+/* What seeing the stacks has cost those who were seen. */
+struct exp_stacks_cost {
+    uint32_t hold_count; /* threads that were stopped for it */
+    uint64_t longest_hold_ns;
+};
+
 /* Failures stay in the writer. */
 void exp_stacks_write_text(
-    const struct prof_profile *profile, struct exp_writer *writer);
+    const struct prof_profile *profile, const struct exp_stacks_cost *cost,
+    struct exp_writer *writer);
 void exp_stacks_write_json(
-    const struct prof_profile *profile, struct exp_writer *writer);
+    const struct prof_profile *profile, const struct exp_stacks_cost *cost,
+    struct exp_writer *writer);
 
 #endif

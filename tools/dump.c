@@ -100,8 +100,13 @@ static enum status take(
 }
 
 static enum status write_stacks(
-    const struct dump *dump, struct prof_profile *profile, struct diag *diag)
+    const struct dump *dump, const struct prof_snapshot *snapshot,
+    struct diag *diag)
 {
+    struct prof_profile *profile = snapshot->profile;
+    struct exp_stacks_cost cost = {
+        .hold_count = snapshot->held_count,
+        .longest_hold_ns = snapshot->longest_hold_ns};
     struct sym_symbolizer *symbolizer = open_symbolizer(NULL);
     struct exp_writer *writer = exp_writer_create(STDOUT_FILENO);
     enum status status;
@@ -110,9 +115,9 @@ static enum status write_stacks(
     } else {
         status = symbolize_profile(profile, symbolizer, diag);
         if (status == STATUS_OK && dump->is_json)
-            exp_stacks_write_json(profile, writer);
+            exp_stacks_write_json(profile, &cost, writer);
         else if (status == STATUS_OK)
-            exp_stacks_write_text(profile, writer);
+            exp_stacks_write_text(profile, &cost, writer);
         if (status == STATUS_OK)
             status = exp_writer_finish(writer, "standard output", diag);
     }
@@ -151,7 +156,7 @@ int dump_main(int argc, char **argv)
     if (status == STATUS_OK)
         status = take(&dump, &snapshot, &diag);
     if (status == STATUS_OK)
-        status = write_stacks(&dump, snapshot.profile, &diag);
+        status = write_stacks(&dump, &snapshot, &diag);
     exit_status = status == STATUS_OK ? remark(&snapshot) : say_failure(&diag);
     prof_profile_destroy(snapshot.profile);
     return exit_status;

@@ -112,7 +112,7 @@ enum status prof_reach_check(uint32_t pid, struct diag *diag)
             diag, STATUS_USAGE, "process %" PRIu32 " is this command itself",
             pid);
     if (!read_status(pid, status))
-        return fail(diag, STATUS_SYSTEM, "there is no process %" PRIu32, pid);
+        return fail(diag, STATUS_GONE, "there is no process %" PRIu32, pid);
     uint32_t leader = status_number(status, "\nTgid:");
     if (leader != pid)
         return fail(
@@ -122,7 +122,7 @@ enum status prof_reach_check(uint32_t pid, struct diag *diag)
             pid, leader, leader, pid);
     if (strchr("ZX", status_line(status, "\nState:\t")[0]) != NULL)
         return fail(
-            diag, STATUS_SYSTEM,
+            diag, STATUS_GONE,
             "process %" PRIu32 " has ended; its parent, %" PRIu32
             ", has not asked for its status yet",
             pid, status_number(status, "\nPPid:"));
@@ -137,6 +137,6 @@ enum status prof_reach_check(uint32_t pid, struct diag *diag)
         return check_program(pid, diag);
     }
     if (errno == ENOENT || errno == ESRCH)
-        return fail(diag, STATUS_SYSTEM, "process %" PRIu32 " has ended", pid);
+        return fail(diag, STATUS_GONE, "process %" PRIu32 " has ended", pid);
     return explain_refusal(pid, status, diag);
 }

@@ -10,7 +10,7 @@
 #include "profiler/base/status.h"
 
 /*
- *   errors   SYSTEM: there is no such process, or it has ended. USAGE: it is a
+ *   errors   GONE: there is no such process, or it has ended. USAGE: it is a
  *            thread, or ourselves. UNSUPPORTED: a kernel thread, or a program
  *            for another processor. NOT_PERMITTED: its memory is not ours to
  *            read, with the setting that refuses it and what would permit it

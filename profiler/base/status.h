@@ -21,6 +21,7 @@
     X(OK, "success")                                                           \
     X(NO_MEMORY, "out of memory")                                              \
     X(SYSTEM, "system call failed; see diag.sys_errno")                        \
+    X(GONE, "there is no such process, or no longer")                          \
     X(NOT_PERMITTED, "this system's settings refuse it")                       \
     X(UNSUPPORTED, "the input is of a kind that is not handled")               \
     X(MALFORMED, "input breaks the rules of its format")                       \

@@ -156,9 +156,9 @@ static void unwind(
     struct prof_regs regs = {.known = 0};
     prof_regs_set(&regs, PROF_REG_SP, at->sp);
     prof_regs_set(&regs, PROF_REG_PC, at->pc);
-    if (!prof_outside_walk(
-            looker->outside, thread->tid, &regs, target->space.generation,
-            &walk)) {
+    struct prof_outside_place place = {
+        .tid = thread->tid, .regs = &regs, .version = target->space.generation};
+    if (!prof_outside_walk(looker->outside, &place, &walk)) {
         if (errno == EPERM || errno == EACCES)
             note_refusal(looker);
         return;

@@ -54,16 +54,25 @@ bool prof_outside_prepare(struct prof_outside *outside, uint64_t version)
 }
 
 static void walk_once(
-    struct prof_outside *outside, const struct prof_regs *regs,
+    struct prof_outside *outside, const struct prof_outside_place *place,
     struct prof_walk *walk)
 {
+    struct prof_reader copy = {.refill = NULL};
+    struct prof_reader *stack = &outside->stack.reader;
+    if (place->stack != NULL) {
+        uint64_t sp = place->regs->value[PROF_REG_SP];
+        prof_reader_set_window(
+            &copy, sp, sp + place->stack_bytes,
+            (uint64_t)(uintptr_t)place->stack);
+        stack = &copy;
+    }
     prof_walk_stack(
-        regs, &outside->stack.reader, &outside->code->modules,
-        &outside->code->cache, NULL, walk);
+        place->regs, stack, &outside->code->modules, &outside->code->cache,
+        NULL, walk);
     struct prof_frame_search search = {
         .modules = &outside->code->modules,
         .cache = &outside->code->cache,
-        .stack = &outside->stack.reader,
+        .stack = stack,
         .code = &outside->bytes.reader};
     if (walk->end == PROF_WALK_INCOMPLETE)
         prof_frame_search(&search, walk);
@@ -79,25 +88,25 @@ static bool is_lost(struct prof_outside *outside, const struct prof_walk *walk)
 }
 
 bool prof_outside_walk(
-    struct prof_outside *outside, uint32_t tid, const struct prof_regs *regs,
-    uint64_t version, struct prof_walk *walk)
+    struct prof_outside *outside, const struct prof_outside_place *place,
+    struct prof_walk *walk)
 {
-    uint64_t word;
-    prof_process_reader_init(&outside->stack, (pid_t)tid);
-    prof_process_reader_init(&outside->bytes, (pid_t)tid);
+    uint64_t word, sp = place->regs->value[PROF_REG_SP];
+    prof_process_reader_init(&outside->stack, (pid_t)place->tid);
+    prof_process_reader_init(&outside->bytes, (pid_t)place->tid);
     errno = 0;
-    uint64_t sp = regs->value[PROF_REG_SP];
-    if (!prof_reader_load(&outside->stack.reader, sp & ~UINT64_C(7), &word))
+    if (place->stack == NULL &&
+        !prof_reader_load(&outside->stack.reader, sp & ~UINT64_C(7), &word))
         return false;
 
-    (void)prof_outside_prepare(outside, version);
-    walk_once(outside, regs, walk);
+    (void)prof_outside_prepare(outside, place->version);
+    walk_once(outside, place, walk);
     if (!is_lost(outside, walk))
         return true;
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
     if (now_ns >= outside->next_read_ns) {
         (void)prof_code_read_maps(outside->code);
-        walk_once(outside, regs, walk);
+        walk_once(outside, place, walk);
         outside->next_read_ns =
             is_lost(outside, walk) ? now_ns + FRUITLESS_READ_NS : 0;
     }

@@ -31,18 +31,24 @@ void prof_outside_destroy(struct prof_outside *outside);
  */
 bool prof_outside_prepare(struct prof_outside *outside, uint64_t version);
 
+/* A thread that stands still, or what was copied of one that did. */
+struct prof_outside_place {
+    uint32_t tid;
+    const struct prof_regs *regs; /* sp and pc at least */
+    const uint8_t *stack;         /* copied from sp on; NULL: read it */
+    uint64_t stack_bytes;
+    uint64_t version; /* of what is mapped: a change makes us read the maps
+                         anew, as a stack that leads into unknown code does */
+};
+
 /*
- * Unwind a thread that stands still.
+ * Unwind.
  *
- *   regs     what is known of its registers, the stack pointer and the pc at
- *            least
- *   version  of what is mapped: a change makes us read the maps anew. They are
- *            read as well where a stack leads into code nobody knows
  *   walk     as for prof_walk_stack()
  *   returns  false when its memory cannot be read; errno says why
  */
 bool prof_outside_walk(
-    struct prof_outside *outside, uint32_t tid, const struct prof_regs *regs,
-    uint64_t version, struct prof_walk *walk);
+    struct prof_outside *outside, const struct prof_outside_place *place,
+    struct prof_walk *walk);
 
 #endif

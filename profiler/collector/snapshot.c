@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
+#include "profiler/attach/glimpse.h"
 #include "profiler/attach/reach.h"
 #include "profiler/attach/tracee.h"
 #include "profiler/base/clock.h"
@@ -19,6 +21,8 @@
 #include "profiler/collector/process_files.h"
 #include "profiler/collector/task_files.h"
 
+/* A stack that is larger is walked while the thread is held. */
+enum { COPY_BYTES = 262144 };
 enum { FRAMES_MAX = 8192, LISTINGS_MAX = 16 };
 
 /* A walk and its frames. */
@@ -41,12 +45,16 @@ struct taking {
     struct prof_snapshot *snapshot;
     struct prof_outside *outside;
     struct prof_task_limit files;
+    struct prof_glimpser *glimpser;
+    bool is_perf_refused;
     bool is_filtered;            /* by seccomp */
     struct table threads, words; /* struct seen, uint64_t */
     struct index by_tid;
 
-    uint32_t tid; /* the thread at hand */
-    struct stack asleep, held;
+    uint32_t tid;             /* the thread at hand */
+    struct prof_glimpse copy; /* of it, while it was held */
+    uint8_t copied[COPY_BYTES];
+    struct stack seen, held;
     const struct stack *best; /* of the two; NULL: none */
 };
 
@@ -63,22 +71,48 @@ static bool is_whole(const struct stack *stack)
     return true;
 }
 
-/* Walk the thread at hand, which stands still; false when it has no stack. */
+/*
+ * Walk the thread at hand, which stands still; false when it has no stack.
+ *
+ *   copy     of a thread that did not; or NULL
+ */
 static bool walk(
-    struct taking *taking, const struct prof_regs *regs, struct stack *stack)
+    struct taking *taking, const struct prof_regs *regs,
+    const struct prof_glimpse *copy, struct stack *stack)
 {
+    struct prof_outside_place place = {.tid = taking->tid, .regs = regs};
+    if (copy != NULL) {
+        place.stack = copy->stack;
+        place.stack_bytes = copy->stack_bytes;
+    }
     stack->walk =
         (struct prof_walk){.frames = stack->frames, .capacity = FRAMES_MAX};
-    if (!prof_outside_walk(taking->outside, taking->tid, regs, 0, &stack->walk))
+    if (!prof_outside_walk(taking->outside, &place, &stack->walk))
         return false;
     taking->best = stack;
     return true;
 }
 
-static void visit(void *owner, const struct prof_regs *regs)
+/* Copy while the thread is held, to walk when it is not: the shortest hold. */
+static void copy_stack(void *owner, const struct prof_regs *regs)
 {
     struct taking *taking = owner;
-    (void)walk(taking, regs, &taking->held);
+    struct prof_glimpse *copy = &taking->copy;
+    copy->regs = *regs;
+    struct iovec local = {taking->copied, sizeof taking->copied};
+    struct iovec remote = {
+        (void *)(uintptr_t)regs->value[PROF_REG_SP], sizeof taking->copied};
+    ssize_t got =
+        process_vm_readv((pid_t)taking->tid, &local, 1, &remote, 1, 0);
+    copy->stack = taking->copied;
+    copy->stack_bytes = got > 0 ? (uint64_t)got : 0;
+}
+
+/* Where the copy was too short, or nothing could be copied. */
+static void walk_now(void *owner, const struct prof_regs *regs)
+{
+    struct taking *taking = owner;
+    (void)walk(taking, regs, NULL, &taking->held);
 }
 
 static void note_refusal(
@@ -101,8 +135,8 @@ static void note_refusal(
             strerror(error));
 }
 
-/* Hold the thread at hand and walk it; best becomes that stack, or stays. */
-static void walk_held(struct taking *taking, bool is_running)
+static bool hold(
+    struct taking *taking, bool is_running, prof_tracee_visit *visit)
 {
     struct prof_snapshot *snapshot = taking->snapshot;
     struct prof_hold hold = {
@@ -114,10 +148,43 @@ static void walk_held(struct taking *taking, bool is_running)
     if (end == PROF_HOLD_REFUSED)
         note_refusal(snapshot, taking->tid, hold.error);
     if (end != PROF_HOLD_DONE)
-        return;
+        return false;
     snapshot->held_count++;
     if (hold.held_ns > snapshot->longest_hold_ns)
         snapshot->longest_hold_ns = hold.held_ns;
+    return true;
+}
+
+/* Hold the thread at hand and walk it; best becomes that stack, or stays. */
+static void walk_held(struct taking *taking, bool is_running)
+{
+    if (!hold(taking, is_running, copy_stack))
+        return;
+    const struct prof_glimpse *copy = &taking->copy;
+    bool is_walked =
+        copy->stack_bytes > 0 && walk(taking, &copy->regs, copy, &taking->held);
+    if (!is_walked || taking->held.walk.end == PROF_WALK_INCOMPLETE)
+        (void)hold(taking, is_running, walk_now);
+}
+
+/*
+ * Walk what perf shows of the thread at hand. Where perf is refused, or its
+ * copy of the stack was too short, the thread is held.
+ */
+static void walk_running(struct taking *taking)
+{
+    struct prof_glimpse glimpse;
+    enum prof_glimpse_end end =
+        taking->is_perf_refused
+            ? PROF_GLIMPSE_REFUSED
+            : prof_glimpser_look(taking->glimpser, taking->tid, &glimpse);
+    if (end == PROF_GLIMPSE_NOTHING)
+        return;
+    taking->is_perf_refused = end == PROF_GLIMPSE_REFUSED;
+    bool is_seen = end == PROF_GLIMPSE_DONE &&
+                   walk(taking, &glimpse.regs, &glimpse, &taking->seen);
+    if (!is_seen || taking->seen.walk.end == PROF_WALK_INCOMPLETE)
+        walk_held(taking, true);
 }
 
 static bool has_run(
@@ -137,13 +204,13 @@ static bool walk_asleep(
     struct prof_regs regs = {.known = 0};
     prof_regs_set(&regs, PROF_REG_SP, at->sp);
     prof_regs_set(&regs, PROF_REG_PC, at->pc);
-    bool is_read = walk(taking, &regs, &taking->asleep);
+    bool is_read = walk(taking, &regs, NULL, &taking->seen);
     if (has_run(files, before)) {
         taking->best = NULL;
         return false;
     }
     /* Holding it may tell more, where that harms nobody. */
-    if (is_read && !is_whole(&taking->asleep) && state == PROF_STATE_SLEEPING &&
+    if (is_read && !is_whole(&taking->seen) && state == PROF_STATE_SLEEPING &&
         prof_call_may_be_held(&at->call, taking->is_filtered))
         walk_held(taking, false);
     return true;
@@ -174,7 +241,7 @@ static bool look(
             return true;
         }
         if (place == PROF_TASK_RUNNING)
-            walk_held(taking, true);
+            walk_running(taking);
         else if (
             walk_asleep(taking, files, &before, &at, seen->state) &&
             taking->best == NULL)
@@ -341,12 +408,11 @@ static enum status take_with(struct taking *taking, struct diag *diag)
         return fail(diag, STATUS_NO_MEMORY, "no memory for the stacks");
     if (taking->threads.count < snapshot->tid_count)
         return fail(
-            diag, STATUS_SYSTEM, "process %" PRIu32 " has no thread %" PRIu32,
+            diag, STATUS_GONE, "process %" PRIu32 " has no thread %" PRIu32,
             snapshot->pid, missing_thread(taking));
     if (taking->threads.count == 0)
         return fail(
-            diag, STATUS_SYSTEM, "process %" PRIu32 " has ended",
-            snapshot->pid);
+            diag, STATUS_GONE, "process %" PRIu32 " has ended", snapshot->pid);
     return STATUS_OK;
 }
 
@@ -363,13 +429,14 @@ enum status prof_snapshot_take(
         *taking = (struct taking){
             .snapshot = snapshot,
             .outside = prof_outside_create(snapshot->pid, &images),
+            .glimpser = prof_glimpser_create(),
             .files = prof_task_limit_make(),
             .is_filtered =
                 prof_process_files_status(snapshot->pid, "Seccomp") != 0,
             .threads.row_bytes = sizeof(struct seen),
             .words.row_bytes = sizeof(uint64_t)};
     }
-    if (taking == NULL || taking->outside == NULL) {
+    if (taking == NULL || taking->outside == NULL || taking->glimpser == NULL) {
         status = fail(diag, STATUS_NO_MEMORY, "no memory for a snapshot");
     } else {
         /* We may not die while a thread is held, if it can be helped. */
@@ -381,6 +448,7 @@ enum status prof_snapshot_take(
     }
     if (taking != NULL) {
         prof_outside_destroy(taking->outside);
+        prof_glimpser_destroy(taking->glimpser);
         table_fini(&taking->threads);
         table_fini(&taking->words);
         index_fini(&taking->by_tid);

@@ -3,10 +3,12 @@
  * sample for each thread, of the value "threads".
  *
  * A thread that sleeps is walked from outside (outside.h): it is not stopped,
- * and so nothing it waits for can end early or late. One that runs is held for
- * the walk (tracee.h). So is one that sleeps where a frame could only be found
- * by search, for with all registers it is found by rule; but never in a call
- * whose deadline the kernel would not remember, nor while it waits for a disk.
+ * and so nothing it waits for can end early or late. One that runs is sampled
+ * by a perf event (glimpse.h), or, where that is refused or the copy of its
+ * stack too short, held for the walk (tracee.h). So is one that sleeps where a
+ * frame could only be found by search, for with all registers it is found by
+ * rule; but never in a call whose deadline the kernel would not remember, nor
+ * while it waits for a disk.
  *
  * Each stack is true of its thread at one moment; the moments of two threads
  * are as far apart as the walks between them take.
@@ -28,7 +30,7 @@ struct prof_snapshot {
 
     /* Out, summed over several calls. */
     uint32_t thread_count;
-    uint32_t held_count;
+    uint32_t held_count; /* of holds; a thread may be held twice */
     uint64_t longest_hold_ns;
     uint32_t unseen_count; /* threads whose stack could not be had */
     struct diag refusal;   /* why the first of them was not; or OK */
@@ -37,7 +39,7 @@ struct prof_snapshot {
 /*
  * Take one. Signals to ourselves wait until it is done.
  *
- *   errors   as those of prof_reach_check(); SYSTEM as well: there is no such
+ *   errors   as those of prof_reach_check(); GONE as well: there is no such
  *            thread; NO_MEMORY
  */
 MUST_CHECK enum status prof_snapshot_take(
