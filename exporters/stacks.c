@@ -60,6 +60,8 @@ static void write_place(
         return; /* the module is in its name */
     const struct prof_module *module =
         prof_profile_module(rendering->profile, frame->module);
+    if (module->kind == PROF_MODULE_ANONYMOUS)
+        return; /* made by a runtime */
     exp_write_text(writer, " in ");
     exp_write_clean(writer, base_name(text_of(rendering, module->path)));
 }

@@ -97,12 +97,15 @@ bool prof_code_read_maps(struct prof_code *code)
     return true;
 }
 
-bool prof_code_holds(struct prof_code *code, uint64_t pc)
+uint32_t prof_code_frames(struct prof_code *code, const struct prof_walk *walk)
 {
     const struct prof_text_list *list = prof_modules_enter(&code->modules);
     if (list == NULL)
-        return false;
-    bool is_known = prof_text_find(list, pc) != NULL;
+        return 0;
+    uint32_t count = 0;
+    while (count < walk->count &&
+           prof_text_find(list, prof_pc_of_word(walk->frames[count])) != NULL)
+        count++;
     prof_modules_leave(&code->modules, list);
-    return is_known;
+    return count;
 }

@@ -14,6 +14,7 @@
 #include "profiler/collector/image_cache.h"
 #include "profiler/unwind/sig_modules.h"
 #include "profiler/unwind/sig_row_cache.h"
+#include "profiler/unwind/sig_walk.h"
 
 struct prof_code {
     struct prof_modules modules; /* what walks take */
@@ -38,7 +39,10 @@ void prof_code_publish(struct prof_code *code);
 /* Begin anew with what /proc/PID/maps says; false: it cannot be read. */
 bool prof_code_read_maps(struct prof_code *code);
 
-/* Whether what is in force has code there. */
-bool prof_code_holds(struct prof_code *code, uint64_t pc);
+/*
+ * How many of a walk's frames are in code that is in force, from the leaf on.
+ * What comes after is no frame: a rule that does not hold there led astray.
+ */
+uint32_t prof_code_frames(struct prof_code *code, const struct prof_walk *walk);
 
 #endif

@@ -78,13 +78,15 @@ static void walk_once(
         prof_frame_search(&search, walk);
 }
 
-/* Whether an incomplete walk may be for want of a module. */
-static bool is_lost(struct prof_outside *outside, const struct prof_walk *walk)
+/* Leave the frames that are in no code we know; true when there were none. */
+static bool trim(struct prof_outside *outside, struct prof_walk *walk)
 {
-    if (walk->end != PROF_WALK_INCOMPLETE)
-        return false;
-    uint64_t word = walk->frames[walk->count - 1];
-    return !prof_code_holds(outside->code, prof_pc_of_word(word));
+    uint32_t count = prof_code_frames(outside->code, walk);
+    if (count == walk->count)
+        return true;
+    walk->count = count > 0 ? count : 1;
+    walk->end = PROF_WALK_INCOMPLETE;
+    return false;
 }
 
 bool prof_outside_walk(
@@ -101,14 +103,15 @@ bool prof_outside_walk(
 
     (void)prof_outside_prepare(outside, place->version);
     walk_once(outside, place, walk);
-    if (!is_lost(outside, walk))
+    if (trim(outside, walk))
         return true;
+    /* For want of a module, perhaps. */
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
     if (now_ns >= outside->next_read_ns) {
         (void)prof_code_read_maps(outside->code);
         walk_once(outside, place, walk);
         outside->next_read_ns =
-            is_lost(outside, walk) ? now_ns + FRUITLESS_READ_NS : 0;
+            trim(outside, walk) ? 0 : now_ns + FRUITLESS_READ_NS;
     }
     return true;
 }

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -193,6 +193,42 @@ def test_static_programs():
             assert functions(thread)[-1] == "_start"
             return "spin" in functions(thread)
         assert lab.wait_until(spinning)
+
+
+GO_PROGRAM = """
+package main
+import "time"
+var sum float64
+func busy(n int) { for i := 0; i < n; i++ { sum += float64(i) } }
+func main() { for { busy(10000000); time.Sleep(10 * time.Millisecond) } }
+"""
+
+
+def test_go(tmp_path):
+    """The scheduler's stack ends where Go itself ends it, in mcall: it has left
+    the stack that the rules of that function speak of."""
+    (tmp_path / "main.go").write_text(GO_PROGRAM)
+    go = shutil.which("go", path="/usr/bin:/usr/local/go/bin")
+    if go is None:
+        pytest.skip("there is no Go")
+    built = lab.run(
+        go, "build", "-o", tmp_path / "busy", "main.go",
+        cwd=tmp_path, env=lab.clean_environment(
+            HOME=str(tmp_path), GO111MODULE="off", GOFLAGS="",
+            GOCACHE=str(tmp_path / "cache")), timeout=5 * lab.PATIENCE)
+    assert built.returncode == 0, built.stderr
+    with Running(tmp_path / "busy") as process:
+        def looks():
+            for row in dump(process).values():
+                for frame in row["frames"]:
+                    assert frame["kind"] != "unknown", functions(row)
+                if "runtime.mcall" in functions(row):
+                    assert functions(row)[-1] == "runtime.mcall"
+                yield row
+        seen = [row for _ in range(10) for row in looks()]
+        assert any("runtime.mcall" in functions(row) for row in seen)
+        assert any(functions(row)[-2:] == ["runtime.main", "runtime.goexit"]
+                   for row in seen)
 
 
 def test_by_name_and_several_at_once(tmp_path):
