@@ -1,4 +1,12 @@
-/* Making indexes in the background. */
+/*
+ * Making indexes in the background.
+ *
+ * The thread sees to requests, one after the other: opens the file, looks
+ * whether an index is wanted at all, and has a child process make it (apart.h),
+ * which inherits the open file and writes into a descriptor that the thread
+ * gave it. Nothing of the child is believed but that, once it says that all was
+ * written; it is the thread that lets the index appear.
+ */
 #include "symbolizer/builder.h"
 
 #include <fcntl.h>
@@ -8,11 +16,14 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include "profiler/base/clock.h"
 #include "profiler/base/table.h"
+#include "symbolizer/apart.h"
+#include "symbolizer/debug_file.h"
 #include "symbolizer/fingerprint.h"
 #include "symbolizer/index.h"
 #include "symbolizer/module.h"
@@ -46,13 +57,14 @@ struct sym_builder {
     uint64_t begin_ns; /* of the first request */
     bool has_thread;
     pthread_t thread;
-    struct sym_survey_progress progress;
+    struct sym_survey_progress *progress; /* shared with children */
     /* When the present request was begun, by two clocks. */
     _Atomic uint64_t request_ns, request_cpu_ns;
 
-    /* Held while files are written: a builder that was destroyed writes none.
-     */
+    /* Held while a child comes or goes, and while a file appears: after a
+       builder was destroyed there is neither. */
     pthread_mutex_t storing;
+    _Atomic pid_t child; /* 0: none */
 
     pthread_mutex_t lock; /* over what follows */
     pthread_cond_t changed;
@@ -60,6 +72,27 @@ struct sym_builder {
     uint32_t done_count;
     bool is_ending;
 };
+
+/* CPU time of the child, which the lock keeps from going; 0: there is none. */
+static uint64_t child_cpu_ns(const struct sym_builder *builder)
+{
+    clockid_t clock;
+    pid_t child = atomic_load(&builder->child);
+    return child > 0 && clock_getcpuclockid(child, &clock) == 0
+               ? clock_now_ns(clock)
+               : 0;
+}
+
+/* Once, whoever comes first. What it used stays with the request. */
+static void end_child(struct sym_builder *builder)
+{
+    pthread_mutex_lock(&builder->storing);
+    atomic_fetch_sub(&builder->request_cpu_ns, child_cpu_ns(builder));
+    pid_t child = atomic_exchange(&builder->child, 0);
+    if (child > 0)
+        sym_apart_end(child);
+    pthread_mutex_unlock(&builder->storing);
+}
 
 /* ---- one index ---- */
 
@@ -78,61 +111,94 @@ static bool is_kept(
     return status == STATUS_OK;
 }
 
-static enum status store(
-    const struct sym_cache *cache, const struct sym_fingerprint *fingerprint,
-    struct sym_index_writer *writer, struct diag *diag)
-{
+/* Making one, up to its appearance. */
+struct job {
+    struct sym_module *module;
+    struct sym_fingerprint fingerprint;
     struct sym_cache_entry entry;
+    struct sym_survey_progress *progress;
+};
+
+static enum status fill(struct job *job, struct diag *diag)
+{
+    struct sym_index_writer writer;
     enum status status =
-        sym_cache_begin(cache, fingerprint->name, &entry, diag);
-    if (status != STATUS_OK)
-        return status;
-    status = sym_index_writer_save(writer, entry.fd, fingerprint->key, diag);
+        sym_survey_module(job->module, &writer, job->progress, diag);
     if (status == STATUS_OK)
-        return sym_cache_commit(cache, &entry, diag);
-    sym_cache_abandon(cache, &entry);
+        status = sym_index_writer_save(
+            &writer, job->entry.fd, job->fingerprint.key, diag);
+    sym_index_writer_fini(&writer);
     return status;
 }
 
-/* The index of a source, up to writing it. */
-static enum status survey(
-    const struct sym_cache *cache, struct sym_module *module,
-    const struct sym_fingerprint *fingerprint,
-    struct sym_survey_progress *progress, pthread_mutex_t *storing,
+/* What a job does with the entry it was given: fill it. */
+typedef enum status job_fill(
+    struct job *job, struct sym_builder *builder, struct diag *diag);
+
+static enum status fill_here(
+    struct job *job, struct sym_builder *builder, struct diag *diag)
+{
+    (void)builder;
+    return fill(job, diag);
+}
+
+/* Let it appear, unless the builder was destroyed by now. */
+static enum status appear(
+    struct job *job, const struct sym_cache *cache, struct sym_builder *builder,
     struct diag *diag)
 {
-    struct sym_index_writer writer;
-    enum status status = sym_survey_module(module, &writer, progress, diag);
-    if (status == STATUS_OK) {
-        pthread_mutex_lock(storing);
-        status = atomic_load(&progress->is_cancelled)
-                     ? fail(diag, STATUS_LIMIT, "no index: cancelled")
-                     : store(cache, fingerprint, &writer, diag);
-        pthread_mutex_unlock(storing);
-    }
-    sym_index_writer_fini(&writer);
+    if (builder == NULL)
+        return sym_cache_commit(cache, &job->entry, diag);
+    pthread_mutex_lock(&builder->storing);
+    bool is_cancelled = atomic_load(&job->progress->is_cancelled);
+    enum status status = is_cancelled
+                             ? fail(diag, STATUS_LIMIT, "no index: cancelled")
+                             : sym_cache_commit(cache, &job->entry, diag);
+    pthread_mutex_unlock(&builder->storing);
+    if (is_cancelled)
+        sym_cache_abandon(cache, &job->entry);
+    return status;
+}
+
+static enum status make_entry(
+    struct job *job, const struct sym_cache *cache, struct sym_builder *builder,
+    job_fill *fill_entry, struct diag *diag)
+{
+    enum status status =
+        sym_cache_begin(cache, job->fingerprint.name, &job->entry, diag);
+    if (status != STATUS_OK)
+        return status;
+    status = fill_entry(job, builder, diag);
+    if (status == STATUS_OK)
+        return appear(job, cache, builder, diag);
+    sym_cache_abandon(cache, &job->entry);
     return status;
 }
 
 static enum status make(
     const struct sym_cache *cache, const char *const *debug_dirs,
     const struct sym_source *source, struct sym_survey_progress *progress,
-    pthread_mutex_t *storing, struct diag *diag)
+    struct sym_builder *builder, job_fill *fill_entry, struct diag *diag)
 {
     struct sym_options options = {.debug_dirs = debug_dirs};
     struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
     if (symbolizer == NULL)
         return fail(diag, STATUS_NO_MEMORY, "no memory for an index");
-    struct sym_module *module;
-    struct sym_fingerprint fingerprint;
-    enum status status = sym_module_open(symbolizer, source, &module, diag);
+    struct job job = {.progress = progress};
+    enum status status = sym_module_open(symbolizer, source, &job.module, diag);
     if (status == STATUS_OK &&
-        !sym_fingerprint_of(&module->image, &fingerprint))
+        !sym_fingerprint_of(&job.module->image, &job.fingerprint))
         status = fail(
             diag, STATUS_UNSUPPORTED, "'%s' has no code to index",
             source->path);
-    if (status == STATUS_OK && !is_kept(cache, &fingerprint))
-        status = survey(cache, module, &fingerprint, progress, storing, diag);
+    if (status == STATUS_OK && !is_kept(cache, &job.fingerprint)) {
+        sym_module_find_debug_file(job.module);
+        status = sym_module_has_dwarf(job.module)
+                     ? make_entry(&job, cache, builder, fill_entry, diag)
+                     : fail(
+                           diag, STATUS_UNSUPPORTED,
+                           "'%s' has no debug information", source->path);
+    }
     sym_symbolizer_destroy(symbolizer);
     return status;
 }
@@ -142,8 +208,41 @@ enum status sym_builder_make(
     const struct sym_source *source, struct diag *diag)
 {
     struct sym_survey_progress unwatched = {0};
-    pthread_mutex_t storing = PTHREAD_MUTEX_INITIALIZER;
-    return make(cache, debug_dirs, source, &unwatched, &storing, diag);
+    return make(cache, debug_dirs, source, &unwatched, NULL, fill_here, diag);
+}
+
+/* ---- the child ---- */
+
+/* In the child: the one word that the parent waits for comes last. */
+static void fill_apart(void *context)
+{
+    struct job *job = context;
+    if (fill(job, NULL) == STATUS_OK)
+        atomic_store(&job->progress->is_whole, true);
+}
+
+static enum status fill_in_child(
+    struct job *job, struct sym_builder *builder, struct diag *diag)
+{
+    const struct sym_module *module = job->module;
+    atomic_store(&job->progress->is_whole, false);
+    pthread_mutex_lock(&builder->storing);
+    pid_t child = -1;
+    if (!atomic_load(&job->progress->is_cancelled))
+        child = sym_apart_start(
+            fill_apart, job, job->entry.fd,
+            module->image.bytes_count + module->debug.bytes_count);
+    builder->child = child > 0 ? child : 0;
+    pthread_mutex_unlock(&builder->storing);
+    if (child < 0)
+        return fail(diag, STATUS_SYSTEM, "no process for an index");
+    sym_apart_wait(child);
+    end_child(builder);
+    return atomic_load(&job->progress->is_whole)
+               ? STATUS_OK
+               : fail(
+                     diag, STATUS_UNSUPPORTED, "no index of '%s'",
+                     module->path);
 }
 
 /* ---- the thread ---- */
@@ -164,6 +263,8 @@ static void free_builder(struct sym_builder *builder)
     (void)pthread_mutex_destroy(&builder->storing);
     sym_dirs_free(builder->debug_dirs);
     sym_cache_close(&builder->cache);
+    if (builder->progress != NULL)
+        (void)munmap(builder->progress, sizeof *builder->progress);
     free(builder);
 }
 
@@ -174,13 +275,13 @@ static void serve(struct sym_builder *builder, const struct request *request)
         .alternative = request->alternative,
         .build_id = request->build_id,
         .build_id_bytes = request->build_id_bytes};
-    atomic_store(&builder->progress.done, 0);
+    atomic_store(&builder->progress->done, 0);
     atomic_store(
         &builder->request_cpu_ns, clock_now_ns(CLOCK_THREAD_CPUTIME_ID));
     atomic_store(&builder->request_ns, clock_now_ns(CLOCK_MONOTONIC));
     enum status ignored = make(
         &builder->cache, (const char *const *)builder->debug_dirs, &source,
-        &builder->progress, &builder->storing, NULL);
+        builder->progress, builder, fill_in_child, NULL);
     (void)ignored; /* the next command will try again */
 }
 
@@ -241,7 +342,13 @@ struct sym_builder *sym_builder_create(
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&builder->lock, NULL);
     (void)pthread_mutex_init(&builder->storing, NULL);
-    if (builder->debug_dirs != NULL && builder->cache.folder >= 0)
+    void *shared = mmap(
+        NULL, sizeof *builder->progress, PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared != MAP_FAILED)
+        builder->progress = shared;
+    if (builder->debug_dirs != NULL && builder->cache.folder >= 0 &&
+        builder->progress != NULL)
         return builder;
     free_builder(builder);
     return NULL;
@@ -288,24 +395,34 @@ bool sym_builder_want(
 
 /* ---- the end ---- */
 
+/* CPU time that the present request took, up to its child's end. */
+static bool used_ns(struct sym_builder *builder, uint64_t *used)
+{
+    clockid_t clock;
+    if (pthread_getcpuclockid(builder->thread, &clock) != 0)
+        return false;
+    pthread_mutex_lock(&builder->storing);
+    *used = clock_now_ns(clock) - atomic_load(&builder->request_cpu_ns) +
+            child_cpu_ns(builder);
+    pthread_mutex_unlock(&builder->storing);
+    return true;
+}
+
 /* Whether the present request gets less than a quarter of a processor. */
 static bool is_starved(struct sym_builder *builder, uint64_t now)
 {
-    uint64_t begun = atomic_load(&builder->request_ns);
-    clockid_t clock;
+    uint64_t used, begun = atomic_load(&builder->request_ns);
     if (begun == 0)
         begun = builder->begin_ns;
-    if (now < begun + STARVED_NS ||
-        pthread_getcpuclockid(builder->thread, &clock) != 0)
+    if (now < begun + STARVED_NS || !used_ns(builder, &used))
         return false;
-    uint64_t used = clock_now_ns(clock) - atomic_load(&builder->request_cpu_ns);
     return used < (now - begun) / 4;
 }
 
 /* What the present index still takes, by what it has taken; 0: unknown. */
 static uint64_t remaining_ns(struct sym_builder *builder, uint64_t now)
 {
-    unsigned done = atomic_load(&builder->progress.done);
+    unsigned done = atomic_load(&builder->progress->done);
     uint64_t begun = atomic_load(&builder->request_ns);
     if (done < SYM_SURVEY_WHOLE / 50 || begun >= now)
         return 0;
@@ -349,8 +466,9 @@ void sym_builder_destroy(struct sym_builder *builder)
     pthread_mutex_lock(&builder->lock);
     wait_until_done(builder);
     pthread_mutex_lock(&builder->storing);
-    atomic_store(&builder->progress.is_cancelled, true);
+    atomic_store(&builder->progress->is_cancelled, true);
     pthread_mutex_unlock(&builder->storing);
+    end_child(builder);
     builder->is_ending = true; /* and the thread frees it */
     pthread_cond_broadcast(&builder->changed);
     pthread_mutex_unlock(&builder->lock);

@@ -4,7 +4,8 @@
  *
  * It shares nothing with the lookups that go on meanwhile: it opens the files
  * again, in a symbolizer of its own, and what it makes appears in the cache,
- * whole or not at all.
+ * whole or not at all. Each index is made in a process of its own, so that its
+ * memory is not the command's and no file can do more than go without one.
  *
  * A command that ends before an index is done waits for it, if it will come
  * soon: by what has been done so far, within as long as the command has lived

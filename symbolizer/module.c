@@ -47,8 +47,11 @@ void sym_module_destroy(struct sym_module *module)
 /* ---- the two tiers ---- */
 
 /* Find the separate debug file, unless there is nothing to look for. */
-static void find_debug_file(struct sym_module *module)
+void sym_module_find_debug_file(struct sym_module *module)
 {
+    if (module->is_searched || module->kind == SYM_KERNEL)
+        return;
+    module->is_searched = true;
     bool needs_dwarf =
         !module->shared->names_only && !sym_debug_info_is_in(&module->image);
     if (!needs_dwarf && sym_symbols_are_in(&module->image))
@@ -79,12 +82,18 @@ static enum status open_debug_info(struct sym_module *module)
     return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 
+bool sym_module_has_dwarf(const struct sym_module *module)
+{
+    return sym_debug_info_is_in(&module->image) ||
+           (module->debug.elf != NULL && sym_debug_info_is_in(&module->debug));
+}
+
 enum status sym_module_prepare(struct sym_module *module)
 {
-    if (module->is_searched || module->kind == SYM_KERNEL)
+    if (module->is_prepared || module->kind == SYM_KERNEL)
         return STATUS_OK;
-    module->is_searched = true;
-    find_debug_file(module);
+    module->is_prepared = true;
+    sym_module_find_debug_file(module);
     return open_debug_info(module);
 }
 

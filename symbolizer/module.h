@@ -44,7 +44,7 @@ struct sym_module {
     struct sym_module_index index;
 
     /* Filled in by the first lookup that no index answers. */
-    bool is_searched, has_names;
+    bool is_searched, is_prepared, has_names;
     struct sym_image debug;    /* the separate debug file, if any */
     struct sym_image embedded; /* from .gnu_debugdata, if any */
     char *kallsyms;            /* KERNEL: the text names point into */
@@ -70,6 +70,12 @@ struct sym_module *sym_module_create(
     struct sym_shared *shared, enum sym_kind kind, const char *path);
 
 void sym_module_destroy(struct sym_module *module);
+
+/* Find the separate debug file, once, unless there is nothing to look for. */
+void sym_module_find_debug_file(struct sym_module *module);
+
+/* Whether there is DWARF in what was found. */
+bool sym_module_has_dwarf(const struct sym_module *module);
 
 /* Find and open what the direct way needs, once. NO_MEMORY, or OK. */
 MUST_CHECK enum status sym_module_prepare(struct sym_module *module);

@@ -17,10 +17,12 @@
 #include "symbolizer/index_writer.h"
 #include "symbolizer/module.h"
 
-/* Between the thread that makes an index and the one that waits for it. */
+/* Between whoever makes an index, which may be another process, and whoever
+   waits for it. */
 struct sym_survey_progress {
     atomic_bool is_cancelled;
-    atomic_uint done; /* of SYM_SURVEY_WHOLE, about evenly in time */
+    atomic_bool is_whole; /* set by whoever wrote all of the index */
+    atomic_uint done;     /* of SYM_SURVEY_WHOLE, about evenly in time */
 };
 
 #define SYM_SURVEY_WHOLE 1000u

@@ -1,10 +1,14 @@
 /* Modules and their indexes: when one is made, believed, and replaced. */
 #include "tests/harness.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -251,6 +255,94 @@ TEST(a_cancelled_index_leaves_nothing)
     sym_index_writer_fini(&writer);
     sym_symbolizer_destroy(symbolizer);
     leave(&place);
+}
+
+/* ---- in a process of its own ---- */
+
+/* A program of 20 MB of debug information. */
+static const char large_program[] = "/usr/bin/python3.11d";
+
+static size_t peak_bytes(int who)
+{
+    struct rusage usage;
+    CHECK_OK(getrusage(who, &usage));
+    return (size_t)usage.ru_maxrss * 1024;
+}
+
+static void foresee_large_program(struct sym_symbolizer *symbolizer)
+{
+    struct sym_source source = {.path = large_program};
+    while (!sym_symbolizer_foresee(symbolizer, &source))
+        (void)sched_yield();
+}
+
+static struct sym_symbolizer *symbolizer_with(const char *folder)
+{
+    struct sym_options options = {.cache_folder = folder};
+    struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
+    assert_non_null(symbolizer);
+    return symbolizer;
+}
+
+TEST(the_memory_that_an_index_takes_is_not_ours)
+{
+    if (access(large_program, R_OK) != 0)
+        return;
+    struct place place = {.folder = cache_folder_make()};
+    struct sym_symbolizer *symbolizer = symbolizer_with(place.folder);
+    size_t before = peak_bytes(RUSAGE_SELF);
+    foresee_large_program(symbolizer);
+    CHECK(wait_for_index(&place));
+    size_t grown = peak_bytes(RUSAGE_SELF) - before;
+    sym_symbolizer_destroy(symbolizer); /* and the child is reaped */
+    CHECK(grown * 4 < peak_bytes(RUSAGE_CHILDREN));
+    CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1);
+    cache_folder_remove(place.folder);
+}
+
+/* Some child of ours, by any of our threads; 0: there is none. */
+static pid_t some_child(void)
+{
+    long pid = 0;
+    DIR *threads = opendir("/proc/self/task");
+    assert_non_null(threads);
+    for (struct dirent *row; pid == 0 && (row = readdir(threads)) != NULL;) {
+        char path[300];
+        (void)snprintf(
+            path, sizeof path, "/proc/self/task/%s/children", row->d_name);
+        FILE *children = fopen(path, "re");
+        if (children != NULL && fscanf(children, "%ld", &pid) != 1)
+            pid = 0;
+        if (children != NULL)
+            (void)fclose(children);
+    }
+    (void)closedir(threads);
+    return (pid_t)pid;
+}
+
+/* Stopped, it gets no processor, so it is not waited for. */
+TEST(a_process_that_is_not_waited_for_leaves_nothing)
+{
+    if (access(large_program, R_OK) != 0)
+        return;
+    struct place place = {.folder = cache_folder_make()};
+    struct sym_symbolizer *symbolizer = symbolizer_with(place.folder);
+    foresee_large_program(symbolizer);
+    pid_t child = 0;
+    for (int i = 0; i < 1000000 && child == 0; i++)
+        child = some_child();
+    CHECK(child > 0);
+    CHECK_OK(kill(child, SIGSTOP));
+    CHECK_EQ(cache_folder_count(place.folder, ".partial"), 1);
+    sym_symbolizer_destroy(symbolizer);
+    CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1);
+    CHECK_EQ(cache_folder_count(place.folder, ".index"), 0);
+    /* The thread clears away behind it, when it gets a processor. */
+    const struct timespec glance = {.tv_nsec = 2000000};
+    for (int i = 0; i < 50000 && cache_folder_count(place.folder, "") > 0; i++)
+        (void)nanosleep(&glance, NULL);
+    CHECK_EQ(cache_folder_count(place.folder, ""), 0);
+    cache_folder_remove(place.folder);
 }
 
 /* ---- what is believed ---- */
