@@ -85,7 +85,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC         0x57465231u /* "WFR1" */
-#define WIRE_VERSION       3u
+#define WIRE_VERSION       4u
 
 #define WIRE_BLOCK_BYTES   128u
 #define WIRE_BLOCK_COUNT   8192u
@@ -154,8 +154,9 @@ enum wire_loss {
 #define WIRE_CLAIM_TRIES        256
 
 /*
- * One handler counts at most so many cycles: a thread that is preempted in it
- * costs nothing meanwhile, and may be away for a long time.
+ * A handler that took more cycles than this was away from the processor, as a
+ * rule: it was preempted, or its page was on a disk. That costs the program
+ * nothing, and such handlers are counted apart.
  */
 #define WIRE_HANDLED_CYCLES_MAX (UINT64_C(1) << 20)
 
@@ -199,8 +200,10 @@ struct wire_header {
     _Alignas(64) _Atomic uint64_t tail;
     _Alignas(64) _Atomic uint64_t loss[WIRE_LOSS_COUNT];
 
-    /* What the handler has cost: signals, and the processor's cycles in it. */
+    /* What the handler has cost: signals, those of them that took long, and
+       the processor's cycles in the others. */
     _Alignas(64) _Atomic uint64_t handled_count;
+    _Atomic uint64_t handled_long_count;
     _Atomic uint64_t handled_cycles;
 };
 

@@ -90,10 +90,10 @@ static void note_cost(uint64_t start_cycles)
 {
     struct wire_header *header = prof_core.ring.header;
     uint64_t cycles = cycles_now() - start_cycles;
-    if (cycles > WIRE_HANDLED_CYCLES_MAX)
-        cycles = WIRE_HANDLED_CYCLES_MAX;
+    bool is_long = cycles > WIRE_HANDLED_CYCLES_MAX;
     atomic_fetch_add_explicit(
-        &header->handled_cycles, cycles, memory_order_relaxed);
+        is_long ? &header->handled_long_count : &header->handled_cycles,
+        is_long ? 1 : cycles, memory_order_relaxed);
     atomic_fetch_add_explicit(&header->handled_count, 1, memory_order_relaxed);
 }
 

@@ -14,6 +14,9 @@ enum {
     PERIODS_OF_PROOF = 100,
     PROOF_PERCENT = 60,
     DOUBTS_MAX = 3,
+
+    /* One of so many handlers may have been away from the processor. */
+    HANDLERS_AN_AWAY = 16,
 };
 
 static void note_armed(struct prof_target *target)
@@ -117,30 +120,53 @@ void prof_target_tend_clock(struct prof_target *target)
         rearm(target);
 }
 
+double prof_handled_cycles(const struct prof_handled *handled)
+{
+    double longs = (double)handled->long_count;
+    double others = (double)(handled->count - handled->long_count);
+    if (longs * HANDLERS_AN_AWAY > (double)handled->count)
+        return (double)handled->cycles +
+               longs * (double)WIRE_HANDLED_CYCLES_MAX;
+    return others > 0 ? (double)handled->cycles * (1 + longs / others) : 0;
+}
+
+/* Since the last time; all 0 where the counts are not to be believed. */
+static struct prof_handled take_handled(struct prof_target *target)
+{
+    struct prof_handled *before = &target->timing.cost_handled;
+    const struct wire_header *header = target->ring.ring.header;
+    struct prof_handled now = {
+        .count =
+            atomic_load_explicit(&header->handled_count, memory_order_relaxed),
+        .long_count = atomic_load_explicit(
+            &header->handled_long_count, memory_order_relaxed),
+        .cycles = atomic_load_explicit(
+            &header->handled_cycles, memory_order_relaxed)};
+    struct prof_handled since = {
+        .count = now.count - before->count,
+        .long_count = now.long_count - before->long_count,
+        .cycles = now.cycles - before->cycles};
+    bool is_sane =
+        now.count >= before->count && now.long_count >= before->long_count &&
+        now.cycles >= before->cycles && since.long_count <= since.count;
+    *before = now;
+    return is_sane ? since : (struct prof_handled){.count = 0};
+}
+
 void prof_target_tell_cost(
     struct prof_target *target, const struct prof_cost_rates *rates,
     uint64_t *cost_ns, uint64_t *cpu_ns)
 {
     struct prof_target_clock *timing = &target->timing;
-    const struct wire_header *header = target->ring.ring.header;
-    uint64_t count =
-        atomic_load_explicit(&header->handled_count, memory_order_relaxed);
-    uint64_t cycles =
-        atomic_load_explicit(&header->handled_cycles, memory_order_relaxed);
+    struct prof_handled handled = take_handled(target);
     uint64_t used_ns = target->clock_ns > timing->cost_clock_ns
                            ? target->clock_ns - timing->cost_clock_ns
                            : 0;
-    bool is_sane = count >= timing->cost_count && cycles >= timing->cost_cycles;
-    double cost = 0;
-    if (is_sane)
-        cost = (double)(cycles - timing->cost_cycles) * rates->ns_per_cycle +
-               (double)(count - timing->cost_count) *
-                   (double)rates->signal.signal_ns;
+    double cost = prof_handled_cycles(&handled) * rates->ns_per_cycle +
+                  (double)handled.count * (double)rates->signal.signal_ns;
     if (target->mode != PROF_CLOCK_TIMER)
         cost += (double)used_ns / (double)timing->nominal_ns *
                 (double)rates->signal.interrupt_ns;
-    timing->cost_count = count;
-    timing->cost_cycles = cycles;
     timing->cost_clock_ns = target->clock_ns;
     *cost_ns = cost < (double)used_ns ? (uint64_t)cost : used_ns;
     *cpu_ns = used_ns;

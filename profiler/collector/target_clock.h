@@ -11,12 +11,19 @@
 
 struct prof_target;
 
+/* What a target's handlers did: see wire.h. */
+struct prof_handled {
+    uint64_t count, long_count; /* all; those that took long */
+    uint64_t cycles;            /* of the others */
+};
+
 /* Of one target. */
 struct prof_target_clock {
     uint64_t nominal_ns; /* the period in force, without its jitter */
     uint64_t armed_given_ns, armed_clock_ns; /* of the account, when armed */
-    uint32_t doubts; /* how often it was armed anew in doubt */
-    uint64_t cost_clock_ns, cost_count, cost_cycles; /* at the last telling */
+    uint32_t doubts;        /* how often it was armed anew in doubt */
+    uint64_t cost_clock_ns; /* at the last telling */
+    struct prof_handled cost_handled;
 };
 
 /* What turns counts into time. */
@@ -24,6 +31,16 @@ struct prof_cost_rates {
     struct prof_signal_cost signal;
     double ns_per_cycle;
 };
+
+/*
+ * The cycles that these handlers cost. Those that took long were away from the
+ * processor and cost what the others did; but where they are more than a
+ * sixteenth of all, handlers do take long here, and each costs the limit.
+ *
+ * A rival on the same processor takes it away every 3 ms and for as long, from
+ * handlers of 10 us in 1 of 300: counted, it would be as much as all the rest.
+ */
+double prof_handled_cycles(const struct prof_handled *handled);
 
 /* Have it said, once, that this one is not sampled while it is traced. */
 void prof_target_note_traced(const struct prof_target *target);

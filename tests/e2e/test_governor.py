@@ -1,6 +1,8 @@
 """The rate is lowered when sampling costs more than was allowed."""
 
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -40,6 +42,31 @@ def test_a_high_rate_on_deep_stacks_is_lowered(clock):
     # Ticks passed over since the last sample stand nowhere: two periods.
     assert recording.account_share() < 0.03 + 2 / (
         last_hz * recording.quality["kernel_ns"] / 1e9)
+
+
+def test_time_away_from_the_processor_is_no_cost(public_folder):
+    """A handler that is preempted takes long, and costs no more for it."""
+    clock = clocks.Clock("perf", public_folder)
+    processor = max(os.sched_getaffinity(0))
+    pinned = (lab.tool("taskset"), "-c", processor)
+
+    def cost():
+        # The reference engine's handlers, 90 us each, meet many a rival.
+        recording = clock.record(
+            "deep", ROUNDS // 2, DEPTH, frequency=2999, prefix=pinned,
+            options=("--max-overhead", 3, "--unwinder", "libunwind"))
+        return governed(recording)[0]
+
+    alone = cost()
+    rivals = [
+        subprocess.Popen([str(word) for word in (
+            *pinned, lab.program("spin"), 3600)], stdout=subprocess.DEVNULL)
+        for _ in range(2)]
+    try:
+        assert 0.7 < cost() / alone < 1.4
+    finally:
+        for rival in rivals:
+            lab.end(rival)
 
 
 def test_the_program_pays_less_for_it(public_folder):
