@@ -42,7 +42,7 @@ class Clock:
         folded = self.folder / "clock.folded"
         result = lab.run(*prefix, *self._wrap((
             self.folder / "bin" / "watchfire", "record", "-F", frequency,
-            *options, "-o", data, "-o", folded, "--",
+            *lab.AT_ANY_COST, *options, "-o", data, "-o", folded, "--",
             self._program(program), *arguments)), timeout=5 * lab.PATIENCE)
         assert result.returncode == 0, result.stderr
         recording = Recording(result, lab.report(data), lab.Folded(folded))

@@ -26,13 +26,14 @@ def watch(tmp_path, way, *command, frequency=997, settings=(), **options):
         env = dict(options.pop("env", None) or lab.clean_environment())
         env.update(
             LD_PRELOAD=str(lab.LIBRARY), WATCHFIRE_OUTPUT=str(path),
-            WATCHFIRE_FREQUENCY=str(frequency), **dict(settings))
+            WATCHFIRE_FREQUENCY=str(frequency),
+            WATCHFIRE_MAX_OVERHEAD="100", **dict(settings))
         result = lab.run(*command, env=env, **options)
     else:
         prefix = (lab.program("refuse_perf"),) if way == "refused" else ()
         result = lab.run(
-            *prefix, lab.WATCHFIRE, "record", "-F", frequency, "-o", path,
-            "--", *command, **options)
+            *prefix, lab.WATCHFIRE, "record", "-F", frequency,
+            *lab.AT_ANY_COST, "-o", path, "--", *command, **options)
     ours = [line for line in result.stderr.splitlines()
             if line.startswith("watchfire: ")]
     return Watched(result, path, ours[:-1] if way != "preload" else ours)

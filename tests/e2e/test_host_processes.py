@@ -49,7 +49,7 @@ def test_the_environment_is_what_was_set(tmp_path, way):
     plain = lab.run("sh", "-c", "exec env").stdout.splitlines()
     assert names - {line.split("=")[0] for line in plain} <= {
         "LD_PRELOAD", "WATCHFIRE_SESSION", "WATCHFIRE_OUTPUT",
-        "WATCHFIRE_FREQUENCY"}
+        "WATCHFIRE_FREQUENCY", "WATCHFIRE_MAX_OVERHEAD"}
 
 
 # ---- terminals ----

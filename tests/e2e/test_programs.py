@@ -134,7 +134,8 @@ def test_redis_serves_and_ends_as_before(tmp_path):
     folded = tmp_path / "redis.folded"
     data = tmp_path / "redis.data"
     redis = Redis(tmp_path, prefix=(
-        lab.WATCHFIRE, "record", "-F", "997", "-o", folded, "-o", data, "--"))
+        lab.WATCHFIRE, "record", "-F", "997", *lab.AT_ANY_COST,
+        "-o", folded, "-o", data, "--"))
     try:
         assert lab.wait_until(redis.answers)
         load = lab.run(
@@ -164,7 +165,8 @@ def test_redis_serves_and_ends_as_before(tmp_path):
 def test_redis_ends_on_a_signal_as_before(tmp_path):
     folded = tmp_path / "redis.folded"
     redis = Redis(tmp_path, prefix=(
-        lab.WATCHFIRE, "record", "-F", "997", "-o", folded, "--"))
+        lab.WATCHFIRE, "record", "-F", "997", *lab.AT_ANY_COST,
+        "-o", folded, "--"))
     try:
         assert lab.wait_until(redis.answers)
         (child,) = children_of(redis.process.pid)

@@ -54,7 +54,8 @@ def test_an_unprivileged_user_gets_what_was_asked(public_folder):
     def measure():
         result = lab.run(*lab.as_nobody(
             public_folder / "bin" / "watchfire", "record", "-F", RATE,
-            "-o", data, "--", public_program(public_folder, "spin"), 2))
+            *lab.AT_ANY_COST, "-o", data, "--",
+            public_program(public_folder, "spin"), 2))
         assert result.returncode == 0, result.stderr
         perf_share, covered = delivered_in_user_mode(
             data, int(result.stdout))
@@ -69,7 +70,8 @@ def test_an_unprivileged_user_is_told_what_is_hidden(public_folder):
     folded = public_folder / "spin.folded"
     result = lab.run(*lab.as_nobody(
         public_folder / "bin" / "watchfire", "record", "-F", RATE,
-        "-o", folded, "--", public_program(public_folder, "spin"), 2))
+        *lab.AT_ANY_COST, "-o", folded, "--",
+        public_program(public_folder, "spin"), 2))
     assert result.returncode == 0, result.stderr
     _, remarks = lab.summary_and_remarks(result.stderr)
     if perf_event_paranoid() >= 2:
@@ -106,7 +108,7 @@ def test_where_perf_is_refused_it_says_so_and_the_sum_holds(tmp_path):
     folded = tmp_path / "spin.folded"
     result = lab.run(
         lab.program("refuse_perf"), lab.WATCHFIRE, "record", "-F", RATE,
-        "-o", folded, "--", lab.program("spin"), 2)
+        *lab.AT_ANY_COST, "-o", folded, "--", lab.program("spin"), 2)
     assert result.returncode == 0, result.stderr
     _, remarks = lab.summary_and_remarks(result.stderr)
     assert len(remarks) == 1

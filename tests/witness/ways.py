@@ -74,14 +74,15 @@ class Bench:
         profile = folder / "out" / "p.folded"
         if way == RECORD:
             command = [
-                self.watchfire, "record", "-F", str(self.rate), "-o", profile,
-                "--", *command,
+                self.watchfire, "record", "-F", str(self.rate),
+                "--max-overhead", "100", "-o", profile, "--", *command,
             ]
         elif way == PRELOAD:
             command = [
                 "env", f"LD_PRELOAD={self.library}",
                 f"WATCHFIRE_OUTPUT={profile}",
-                f"WATCHFIRE_FREQUENCY={self.rate}", *command,
+                f"WATCHFIRE_FREQUENCY={self.rate}",
+                "WATCHFIRE_MAX_OVERHEAD=100", *command,
             ]
         with open(folder / "output", "w+b") as output:
             process = subprocess.Popen(
