@@ -113,7 +113,8 @@ static enum status write_stacks(
     if (symbolizer == NULL || writer == NULL) {
         status = fail(diag, STATUS_NO_MEMORY, "out of memory");
     } else {
-        status = symbolize_profile(profile, symbolizer, diag);
+        const struct symbolize_help names = {.remark = say_text};
+        status = symbolize_profile(profile, symbolizer, &names, diag);
         if (status == STATUS_OK && dump->is_json)
             exp_stacks_write_json(profile, &cost, writer);
         else if (status == STATUS_OK)

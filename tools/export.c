@@ -131,7 +131,8 @@ static enum status read_profile(
     struct sym_symbolizer *symbolizer = open_symbolizer(NULL);
     if (symbolizer == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
-    status = symbolize_profile(profile, symbolizer, diag);
+    const struct symbolize_help names = {.remark = say_text};
+    status = symbolize_profile(profile, symbolizer, &names, diag);
     sym_symbolizer_destroy(symbolizer);
     return status;
 }

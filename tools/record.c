@@ -286,6 +286,7 @@ int record_main(int argc, char **argv)
     if (exit_status != EXIT_DONE || run.options.command == NULL)
         return exit_status;
     run.session.outputs.options = run.options.output;
+    run.session.remark = say_text;
     if (launch_check(run.options.command[0], &exit_status, &diag) !=
         STATUS_OK) {
         say("%s", diag.text);

@@ -90,9 +90,12 @@ size_t session_finish(
         clock_now_ns(CLOCK_MONOTONIC);
     name_clock(session);
 
+    const struct symbolize_help help = {
+        .kept = prof_collector_kept_files(session->collector),
+        .remark = session->remark};
     /* Without symbols the addresses still stand for themselves. */
-    if (symbolize_profile(session->profile, session->symbolizer, &diag) !=
-        STATUS_OK)
+    if (symbolize_profile(
+            session->profile, session->symbolizer, &help, &diag) != STATUS_OK)
         report(context, &diag);
     if (prof_profile_status(session->profile) != STATUS_OK) {
         (void)fail(&diag, STATUS_NO_MEMORY, "out of memory for the profile");

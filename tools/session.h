@@ -17,6 +17,7 @@ struct session {
     uint64_t period_ns;
     struct sym_symbolizer *symbolizer;
     uint32_t foreseen; /* modules that the symbolizer was told of */
+    void (*remark)(const char *text); /* on names; NULL: nobody listens */
 };
 
 /* Make the profile and the collector; `options->period_ns` is the session's. */

@@ -19,6 +19,8 @@ struct place {
 struct work {
     struct prof_profile *profile;
     struct sym_symbolizer *symbolizer;
+    struct symbolize_help help;
+    uint32_t remarks;
     struct table places;
     struct table lines;     /* of the frame at hand */
     struct sym_jit_map jit; /* of the module at hand, if it is anonymous */
@@ -100,17 +102,44 @@ static struct sym_source source_of(
     return source;
 }
 
+/* A few are enough to know what is wrong, and a flood hides it. */
+static void remark(struct work *work, const char *text)
+{
+    enum { REMARKS_MAX = 4 };
+    if (work->help.remark == NULL || text[0] == '\0')
+        return;
+    if (work->remarks++ < REMARKS_MAX)
+        work->help.remark(text);
+    else if (work->remarks == REMARKS_MAX + 1)
+        work->help.remark("more modules have poorer names than they might");
+}
+
+/* A copy of the file, if one had to be made, is what ran for certain. */
+static void use_copy(
+    const struct work *work, uint32_t id, struct sym_source *source, char *path,
+    size_t path_bytes)
+{
+    int fd = work->help.kept ? prof_kept_files_find(work->help.kept, id) : -1;
+    if (fd < 0)
+        return;
+    (void)snprintf(path, path_bytes, "/proc/self/fd/%d", fd);
+    source->alternative = path;
+}
+
 /* NULL when the module's file cannot be used. */
-static struct sym_module *open_module(const struct work *work, uint32_t id)
+static struct sym_module *open_module(struct work *work, uint32_t id)
 {
     char path[PATH_MAX];
+    struct diag diag = {.status = STATUS_OK};
     if (prof_profile_module(work->profile, id)->kind == PROF_MODULE_ANONYMOUS)
         return NULL;
     struct sym_source source = source_of(work->profile, id, path, sizeof path);
+    use_copy(work, id, &source, path, sizeof path);
     struct sym_module *module;
-    if (sym_module_open(work->symbolizer, &source, &module, NULL) != STATUS_OK)
-        return NULL;
-    return module;
+    if (sym_module_open(work->symbolizer, &source, &module, &diag) == STATUS_OK)
+        return module;
+    remark(work, diag.text);
+    return NULL;
 }
 
 bool foresee_module(
@@ -209,6 +238,13 @@ static enum status read_jit_names(
     return STATUS_OK;
 }
 
+/* All of a module's places are looked up: what it had to say by then. */
+static void remark_problem(struct work *work, const struct sym_module *module)
+{
+    if (module != NULL)
+        remark(work, sym_module_problem(module));
+}
+
 static enum status symbolize_places(struct work *work, struct diag *diag)
 {
     struct sym_module *module = NULL;
@@ -216,6 +252,7 @@ static enum status symbolize_places(struct work *work, struct diag *diag)
     for (uint32_t i = 0; i < work->places.count; i++) {
         enum status status = STATUS_OK;
         if (i == 0 || places[i].module != places[i - 1].module) {
+            remark_problem(work, module);
             module = open_module(work, places[i].module);
             status = read_jit_names(work, places[i].module, diag);
         }
@@ -224,6 +261,7 @@ static enum status symbolize_places(struct work *work, struct diag *diag)
         if (status != STATUS_OK)
             return status;
     }
+    remark_problem(work, module);
     return STATUS_OK;
 }
 
@@ -270,10 +308,12 @@ static enum status count_losses(struct work *work, struct diag *diag)
 
 enum status symbolize_profile(
     struct prof_profile *profile, struct sym_symbolizer *symbolizer,
-    struct diag *diag)
+    const struct symbolize_help *help, struct diag *diag)
 {
+    static const struct symbolize_help none;
     struct work work = {
         .profile = profile,
+        .help = help != NULL ? *help : none,
         .symbolizer = symbolizer,
         .places.row_bytes = sizeof(struct place),
         .lines.row_bytes = sizeof(struct prof_line),

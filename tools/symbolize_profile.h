@@ -5,8 +5,18 @@
 #include <stdbool.h>
 
 #include "profiler/base/status.h"
+#include "profiler/collector/kept_files.h"
 #include "profiler/profile.h"
 #include "symbolizer/symbolizer.h"
+
+/* What else is known where a profile was just made, or who is interested. */
+struct symbolize_help {
+    const struct prof_kept_files *kept; /* NULL: no copies of files */
+
+    /* Told why a module has poorer names than it might, of a few of them. NULL:
+       nobody is. */
+    void (*remark)(const char *text);
+};
 
 /*
  * Look up every native frame that has no lines yet; a second call costs only
@@ -20,12 +30,13 @@
  * PROF_LOSS_NO_SYMBOL once for every sample whose stack holds it, and at least
  * once; call this after the samples are in.
  *
+ *   help     NULL: none
  *   errors   NO_MEMORY. A module that cannot be opened is not an error: its
  *            frames get addresses for names
  */
 MUST_CHECK enum status symbolize_profile(
     struct prof_profile *profile, struct sym_symbolizer *symbolizer,
-    struct diag *diag);
+    const struct symbolize_help *help, struct diag *diag);
 
 /*
  * Tell the symbolizer that a module of the profile will be asked about. Costs

@@ -30,6 +30,11 @@ void say(const char *format, ...)
     va_end(args);
 }
 
+void say_text(const char *text)
+{
+    say("%s", text);
+}
+
 int say_failure(const struct diag *diag)
 {
     say("%s", diag->text);

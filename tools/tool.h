@@ -26,6 +26,9 @@ tool_main record_main, collect_main, export_main, flamegraph_main, report_main,
 /* "watchfire: ..." on standard error, one line. */
 void say(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* The same, of one text: for those who are told what to call. */
+void say_text(const char *text);
+
 /* Say a failure's sentence; returns the exit status that goes with it. */
 int say_failure(const struct diag *diag);
 

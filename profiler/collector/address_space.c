@@ -219,7 +219,12 @@ static uint32_t module_of(
         memcpy(module.build_id, id.id, id.bytes);
     }
     module.path = prof_profile_string_n(space->profile, line->path, length);
-    return prof_profile_add_module(space->profile, &module);
+    uint32_t id = prof_profile_add_module(space->profile, &module);
+    if (id != PROF_NONE && module.kind == PROF_MODULE_FILE)
+        prof_kept_files_consider(
+            &space->build_ids->kept, id, module.build_id_bytes > 0, space->pid,
+            line, prof_profile_text(space->profile, module.path));
+    return id;
 }
 
 /* The offset under which a pc in this line is kept: see enum prof_module_kind.

@@ -97,12 +97,14 @@ void prof_build_ids_init(struct prof_build_ids *ids)
 {
     *ids = (struct prof_build_ids){
         .known = {.row_bytes = sizeof(struct prof_build_id)}};
+    prof_kept_files_init(&ids->kept);
 }
 
 void prof_build_ids_fini(struct prof_build_ids *ids)
 {
     table_fini(&ids->known);
     index_fini(&ids->by_file);
+    prof_kept_files_fini(&ids->kept);
 }
 
 static bool same_file(const void *owner, uint32_t id, const void *key)

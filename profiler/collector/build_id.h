@@ -1,6 +1,7 @@
 /*
  * Build-ids of the files a target has mapped: read from their PT_NOTE
- * segments, once per file. The files are the target's and untrusted: they are
+ * segments, once per file; and copies of files that could not be found later.
+ * The files are the target's and untrusted: they are
  * read, never mapped, and every size is bounded.
  */
 #ifndef PROFILER_COLLECTOR_BUILD_ID_H
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include "profiler/base/table.h"
+#include "profiler/collector/kept_files.h"
 
 #define PROF_BUILD_ID_MAX 20
 
@@ -22,6 +24,7 @@ struct prof_build_id {
 struct prof_build_ids {
     struct table known; /* struct prof_build_id */
     struct index by_file;
+    struct prof_kept_files kept;
 };
 
 void prof_build_ids_init(struct prof_build_ids *ids);

@@ -452,6 +452,12 @@ void prof_collector_release(
     collector->leaving_count = 0;
 }
 
+const struct prof_kept_files *prof_collector_kept_files(
+    const struct prof_collector *collector)
+{
+    return &collector->common.build_ids.kept;
+}
+
 struct prof_collector_stats prof_collector_stats(
     const struct prof_collector *collector)
 {

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
+#include "profiler/collector/kept_files.h"
 #include "profiler/collector/perf_clock.h"
 #include "profiler/profile.h"
 
@@ -96,6 +97,10 @@ void prof_collector_release(
 bool prof_collector_is_deserted(const struct prof_collector *collector);
 
 struct prof_collector_stats prof_collector_stats(
+    const struct prof_collector *collector);
+
+/* Copies of modules' files, until the collector is destroyed. */
+const struct prof_kept_files *prof_collector_kept_files(
     const struct prof_collector *collector);
 
 #endif

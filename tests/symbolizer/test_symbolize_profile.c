@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 struct scene {
     struct prof_profile *profile;
     struct sym_symbolizer *symbolizer;
+    struct symbolize_help help;
     uint32_t module, thread;
 };
 
@@ -46,7 +48,8 @@ static uint32_t add_symbol(
 
 static void symbolize(struct scene *scene)
 {
-    CHECK_OK(symbolize_profile(scene->profile, scene->symbolizer, NULL));
+    CHECK_OK(symbolize_profile(
+        scene->profile, scene->symbolizer, &scene->help, NULL));
 }
 
 static const char *label(const struct scene *scene, uint32_t frame, uint32_t i)
@@ -142,6 +145,14 @@ TEST(frames_outside_of_any_function_keep_their_address)
     destroy(&scene);
 }
 
+static char remarks[2000];
+
+static void take_remark(const char *text)
+{
+    size_t used = strlen(remarks);
+    (void)snprintf(remarks + used, sizeof remarks - used, "%s\n", text);
+}
+
 TEST(frames_of_a_file_that_cannot_be_used_keep_their_offset)
 {
     struct scene scene = scene_of("no such file");
@@ -160,11 +171,64 @@ TEST(frames_of_a_file_that_cannot_be_used_keep_their_offset)
         0x1000);
     uint32_t code = prof_profile_add_native_frame(
         scene.profile, prof_profile_add_module(scene.profile, &jit), 0x7f00);
+    scene.help.remark = take_remark;
+    remarks[0] = '\0';
     symbolize(&scene);
+    CHECK(strstr(remarks, "no such file': No such file") != NULL);
+    CHECK(strstr(remarks, "inline_gcc_moved' is another build") != NULL);
     CHECK_STR(label(&scene, missing, 0), "[no such file+0x1234]");
     CHECK_STR(label(&scene, wrong, 0), "[inline_gcc_moved+0x1000]");
     CHECK_STR(label(&scene, code, 0), "[7+0x7f00]");
     CHECK_EQ(prof_profile_loss(scene.profile, PROF_LOSS_NO_SYMBOL), 3);
+    destroy(&scene);
+}
+
+TEST(remarks_on_many_modules_are_a_few)
+{
+    struct scene scene = scene_of("no such file");
+    for (int i = 0; i < 20; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/no/such/file/%d", i);
+        struct prof_module module = {
+            .kind = PROF_MODULE_FILE,
+            .path = prof_profile_string(scene.profile, path)};
+        (void)prof_profile_add_native_frame(
+            scene.profile, prof_profile_add_module(scene.profile, &module), 1);
+    }
+    scene.help.remark = take_remark;
+    remarks[0] = '\0';
+    symbolize(&scene);
+    size_t lines = 0;
+    for (const char *at = remarks; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    CHECK_EQ(lines, 5);
+    CHECK(strstr(remarks, "more modules") != NULL);
+    destroy(&scene);
+}
+
+/* Neither by its name nor below the root of a process is there such a file. */
+TEST(frames_of_a_file_that_is_gone_come_from_its_copy)
+{
+    struct scene scene = scene_of("no such file");
+    uint32_t frame = add_symbol(&scene, "inline_gcc_dwarf5", "at_10");
+    struct prof_kept_files kept;
+    prof_kept_files_init(&kept);
+    char maps[5000];
+    struct prof_maps_line line;
+    (void)snprintf(
+        maps, sizeof maps, "1000-2000 r-xp 0 0:0 0 %s",
+        fixture_path("inline_gcc_dwarf5"));
+    CHECK(prof_maps_parse(maps, &line));
+    struct stat identity;
+    CHECK_OK(stat(line.path, &identity));
+    line.device = identity.st_dev;
+    line.inode = identity.st_ino;
+    prof_kept_files_consider(
+        &kept, scene.module, true, (uint32_t)getpid(), &line, "/no/such/file");
+    scene.help.kept = &kept;
+    symbolize(&scene);
+    CHECK_STR(label(&scene, frame, 0), "leaf");
+    prof_kept_files_fini(&kept);
     destroy(&scene);
 }
 

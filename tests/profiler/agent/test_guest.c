@@ -79,7 +79,7 @@ static struct outcome run(const char *name, enum prof_clock_mode mode)
     prof_collector_finish(collector);
     outcome.stats = prof_collector_stats(collector);
     prof_collector_destroy(collector);
-    CHECK_OK(symbolize_profile(outcome.profile, symbolizer, NULL));
+    CHECK_OK(symbolize_profile(outcome.profile, symbolizer, NULL, NULL));
     sym_symbolizer_destroy(symbolizer);
     return outcome;
 }
