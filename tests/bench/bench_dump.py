@@ -1,0 +1,100 @@
+"""All stacks of a running process: how long it takes, and how long it stops.
+
+The process has 200 threads that sleep and one that measures by how much it is
+kept from running (pauses.c). Beside watchfire, gdb and eu-stack, which stop it
+for as long as they take.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import time
+
+from workloads import BUILD, WATCHFIRE, median, row
+
+THREADS = 200
+
+
+def pauses(command=None):
+    """Stops, the longest and the sum of a run, in ms; and what watching took."""
+    process = subprocess.Popen(
+        [str(BUILD / "bin/bench_pauses"), str(THREADS)], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == "ready\n"
+    start = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if command is None:
+        time.sleep(0.2)
+    else:
+        subprocess.run(
+            [str(word) for word in command(process.pid)], check=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    taken = (time.monotonic() - start) * 1e3
+    cpu = (after.ru_utime + after.ru_stime
+           - before.ru_utime - before.ru_stime) * 1e3
+    out, _ = process.communicate("", timeout=60)
+    stops, longest, total = map(int, out.split())
+    return taken, cpu, stops, longest / 1e6, total / 1e6
+
+
+RIVALS = {
+    "gdb": lambda pid: ("gdb", "-nx", "-batch", "-p", pid, "-ex",
+                        "thread apply all bt"),
+    "eu-stack": lambda pid: ("eu-stack", "-p", pid),
+    "eu-stack, inlines": lambda pid: ("eu-stack", "-i", "-s", "-p", pid),
+}
+
+OURS = {
+    "perf events": lambda pid: (WATCHFIRE, "dump", "-p", pid),
+    "perf refused": lambda pid: (BUILD / "bin/bench_refuse_perf", WATCHFIRE,
+                                 "dump", "-p", pid),
+}
+
+
+CACHE = BUILD / "bench-dump-cache"
+
+
+def make_index():
+    """Of the program and of libc: in the background, when nobody is busy."""
+    for _ in range(30):
+        pauses(OURS["perf events"])
+        if len(list(CACHE.glob("*.index"))) > 1:
+            return
+
+
+def measure(rounds):
+    found = {name: [pauses(command) for _ in range(rounds)]
+             for name, command in RIVALS.items()}
+    os.environ["WATCHFIRE_CACHE"] = "off"
+    found["no index"] = [
+        pauses(OURS["perf events"]) for _ in range(rounds)]
+    os.environ["WATCHFIRE_CACHE"] = str(CACHE)
+    make_index()
+    for name, command in OURS.items():
+        found[name] = [pauses(command) for _ in range(rounds)]
+    return {name: [median(run[i] for run in runs) for i in range(5)]
+            for name, runs in found.items()}
+
+
+def run(rounds):
+    quiet = median(pauses()[4] for _ in range(rounds))
+    cache = os.environ.get("WATCHFIRE_CACHE")
+    try:
+        found = measure(rounds)
+    finally:
+        shutil.rmtree(CACHE, ignore_errors=True)
+        os.environ.pop("WATCHFIRE_CACHE")
+        if cache is not None:
+            os.environ["WATCHFIRE_CACHE"] = cache
+    for name in ("no index", *OURS):
+        for rival in RIVALS:
+            ours, theirs = found[name], found[rival]
+            yield row(f"{name}: time, beside {rival}", f"{ours[0]:.0f} ms",
+                      f"{theirs[0]:.0f} ms", ours[0] / theirs[0])
+            yield row(f"{name}: CPU time, beside {rival}", f"{ours[1]:.0f} ms",
+                      f"{theirs[1]:.0f} ms", ours[1] / theirs[1])
+            yield row(f"{name}: longest stop, beside {rival}",
+                      f"{ours[3]:.2f} ms", f"{theirs[3]:.2f} ms", None, "1 ms")
+    yield row("gaps of a run that nobody looks at, in all", f"{quiet:.2f} ms")
