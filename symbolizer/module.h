@@ -18,8 +18,8 @@ struct sym_shared {
     struct sym_strings strings;
     char **debug_dirs; /* ended by NULL */
     bool names_only, raw_names;
-    struct sym_cache *cache;     /* NULL: no index is read or made */
-    struct sym_builder *builder; /* the same */
+    struct sym_cache *cache;     /* NULL: no index is read */
+    struct sym_builder *builder; /* NULL: no index is made */
 };
 
 /* NULL: not asked for yet. */

@@ -57,7 +57,8 @@ static void open_cache(
         STATUS_OK)
         return;
     shared->cache = &symbolizer->cache;
-    shared->builder = sym_builder_create(shared->cache, dirs);
+    if (!options->is_brief)
+        shared->builder = sym_builder_create(shared->cache, dirs);
 }
 
 struct sym_symbolizer *sym_symbolizer_create(const struct sym_options *options)

@@ -47,6 +47,8 @@ struct sym_options {
        alone is not used. */
     const char *cache_folder;
     uint64_t cache_bytes; /* what all of them may take; 0: 512 MiB */
+    bool is_brief; /* uses what indexes there are and makes none: there would
+                      be no time to finish one */
 };
 
 /* A module to open. Everything is borrowed, for the call only but `image`. */

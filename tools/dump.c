@@ -107,7 +107,8 @@ static enum status write_stacks(
     struct exp_stacks_cost cost = {
         .hold_count = snapshot->held_count,
         .longest_hold_ns = snapshot->longest_hold_ns};
-    struct sym_symbolizer *symbolizer = open_symbolizer(NULL);
+    static const struct sym_options options = {.is_brief = true};
+    struct sym_symbolizer *symbolizer = open_symbolizer(&options);
     struct exp_writer *writer = exp_writer_create(STDOUT_FILENO);
     enum status status;
     if (symbolizer == NULL || writer == NULL) {
