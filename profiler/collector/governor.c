@@ -21,16 +21,11 @@ void prof_governor_init(
         .longest_ns = period_ns};
 }
 
-double prof_governor_cost(const struct prof_governor *governor)
-{
-    return governor->cpu_ns
-               ? (double)governor->cost_ns / (double)governor->cpu_ns
-               : 0;
-}
-
 static void put_in_force(
     struct prof_governor *governor, uint64_t period_ns, uint64_t now_ns)
 {
+    if (period_ns != governor->period_ns)
+        governor->settled = 0;
     governor->period_ns = period_ns;
     governor->since_ns = now_ns;
     governor->cost_ns = governor->cpu_ns = 0;
@@ -53,8 +48,10 @@ bool prof_governor_feed(
         governor->cpu_ns < PERIODS_MIN * governor->period_ns)
         return false;
 
-    double cost = prof_governor_cost(governor);
+    double cost = (double)governor->cost_ns / (double)governor->cpu_ns;
     double factor = 1;
+    if (age_ns >= MILD_MIN_NS)
+        governor->settled = cost;
     if (cost > governor->limit && cost < mild_below * governor->limit &&
         age_ns < MILD_MIN_NS)
         return false;

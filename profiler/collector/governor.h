@@ -9,6 +9,9 @@
  * it. Below seven tenths it shrinks, to
  * 85 %, and not before two seconds have passed: arming anew costs something
  * too, and a program that changes its ways must not be followed at every turn.
+ *
+ * Twice the limit is thus borne for at most a second, and whatever has been in
+ * force for a second or more is below the limit.
  */
 #ifndef PROFILER_COLLECTOR_GOVERNOR_H
 #define PROFILER_COLLECTOR_GOVERNOR_H
@@ -24,6 +27,8 @@ struct prof_governor {
     uint64_t since_ns;        /* when it came into force; 0: not yet */
     uint64_t cost_ns, cpu_ns; /* since then */
     double worst;             /* the cost that lowered the rate first */
+    double settled;           /* the cost at the present rate, over a second
+                                 and more; 0: it is not in force so long */
 };
 
 void prof_governor_init(
@@ -36,8 +41,5 @@ void prof_governor_init(
 bool prof_governor_feed(
     struct prof_governor *governor, uint64_t cost_ns, uint64_t cpu_ns,
     uint64_t now_ns);
-
-/* The cost at the present rate, as a share of the CPU time. */
-double prof_governor_cost(const struct prof_governor *governor);
 
 #endif

@@ -68,10 +68,10 @@ bool prof_overhead_tell(
         "%.0f Hz to keep it below %g %% (--max-overhead)",
         100 * governor->worst, 1e9 / (double)governor->longest_ns,
         100 * governor->limit);
-    if (governor->cpu_ns > 0 && used > 0 && (uint32_t)used < bytes)
+    if (governor->settled > 0 && used > 0 && (uint32_t)used < bytes)
         (void)snprintf(
             text + used, bytes - (uint32_t)used,
-            "; at last %.0f Hz, at %.1f %%", 1e9 / (double)governor->period_ns,
-            100 * prof_governor_cost(governor));
+            "; at last %.0f Hz, at %.2g %%", 1e9 / (double)governor->period_ns,
+            100 * governor->settled);
     return true;
 }

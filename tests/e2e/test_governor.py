@@ -18,30 +18,37 @@ def clock(request, public_folder):
 
 
 def governed(recording):
-    """The sentence about it: the cost there was, the limit, the cost now."""
+    """The sentence about it: the cost there was, the limit, the cost now, over
+    a second and more; None when the rate changed later than that."""
     (line,) = [line for line in recording.remarks if "--max-overhead" in line]
     numbers = re.search(
-        r"cost ([\d.]+) %.* lowered to (\d+) Hz .* below ([\d.]+) %.*"
-        r"at last (\d+) Hz, at ([\d.]+) %", line)
+        r"cost ([\d.]+) %.* lowered to (\d+) Hz .* below ([\d.]+) % "
+        r"\(--max-overhead\)(?:; at last (\d+) Hz, at ([\d.]+) %)?$", line)
     assert numbers, line
-    return [float(number) for number in numbers.groups()]
+    return [float(number) if number else None for number in numbers.groups()]
 
 
 def test_a_high_rate_on_deep_stacks_is_lowered(clock):
     # The tick allows 250 Hz at best, which is cheap: a stack that is not.
     limit, depth = (0.2, 1000) if clock.name == "refused" else (3, DEPTH)
     recording = clock.record(
-        "deep", ROUNDS, depth, frequency=20000,
+        "deep", 2 * ROUNDS, depth, frequency=20000,
         options=("--max-overhead", limit))
     before, lowest_hz, told_limit, last_hz, last = governed(recording)
     assert told_limit == limit < before
-    assert lowest_hz <= last_hz < 5000
-    # Less than twice the limit is borne for a second: governor.h.
-    assert last <= 2 * limit
+    if clock.name == "refused":
+        # Ticks are passed over by chance, and the rate may have followed it.
+        assert last is None or last <= limit
+        assert recording.delivered_hz() < 250 * 0.6
+    else:
+        assert last is not None and last <= limit
+        assert lowest_hz <= last_hz
+        # The first tenth of a second is at the full rate.
+        assert recording.delivered_hz() < 20000 / 5
     assert recording.sum_ratio() == pytest.approx(1, abs=0.01)
     # Ticks passed over since the last sample stand nowhere: two periods.
     assert recording.account_share() < 0.03 + 2 / (
-        last_hz * recording.quality["kernel_ns"] / 1e9)
+        lowest_hz * recording.quality["kernel_ns"] / 1e9)
 
 
 def test_time_away_from_the_processor_is_no_cost(public_folder):

@@ -43,7 +43,19 @@ TEST(governor_lowers_a_rate_that_costs_too_much)
     CHECK(governor.period_ns <= 13 * PERIOD_NS);
     CHECK(governor.worst > 0.29);
     run(&governor, 300000, 10, &now_ns);
-    CHECK(prof_governor_cost(&governor) <= 0.03);
+    CHECK(governor.settled > 0 && governor.settled <= 0.03);
+}
+
+TEST(governor_tells_no_cost_of_a_rate_that_is_new)
+{
+    struct prof_governor governor = governor_of(0.03);
+    uint64_t now_ns = 1;
+    run(&governor, 20000, 2, &now_ns);
+    CHECK(governor.settled > 0.019 && governor.settled < 0.021);
+    while (governor.period_ns == PERIOD_NS)
+        (void)prof_governor_feed(
+            &governor, STEP_NS / 2, STEP_NS, now_ns += STEP_NS);
+    CHECK(governor.settled == 0);
 }
 
 TEST(governor_waits_a_second_before_it_minds_a_mild_excess)
