@@ -7,6 +7,9 @@
 
 #include "profiler/unwind/modules.h"
 
+/* Such code is some forty bytes long. */
+enum { ENTRY_BYTES = 64 };
+
 struct prof_code *prof_code_create(
     uint32_t pid, struct prof_image_cache *images)
 {
@@ -19,6 +22,7 @@ struct prof_code *prof_code_create(
     made->pid = pid;
     made->images = images;
     made->texts.row_bytes = sizeof(struct prof_text);
+    made->entries.row_bytes = sizeof(uint64_t);
     made->modules.is_settled = true;
     return made;
 }
@@ -28,6 +32,7 @@ void prof_code_destroy(struct prof_code *code)
     if (code == NULL)
         return;
     table_fini(&code->texts);
+    table_fini(&code->entries);
     (void)munmap(code, sizeof *code);
 }
 
@@ -51,8 +56,12 @@ static void add_texts(struct prof_code *code, const struct prof_maps_line *line)
     const struct prof_image *image =
         prof_image_cache_get(code->images, code->pid, line);
     if (image != NULL &&
-        prof_image_bias(image, line->start, line->offset, &bias))
+        prof_image_bias(image, line->start, line->offset, &bias)) {
         count = prof_image_texts(image, bias, texts, 8);
+        uint64_t entry = bias + prof_image_entry(image);
+        if (entry != bias && code->entries.count < PROF_TEXTS_MAX)
+            (void)table_add(&code->entries, &entry);
+    }
     if (count == 0)
         texts[count++] =
             (struct prof_text){.start = line->start, .end = line->end};
@@ -85,7 +94,7 @@ bool prof_code_read_maps(struct prof_code *code)
     if (maps == NULL)
         return false;
     char *rest = maps;
-    code->texts.count = 0;
+    code->texts.count = code->entries.count = 0;
     code->is_changed = true;
     for (char *text; (text = strsep(&rest, "\n")) != NULL;) {
         struct prof_maps_line line;
@@ -108,4 +117,14 @@ uint32_t prof_code_frames(struct prof_code *code, const struct prof_walk *walk)
         count++;
     prof_modules_leave(&code->modules, list);
     return count;
+}
+
+bool prof_code_is_entry(const struct prof_code *code, uint64_t pc)
+{
+    for (uint32_t i = 0; i < code->entries.count; i++) {
+        const uint64_t *entry = table_row(&code->entries, i);
+        if (pc - *entry < ENTRY_BYTES)
+            return true;
+    }
+    return false;
 }

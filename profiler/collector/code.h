@@ -21,6 +21,7 @@ struct prof_code {
     struct prof_row_cache cache;
     struct prof_image_cache *images; /* borrowed */
     struct table texts;              /* struct prof_text */
+    struct table entries;            /* uint64_t: where programs begin */
     uint32_t pid;
     bool is_changed; /* since the last publication */
 };
@@ -44,5 +45,11 @@ bool prof_code_read_maps(struct prof_code *code);
  * What comes after is no frame: a rule that does not hold there led astray.
  */
 uint32_t prof_code_frames(struct prof_code *code, const struct prof_walk *walk);
+
+/*
+ * Whether the first code of a program or its loader stands there, which nobody
+ * called, though no rule may say so (glibc's loader, musl).
+ */
+bool prof_code_is_entry(const struct prof_code *code, uint64_t pc);
 
 #endif

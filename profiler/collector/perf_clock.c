@@ -108,7 +108,7 @@ static int open_event(
         SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-static int paranoid_level(void)
+int prof_perf_paranoid_level(void)
 {
     int level = -2;
     FILE *file = fopen("/proc/sys/kernel/perf_event_paranoid", "re");
@@ -122,7 +122,7 @@ static int paranoid_level(void)
 
 static void explain_refusal(int error, struct diag *diag)
 {
-    int level = paranoid_level();
+    int level = prof_perf_paranoid_level();
     if (error == ENOSYS || error == EINVAL || error == 0) {
         (void)fail(
             diag, STATUS_UNSUPPORTED,
@@ -155,7 +155,7 @@ static void explain_user_only(struct diag *diag)
         "kernel time comes from the tick timer, as "
         "kernel.perf_event_paranoid = %d hides the kernel; "
         "sysctl kernel.perf_event_paranoid=1 would show it exactly",
-        paranoid_level());
+        prof_perf_paranoid_level());
 }
 
 /* Open on `tid`, and settle for less where the kernel refuses. */

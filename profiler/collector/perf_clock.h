@@ -118,6 +118,9 @@ enum prof_clock_mode prof_perf_clock_probe(struct diag *diag);
  */
 int prof_perf_clock_open_probe(uint64_t period_ns, enum prof_clock_mode mode);
 
+/* kernel.perf_event_paranoid; -2: unknown. */
+int prof_perf_paranoid_level(void);
+
 /* For a person: "perf events", ... */
 const char *prof_clock_mode_text(enum prof_clock_mode mode);
 

@@ -24,6 +24,14 @@ uint32_t prof_process_files_name(struct prof_profile *profile, const char *path)
     return prof_profile_string(profile, name);
 }
 
+bool prof_process_files_has_thread(uint32_t pid, uint32_t tid)
+{
+    char path[64];
+    (void)snprintf(
+        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32, pid, tid);
+    return access(path, F_OK) == 0;
+}
+
 uint32_t prof_process_files_status(uint32_t pid, const char *field)
 {
     char path[64], line[256];

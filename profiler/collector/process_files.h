@@ -16,6 +16,8 @@ uint32_t prof_process_files_add(struct prof_profile *profile, uint32_t pid);
 uint32_t prof_process_files_name(
     struct prof_profile *profile, const char *path);
 
+bool prof_process_files_has_thread(uint32_t pid, uint32_t tid);
+
 /*
  * The number of a line of /proc/PID/status, such as "Seccomp"; 0 when there is
  * no such line, or no such process.

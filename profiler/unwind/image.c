@@ -240,6 +240,12 @@ bool prof_image_bias(
     return false;
 }
 
+uint64_t prof_image_entry(const struct prof_image *image)
+{
+    GElf_Ehdr header;
+    return gelf_getehdr(image->elf, &header) != NULL ? header.e_entry : 0;
+}
+
 enum status prof_image_build_rows(struct prof_image *image, struct diag *diag)
 {
     const struct prof_cfi_source *source = image->eh_frame.index_count != 0

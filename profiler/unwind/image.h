@@ -43,6 +43,9 @@ bool prof_image_bias(
     const struct prof_image *image, uint64_t start, uint64_t offset,
     uint64_t *bias);
 
+/* Where the program begins, as an ELF address; 0: nowhere. */
+uint64_t prof_image_entry(const struct prof_image *image);
+
 /* Make the table of rows that later prof_image_texts() refer to. */
 MUST_CHECK enum status prof_image_build_rows(
     struct prof_image *image, struct diag *diag);

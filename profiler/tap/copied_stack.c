@@ -1,0 +1,219 @@
+/* Unwinding a stack that was copied; see the header. */
+#include "profiler/tap/copied_stack.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "profiler/unwind/sig_walker.h"
+
+enum {
+    WORD = 8,
+    LIVE_BYTES = 16384,
+
+    /* Of the copy's end: where the words are that must still be there. */
+    OVERLAP_BYTES = 2048,
+    AGREEING_WORDS = 3,
+};
+
+/* Two windows: the copy, and a part of the thread's memory. */
+struct copied_reader {
+    struct prof_reader reader;
+    const struct prof_copied_stack *stack;
+    struct prof_code *code;
+    uint64_t low, high; /* of the copy */
+    uint64_t live_low, live_high;
+    bool is_beyond;  /* something outside the copy was wanted */
+    bool is_checked; /* whether the memory goes on where the copy ends */
+    bool is_believed;
+    uint8_t live[LIVE_BYTES];
+};
+
+static void use_copy(struct copied_reader *reader)
+{
+    prof_reader_set_window(
+        &reader->reader, reader->low, reader->high,
+        (uint64_t)(uintptr_t)reader->stack->bytes);
+}
+
+static void use_live(struct copied_reader *reader)
+{
+    prof_reader_set_window(
+        &reader->reader, reader->live_low, reader->live_high,
+        (uint64_t)(uintptr_t)reader->live);
+}
+
+static bool fetch(struct copied_reader *reader, uint64_t low)
+{
+    struct iovec local = {reader->live, LIVE_BYTES};
+    struct iovec remote = {(void *)(uintptr_t)low, LIVE_BYTES};
+    ssize_t got =
+        process_vm_readv((pid_t)reader->stack->tid, &local, 1, &remote, 1, 0);
+    reader->live_low = low;
+    reader->live_high = low + (got > 0 ? (uint64_t)got : 0);
+    return got > 0;
+}
+
+/*
+ * Whether the outermost return addresses of the copy, or what looks like some,
+ * are the same in memory now, which was fetched from `from` on.
+ */
+static bool agrees(const struct copied_reader *reader, uint64_t from)
+{
+    unsigned agreeing = 0;
+    for (uint64_t at = reader->high - WORD; at >= from; at -= WORD) {
+        uint64_t then = prof_slot_at(
+            at - reader->low + (uint64_t)(uintptr_t)reader->stack->bytes);
+        uint64_t now = prof_slot_at(
+            at - reader->live_low + (uint64_t)(uintptr_t)reader->live);
+        if (!prof_is_code_address(then) ||
+            !prof_code_holds(reader->code, then - 1))
+            continue;
+        if (then != now)
+            return false;
+        if (++agreeing == AGREEING_WORDS)
+            break;
+    }
+    return agreeing > 0;
+}
+
+static bool go_on(struct copied_reader *reader)
+{
+    uint64_t overlap = reader->high - reader->low;
+    if (overlap > OVERLAP_BYTES)
+        overlap = OVERLAP_BYTES;
+    uint64_t from = reader->high - overlap;
+    reader->is_checked = true;
+    reader->is_believed = reader->stack->is_live && fetch(reader, from) &&
+                          reader->live_high > reader->high &&
+                          agrees(reader, from);
+    return reader->is_believed;
+}
+
+static bool refill(struct prof_reader *window, uint64_t address)
+{
+    struct copied_reader *reader = window->owner;
+    if (address - reader->low < reader->high - reader->low &&
+        reader->high - address >= WORD) {
+        use_copy(reader);
+        return true;
+    }
+    /* Below: a red zone, or what an earlier call left. */
+    if (address < reader->low && reader->low - address <= PROF_RED_ZONE_BYTES)
+        return false;
+    reader->is_beyond = true;
+    if (!reader->is_checked && !go_on(reader))
+        return false;
+    if (!reader->is_believed)
+        return false;
+    if (address - reader->live_low >= reader->live_high - reader->live_low &&
+        !fetch(reader, address & ~(uint64_t)(WORD - 1)))
+        return false;
+    use_live(reader);
+    return true;
+}
+
+/* ---- what is remembered ---- */
+
+void prof_known_stack_fini(struct prof_known_stack *known)
+{
+    free(known->words);
+}
+
+/* The trail has the innermost callers' stack pointers, outermost first. */
+static void remember(
+    struct prof_known_stack *known, const struct prof_walk *walk)
+{
+    if (walk->count > known->room) {
+        uint64_t *words =
+            realloc(known->words, walk->count * sizeof *known->words);
+        known->count = 0;
+        if (words == NULL)
+            return;
+        known->words = words;
+        known->room = walk->count;
+    }
+    memcpy(known->words, walk->frames, walk->count * sizeof *known->words);
+    known->count = walk->count;
+    const struct prof_trail *trail = &known->trail;
+    for (uint32_t i = 0; i < PROF_TRAIL_STEPS + 1; i++) {
+        bool is_noted = i > 0 && i <= trail->old_count && i < walk->count;
+        const struct prof_trail_step *step =
+            is_noted ? &trail->steps[trail->old_count - i] : NULL;
+        known->sps[i] = step != NULL && step->pc == walk->frames[i]
+                            ? step->sp & PROF_TRAIL_ADDRESS
+                            : 0;
+    }
+}
+
+/* Add the callers of the outermost frame, if that is a frame we know. */
+static bool recall(const struct prof_known_stack *known, struct prof_walk *walk)
+{
+    uint64_t word = walk->frames[walk->count - 1];
+    for (uint32_t i = 1; i < known->count && i <= PROF_TRAIL_STEPS; i++) {
+        if (known->words[i] != word || known->sps[i] != walk->sp)
+            continue;
+        uint32_t more = known->count - i - 1;
+        if (more > walk->capacity - walk->count)
+            return false;
+        memcpy(
+            walk->frames + walk->count, known->words + i + 1,
+            more * sizeof *walk->frames);
+        walk->count += more;
+        return true;
+    }
+    return false;
+}
+
+/* ---- the walk ---- */
+
+static uint64_t last_pc(const struct prof_walk *walk)
+{
+    return prof_pc_of_word(walk->frames[walk->count - 1]);
+}
+
+static bool is_first_frame(
+    const struct prof_code *code, const struct prof_walk *walk)
+{
+    return walk->end == PROF_WALK_INCOMPLETE &&
+           prof_code_is_entry(code, last_pc(walk));
+}
+
+/* What ended the walk may have been no return address at all. */
+static void drop_wild_frame(struct prof_code *code, struct prof_walk *walk)
+{
+    if (walk->count > 1 && !prof_code_holds(code, last_pc(walk)))
+        walk->count--;
+}
+
+enum prof_copied_end prof_copied_stack_walk(
+    const struct prof_copied_stack *stack, struct prof_code *code,
+    struct prof_known_stack *known, struct prof_walk *walk)
+{
+    struct copied_reader reader;
+    reader.reader = (struct prof_reader){.refill = refill, .owner = &reader};
+    reader.stack = stack;
+    reader.code = code;
+    reader.low = stack->regs.value[PROF_REG_SP];
+    reader.high = reader.low + stack->size_bytes / WORD * WORD;
+    reader.live_low = reader.live_high = 0;
+    reader.is_beyond = reader.is_checked = reader.is_believed = false;
+    use_copy(&reader);
+
+    uint32_t version =
+        atomic_load_explicit(&code->modules.version, memory_order_relaxed);
+    bool has_trail = prof_trail_begin(&known->trail, stack->tid, version);
+    prof_walk_stack(
+        &stack->regs, &reader.reader, &code->modules, &code->cache,
+        has_trail ? &known->trail : NULL, walk);
+    if (walk->end == PROF_WALK_COMPLETE || is_first_frame(code, walk)) {
+        remember(known, walk);
+        return PROF_COPIED_COMPLETE;
+    }
+    if (walk->end == PROF_WALK_CUT)
+        return PROF_COPIED_CUT;
+    if (reader.is_beyond)
+        return recall(known, walk) ? PROF_COPIED_COMPLETE : PROF_COPIED_CUT;
+    drop_wild_frame(code, walk);
+    return PROF_COPIED_INCOMPLETE;
+}

@@ -1,0 +1,67 @@
+/*
+ * Unwinding a stack of which the kernel copied the innermost part.
+ *
+ * Where the copy ends before the stack does, the rest is sought in two places:
+ *
+ *   live        the thread's memory, right away. The sample is some
+ *               milliseconds old, in which the thread has gone on, but as a
+ *               rule its outer frames have not. It is believed where the words
+ *               on either side of the copy's end agree: the outermost return
+ *               addresses of the copy must stand there still.
+ *
+ *   remembered  the thread's last complete stack: if the outermost frame of
+ *               the copy is a frame of that one, at the same address and with
+ *               the same pc, its callers are the same.
+ *
+ * What neither explains is cut, and counted by the caller.
+ */
+#ifndef PROFILER_TAP_COPIED_STACK_H
+#define PROFILER_TAP_COPIED_STACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/collector/code.h"
+#include "profiler/unwind/sig_regs.h"
+#include "profiler/unwind/sig_trail.h"
+#include "profiler/unwind/sig_walk.h"
+
+#define PROF_COPIED_FRAMES_MAX 4096
+
+/* What is remembered of a thread between its samples. */
+struct prof_known_stack {
+    struct prof_trail trail;
+    uint32_t count; /* of the last complete stack; 0: there was none */
+    uint32_t room;
+    uint64_t *words;                    /* innermost first, as in a walk */
+    uint64_t sps[PROF_TRAIL_STEPS + 1]; /* of the innermost; 0: not known */
+};
+
+void prof_known_stack_fini(struct prof_known_stack *known);
+
+struct prof_copied_stack {
+    struct prof_regs regs;
+    const uint8_t *bytes; /* what stood from the stack pointer on */
+    uint64_t size_bytes;
+    uint32_t tid;
+    bool is_live; /* its memory may be read */
+};
+
+enum prof_copied_end {
+    PROF_COPIED_COMPLETE,
+    PROF_COPIED_INCOMPLETE, /* no rule for a frame */
+    PROF_COPIED_CUT,        /* deeper than the copy, and not to be completed */
+};
+
+/*
+ * Unwind.
+ *
+ *   code    of the process, published
+ *   known   of the thread; changed
+ *   walk    out: frames of at least PROF_COPIED_FRAMES_MAX words
+ */
+enum prof_copied_end prof_copied_stack_walk(
+    const struct prof_copied_stack *stack, struct prof_code *code,
+    struct prof_known_stack *known, struct prof_walk *walk);
+
+#endif

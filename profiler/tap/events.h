@@ -1,0 +1,78 @@
+/*
+ * perf events on the threads that are watched: one for each thread and
+ * processor, since the kernel lets heirs write only into the ring of a
+ * processor. They carry the user's registers, a copy of the innermost part of
+ * the stack and, where permitted, the kernel's call chain; and they tell of
+ * mappings, names, forks and ends.
+ *
+ * Nothing enters the process and nothing stops it: samples are taken in the
+ * timer's interrupt. (perf_event_open(2))
+ */
+#ifndef PROFILER_TAP_EVENTS_H
+#define PROFILER_TAP_EVENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/base/table.h"
+#include "profiler/tap/record.h"
+#include "profiler/tap/ring.h"
+
+struct prof_tap_events {
+    struct perf_event_attr attr;
+    struct prof_tap_ring *rings;
+    uint32_t ring_count;
+    int epoll;           /* readable when a ring wants to be read */
+    struct table opened; /* struct prof_tap_event, of the threads */
+    struct index by_id;
+    bool has_kernel;     /* their time in the kernel is seen */
+    bool is_decided;     /* whether it is, is known */
+    struct diag refusal; /* why it is not; STATUS_OK: it is */
+    void *copy;          /* of a record that wraps */
+};
+
+struct prof_tap_event {
+    uint64_t id;
+    int fd;
+    uint32_t tid;
+};
+
+struct prof_tap_wanted {
+    uint64_t period_ns;
+    bool is_inherited; /* by threads and children made later */
+    bool is_at_exec;   /* begin with the next exec, not now */
+};
+
+MUST_CHECK enum status prof_tap_events_open(
+    struct prof_tap_events *events, const struct prof_tap_wanted *wanted,
+    struct diag *diag);
+void prof_tap_events_close(struct prof_tap_events *events);
+
+/*
+ * Watch one more thread.
+ *
+ *   returns  OK also when the thread has ended meanwhile
+ */
+MUST_CHECK enum status prof_tap_events_add(
+    struct prof_tap_events *events, uint32_t tid, struct diag *diag);
+
+/* The thread that the event `id` was opened for; 0: none of ours. */
+uint32_t prof_tap_events_origin(
+    const struct prof_tap_events *events, uint64_t id);
+
+/* No sample is taken from now on; what was is still to be read. */
+void prof_tap_events_stop(struct prof_tap_events *events);
+
+/* How long all that are watched, and their heirs, have been on a processor. */
+uint64_t prof_tap_events_count_ns(const struct prof_tap_events *events);
+
+/* See what has been written since; the share of the fullest ring that is full.
+ */
+double prof_tap_events_refresh(struct prof_tap_events *events);
+
+/* The ring that has the oldest record, if that is from before `limit_ns`. */
+struct prof_tap_ring *prof_tap_events_next(
+    struct prof_tap_events *events, uint64_t limit_ns);
+
+#endif

@@ -1,0 +1,311 @@
+/* One program image that is watched from outside; see the header. */
+#include "profiler/tap/process.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/collector/account.h"
+#include "profiler/collector/limits.h"
+#include "profiler/collector/process_files.h"
+
+/* Code that is mapped, as /proc/PID/maps has it. */
+struct prof_tap_line {
+    uint64_t start, end, offset, device, inode;
+    uint32_t path; /* string of the profile */
+};
+
+static struct prof_tap_process *create(
+    struct prof_tap_common *common, uint32_t pid, uint32_t row)
+{
+    struct prof_tap_process *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    made->common = common;
+    made->pid = pid;
+    made->process = row;
+    made->lines.row_bytes = sizeof(struct prof_tap_line);
+    made->threads.row_bytes = sizeof(struct prof_tap_thread);
+    prof_frame_cache_init(&made->frames);
+    prof_address_space_init(
+        &made->space, common->profile, &common->build_ids, row, pid);
+    return made;
+}
+
+struct prof_tap_process *prof_tap_process_meet(
+    struct prof_tap_common *common, uint32_t pid)
+{
+    struct prof_tap_process *made =
+        create(common, pid, prof_process_files_add(common->profile, pid));
+    if (made == NULL)
+        return NULL;
+    if (!common->is_by_thread)
+        made->begin_ns = made->clock_ns = prof_process_cpu_ns(pid);
+    prof_tap_process_read_maps(made);
+    return made;
+}
+
+/* ---- what is mapped ---- */
+
+static struct prof_maps_line maps_line(
+    const struct prof_tap_process *process, const struct prof_tap_line *line)
+{
+    return (struct prof_maps_line){
+        .start = line->start,
+        .end = line->end,
+        .offset = line->offset,
+        .device = line->device,
+        .inode = line->inode,
+        .permissions = "r-xp",
+        .path = prof_profile_text(process->common->profile, line->path)};
+}
+
+/* Note what is mapped, in the place of what it covers. */
+static void note_line(
+    struct prof_tap_process *process, const struct prof_maps_line *line)
+{
+    struct prof_tap_line *rows = process->lines.rows;
+    struct prof_tap_line added = {
+        .start = line->start,
+        .end = line->end,
+        .offset = line->offset,
+        .device = line->device,
+        .inode = line->inode,
+        .path = prof_profile_string(process->common->profile, line->path)};
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < process->lines.count; i++) {
+        if (rows[i].start >= line->end || rows[i].end <= line->start)
+            rows[kept++] = rows[i];
+    }
+    process->lines.count = kept;
+    if (kept < PROF_LIMIT_MAPPINGS)
+        (void)table_add(&process->lines, &added);
+}
+
+void prof_tap_process_map_code(struct prof_tap_process *process)
+{
+    for (uint32_t i = 0; i < process->lines.count; i++) {
+        struct prof_maps_line line =
+            maps_line(process, table_row(&process->lines, i));
+        prof_code_map(process->code, &line);
+    }
+}
+
+void prof_tap_process_read_maps(struct prof_tap_process *process)
+{
+    uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
+    char *maps = prof_maps_read(process->pid), *rest = maps;
+    for (char *text; (text = strsep(&rest, "\n")) != NULL;) {
+        struct prof_maps_line line;
+        if (!prof_maps_parse(text, &line) || !prof_maps_is_code(&line))
+            continue;
+        note_line(process, &line);
+        prof_address_space_map(&process->space, &line, now_ns);
+        if (process->code != NULL)
+            prof_code_map(process->code, &line);
+    }
+    free(maps);
+}
+
+/* The first file an image maps is its program; then comes the loader. */
+static void note_program(
+    const struct prof_tap_process *process, const char *path)
+{
+    struct prof_profile *profile = process->common->profile;
+    if (process->process == PROF_NONE || path[0] != '/')
+        return;
+    struct prof_process *row =
+        prof_profile_edit_process(profile, process->process);
+    uint32_t name = row->path == 0 ? prof_profile_string(profile, path) : 0;
+    if (name != 0)
+        prof_profile_edit_process(profile, process->process)->path = name;
+}
+
+void prof_tap_process_map(
+    struct prof_tap_process *process, const struct prof_tap_record *record)
+{
+    struct prof_maps_line line = {
+        .start = record->start,
+        .end = record->end,
+        .offset = record->offset,
+        .device = record->device,
+        .inode = record->inode,
+        .permissions = "r-xp",
+        /* "//anon" is the kernel's name for memory without a file. */
+        .path = strncmp(record->name, "//", 2) == 0 ? "" : record->name};
+    if (!record->is_code || line.end <= line.start || !prof_maps_is_code(&line))
+        return;
+    note_program(process, line.path);
+    note_line(process, &line);
+    prof_address_space_map(&process->space, &line, record->time_ns);
+    if (process->code != NULL)
+        prof_code_map(process->code, &line);
+}
+
+/* ---- fork, exec and end ---- */
+
+struct prof_tap_process *prof_tap_process_fork(
+    struct prof_tap_process *parent, uint32_t pid, uint64_t time_ns)
+{
+    struct prof_tap_common *common = parent->common;
+    struct prof_process row = {.pid = pid, .parent_pid = parent->pid};
+    if (parent->process != PROF_NONE) {
+        const struct prof_process *of_parent =
+            prof_profile_process(common->profile, parent->process);
+        row.name = of_parent->name;
+        row.path = of_parent->path;
+    }
+    row.start_ns = time_ns;
+    struct prof_tap_process *made =
+        create(common, pid, prof_profile_add_process(common->profile, &row));
+    if (made == NULL)
+        return NULL;
+    prof_address_space_copy(&made->space, &parent->space, time_ns);
+    if (parent->lines.count > 0)
+        (void)table_add_many(
+            &made->lines, parent->lines.rows, parent->lines.count);
+    return made;
+}
+
+struct prof_tap_process *prof_tap_process_exec(
+    struct prof_tap_process *before, const struct prof_tap_record *comm)
+{
+    struct prof_tap_common *common = before->common;
+    struct prof_process row = {
+        .pid = before->pid,
+        .name = prof_profile_string(common->profile, comm->name),
+        .start_ns = comm->time_ns};
+    if (before->process != PROF_NONE)
+        row.parent_pid =
+            prof_profile_process(common->profile, before->process)->parent_pid;
+    struct prof_tap_process *made = create(
+        common, before->pid, prof_profile_add_process(common->profile, &row));
+    if (made == NULL)
+        return NULL;
+    before->is_replaced = true;
+    /* The clock goes on; what the image before had used is known about. */
+    made->clock_ns = before->clock_ns;
+    made->begin_ns = before->begin_ns + before->given_ns;
+    if (made->begin_ns < made->clock_ns)
+        made->begin_ns = made->clock_ns;
+    return made;
+}
+
+/* What the threads that are watched have used; 0: none of them is there. */
+static uint64_t sum_of_threads_ns(const struct prof_tap_process *process)
+{
+    uint64_t sum_ns = 0;
+    bool is_there = false;
+    for (uint32_t i = 0; i < process->threads.count; i++) {
+        struct prof_tap_thread *thread = table_row(&process->threads, i);
+        uint64_t now_ns = prof_thread_cpu_ns(process->pid, thread->tid);
+        is_there |= now_ns != 0;
+        if (now_ns != 0)
+            thread->clock_ns = now_ns;
+        sum_ns += thread->clock_ns - thread->begin_ns;
+    }
+    return is_there ? sum_ns + 1 : 0;
+}
+
+bool prof_tap_process_read_clock(struct prof_tap_process *process)
+{
+    uint64_t now_ns = process->common->is_by_thread
+                          ? sum_of_threads_ns(process)
+                          : prof_process_cpu_ns(process->pid);
+    if (now_ns != 0)
+        process->clock_ns = now_ns;
+    return now_ns != 0;
+}
+
+static void free_process(struct prof_tap_process *process)
+{
+    for (uint32_t i = 0; i < process->threads.count; i++)
+        prof_tap_thread_end(table_row(&process->threads, i));
+    prof_address_space_fini(&process->space);
+    prof_frame_cache_fini(&process->frames);
+    prof_code_destroy(process->code);
+    table_fini(&process->lines);
+    table_fini(&process->threads);
+    index_fini(&process->by_tid);
+    free(process);
+}
+
+void prof_tap_process_end(struct prof_tap_process *process, uint64_t time_ns)
+{
+    struct prof_tap_common *common = process->common;
+    if (!process->is_replaced && !prof_tap_process_read_clock(process))
+        common->unread_count++;
+    const struct prof_tap_thread *first =
+        process->threads.count > 0
+            ? table_row(&process->threads, 0)
+            : prof_tap_process_thread(process, process->pid);
+    struct prof_tap_rest rest = {
+        .process = process->process,
+        .thread = first != NULL ? first->thread : PROF_NONE,
+        .time_ns = time_ns,
+        .given_ns = process->given_ns,
+        .used_ns = process->clock_ns > process->begin_ns
+                       ? process->clock_ns - process->begin_ns
+                       : 0};
+    (void)table_add(&common->rests, &rest);
+    if (process->process != PROF_NONE)
+        prof_profile_edit_process(common->profile, process->process)->end_ns =
+            time_ns;
+    free_process(process);
+}
+
+/* ---- threads ---- */
+
+static bool same_tid(const void *owner, uint32_t id, const void *key)
+{
+    const struct prof_tap_process *process = owner;
+    const struct prof_tap_thread *thread = table_row(&process->threads, id);
+    return thread->tid == *(const uint32_t *)key && !thread->has_ended;
+}
+
+struct prof_tap_thread *prof_tap_process_known_thread(
+    const struct prof_tap_process *process, uint32_t tid)
+{
+    uint32_t id =
+        index_find(&process->by_tid, hash_u64(tid), same_tid, process, &tid);
+    return id != TABLE_NONE ? table_row(&process->threads, id) : NULL;
+}
+
+struct prof_tap_thread *prof_tap_process_thread(
+    struct prof_tap_process *process, uint32_t tid)
+{
+    struct prof_tap_thread *known = prof_tap_process_known_thread(process, tid);
+    if (known != NULL)
+        return known;
+
+    struct prof_profile *profile = process->common->profile;
+    char path[64];
+    (void)snprintf(
+        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/comm",
+        process->pid, tid);
+    struct prof_thread row = {
+        .process = process->process,
+        .tid = tid,
+        .name = prof_process_files_name(profile, path)};
+    if (row.name == 0 && process->process != PROF_NONE)
+        row.name = prof_profile_process(profile, process->process)->name;
+    struct prof_tap_thread added = {
+        .tid = tid, .thread = prof_profile_add_thread(profile, &row)};
+    if (process->common->is_by_thread)
+        added.begin_ns = added.clock_ns = prof_thread_cpu_ns(process->pid, tid);
+    uint32_t id = table_add(&process->threads, &added);
+    if (id == TABLE_NONE || !index_add(&process->by_tid, hash_u64(tid), id))
+        return NULL;
+    return table_row(&process->threads, id);
+}
+
+void prof_tap_thread_end(struct prof_tap_thread *thread)
+{
+    if (thread->known != NULL)
+        prof_known_stack_fini(thread->known);
+    free(thread->known);
+    thread->known = NULL;
+    thread->has_ended = true;
+}

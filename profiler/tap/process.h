@@ -1,0 +1,107 @@
+/*
+ * One program image that is watched from outside: what is mapped in it, its
+ * threads and its account, from when it is met until it ends or execs.
+ */
+#ifndef PROFILER_TAP_PROCESS_H
+#define PROFILER_TAP_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/table.h"
+#include "profiler/collector/address_space.h"
+#include "profiler/collector/code.h"
+#include "profiler/collector/frame_cache.h"
+#include "profiler/tap/copied_stack.h"
+#include "profiler/tap/record.h"
+
+struct prof_tap_thread {
+    uint32_t tid;
+    uint32_t thread;             /* in the profile */
+    bool has_ended;              /* its id may come again */
+    uint64_t begin_ns, clock_ns; /* as of its process, of its own clock */
+    uint32_t origin;             /* whose event has sampled it; 0: none yet */
+    struct prof_known_stack *known; /* NULL before its first sample */
+};
+
+/* What all processes share. */
+struct prof_tap_common {
+    struct prof_profile *profile;
+    struct prof_build_ids build_ids;
+    struct prof_image_cache images;
+    uint32_t value_cpu, value_samples; /* columns */
+    uint64_t period_ns;
+    bool is_by_thread; /* of a process only some threads are watched */
+    uint64_t sample_count;
+    struct table rests;    /* struct prof_tap_rest, of who has ended */
+    uint32_t unread_count; /* of them, whose CPU clock was never read to the
+                              end, as they were gone too soon */
+};
+
+/* What an account has in the end. */
+struct prof_tap_rest {
+    uint32_t process, thread; /* in the profile; the first thread */
+    uint64_t time_ns;
+    uint64_t used_ns, given_ns; /* by its CPU clock, and to samples */
+};
+
+struct prof_tap_process {
+    struct prof_tap_common *common;
+    uint32_t pid;
+    uint32_t process; /* in the profile */
+    struct prof_address_space space;
+    struct prof_frame_cache frames;
+    struct table lines;     /* struct prof_tap_line: what is mapped now */
+    struct prof_code *code; /* of them; NULL before the first sample */
+    struct table threads;   /* struct prof_tap_thread */
+    struct index by_tid;
+    uint64_t begin_ns;     /* of the process's CPU clock, when it was met */
+    uint64_t clock_ns;     /* the same, when last read; 0: never */
+    uint64_t given_ns;     /* weights of its samples */
+    bool is_replaced;      /* by another image of the same process */
+    bool is_gone;          /* its clock could not be read any more */
+    uint64_t next_read_ns; /* of the maps, after a reading in vain */
+    struct prof_tap_process *next;
+};
+
+/* A process that runs already: described and mapped as /proc tells. */
+struct prof_tap_process *prof_tap_process_meet(
+    struct prof_tap_common *common, uint32_t pid);
+
+/* One that `parent` has forked, or that it has become by exec. */
+struct prof_tap_process *prof_tap_process_fork(
+    struct prof_tap_process *parent, uint32_t pid, uint64_t time_ns);
+struct prof_tap_process *prof_tap_process_exec(
+    struct prof_tap_process *before, const struct prof_tap_record *comm);
+
+/* Close its account, which goes to `common->rests`. */
+void prof_tap_process_end(struct prof_tap_process *process, uint64_t time_ns);
+
+/* Read its CPU clock; false when it is gone for good. */
+bool prof_tap_process_read_clock(struct prof_tap_process *process);
+
+/* What is mapped from `record->time_ns` on. */
+void prof_tap_process_map(
+    struct prof_tap_process *process, const struct prof_tap_record *record);
+
+/* Read the maps: records may have been lost. */
+void prof_tap_process_read_maps(struct prof_tap_process *process);
+
+/* Give `process->code`, which is new, what is mapped. */
+void prof_tap_process_map_code(struct prof_tap_process *process);
+
+/* The thread, made on first sight; NULL when out of memory. */
+struct prof_tap_thread *prof_tap_process_thread(
+    struct prof_tap_process *process, uint32_t tid);
+
+/* The thread, if it was met and has not ended, or NULL. */
+struct prof_tap_thread *prof_tap_process_known_thread(
+    const struct prof_tap_process *process, uint32_t tid);
+
+void prof_tap_thread_end(struct prof_tap_thread *thread);
+
+/* Add a sample of it to the profile. */
+void prof_tap_process_sample(
+    struct prof_tap_process *process, const struct prof_tap_record *record);
+
+#endif

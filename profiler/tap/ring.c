@@ -1,0 +1,119 @@
+/* The ring of one processor; see the header. */
+#include "profiler/tap/ring.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/tap/record.h"
+
+enum { PAGE = 4096 };
+#define SMALLEST_BYTES (UINT64_C(2) * PROF_TAP_RECORD_BYTES)
+
+static enum status map(struct prof_tap_ring *ring, uint64_t bytes)
+{
+    for (; bytes >= SMALLEST_BYTES; bytes /= 2) {
+        void *base = mmap(
+            NULL, PAGE + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd,
+            0);
+        if (base == MAP_FAILED)
+            continue; /* kernel.perf_event_mlock_kb, RLIMIT_MEMLOCK */
+        ring->page = base;
+        ring->data = (const uint8_t *)base + PAGE;
+        ring->bytes = bytes;
+        return STATUS_OK;
+    }
+    return STATUS_SYSTEM;
+}
+
+enum status prof_tap_ring_open(
+    struct prof_tap_ring *ring, int cpu, uint64_t bytes, uint32_t wake_bytes,
+    struct diag *diag)
+{
+    struct perf_event_attr attr = {
+        .size = sizeof attr,
+        .type = PERF_TYPE_SOFTWARE,
+        .config = PERF_COUNT_SW_DUMMY,
+        .sample_period = 1,
+        .sample_type = PROF_TAP_FIELDS,
+        .exclude_kernel = 1,
+        .exclude_hv = 1,
+        .watermark = 1,
+        .wakeup_watermark = wake_bytes,
+        .use_clockid = 1,
+        .clockid = CLOCK_MONOTONIC};
+    *ring = (struct prof_tap_ring){.cpu = cpu};
+    ring->fd = (int)syscall(
+        SYS_perf_event_open, &attr, 0, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    if (ring->fd < 0)
+        return fail(diag, STATUS_SYSTEM, "perf_event_open");
+    if (map(ring, bytes) != STATUS_OK) {
+        enum status status = fail(
+            diag, STATUS_NOT_PERMITTED,
+            "no memory for a ring of perf's: %s; kernel.perf_event_mlock_kb "
+            "(516 by default) and 'ulimit -l' bound it",
+            strerror(errno));
+        (void)close(ring->fd);
+        return status;
+    }
+    return STATUS_OK;
+}
+
+void prof_tap_ring_close(struct prof_tap_ring *ring)
+{
+    (void)munmap(ring->page, PAGE + ring->bytes);
+    (void)close(ring->fd);
+}
+
+double prof_tap_ring_refresh(struct prof_tap_ring *ring)
+{
+    /* Pairs with the kernel's barrier before it moves the head. */
+    ring->head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+    return (double)(ring->head - ring->tail) / (double)ring->bytes;
+}
+
+static const uint8_t *at(const struct prof_tap_ring *ring, uint64_t position)
+{
+    return ring->data + (position & (ring->bytes - 1));
+}
+
+/* Records are multiples of 8 bytes: a header or a word never wraps. */
+static const struct perf_event_header *header(const struct prof_tap_ring *ring)
+{
+    return (const void *)at(ring, ring->tail);
+}
+
+const struct perf_event_header *prof_tap_ring_peek(
+    const struct prof_tap_ring *ring, void *copy)
+{
+    if (ring->tail == ring->head)
+        return NULL;
+    const struct perf_event_header *next = header(ring);
+    uint64_t until_end = ring->bytes - (ring->tail & (ring->bytes - 1));
+    if (next->size <= until_end)
+        return next;
+    memcpy(copy, next, until_end);
+    memcpy((char *)copy + until_end, ring->data, next->size - until_end);
+    return copy;
+}
+
+uint64_t prof_tap_ring_time_ns(const struct prof_tap_ring *ring)
+{
+    const struct perf_event_header *next = header(ring);
+    uint64_t time_ns;
+    uint64_t where = next->type == PERF_RECORD_SAMPLE
+                         ? ring->tail + PROF_TAP_SAMPLE_TIME_AT
+                         : ring->tail + next->size - PROF_TAP_TIME_FROM_END;
+    memcpy(&time_ns, at(ring, where), sizeof time_ns);
+    return time_ns;
+}
+
+void prof_tap_ring_pass(struct prof_tap_ring *ring)
+{
+    ring->tail += header(ring)->size;
+    /* Pairs with the kernel's reading of it: we are done with the bytes. */
+    __atomic_store_n(&ring->page->data_tail, ring->tail, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,420 @@
+/* Sampling processes from outside; see the header. */
+#include "profiler/tap/tap.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/collector/perf_clock.h"
+#include "profiler/collector/process_files.h"
+#include "profiler/tap/events.h"
+#include "profiler/tap/listing.h"
+#include "profiler/tap/process.h"
+#include "profiler/tap/rests.h"
+
+/* A record is written some time after its stamp was taken, which orders it;
+ * longest where a hypervisor comes in between. */
+#define SETTLE_NS UINT64_C(2000000)
+
+/* Between two looks at the processes' clocks. */
+#define CLOCKS_NS UINT64_C(50000000)
+
+/* A program may go on making threads for ever. */
+enum { LISTINGS_MAX = 64, WAIT_MS = 50 };
+
+struct named {
+    uint32_t pid, tid; /* tid 0: the whole process */
+    int pidfd;         /* readable when the process is dead; -1: none */
+};
+
+struct prof_tap {
+    struct prof_tap_common common;
+    struct prof_tap_options options;
+    struct prof_tap_events events;
+    struct prof_tap_process *processes; /* the latest first */
+    struct table named;                 /* struct named */
+    uint64_t clocks_ns;                 /* when they were last read */
+    uint32_t process_count;
+    bool has_lost; /* records; what was mapped may be among them */
+};
+
+enum status prof_tap_create(
+    struct prof_tap **tap, struct prof_profile *profile,
+    const struct prof_tap_options *options, struct diag *diag)
+{
+    struct prof_tap *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return fail(diag, STATUS_NO_MEMORY, "out of memory");
+    made->options = *options;
+    made->named.row_bytes = sizeof(struct named);
+    made->common = (struct prof_tap_common){
+        .profile = profile,
+        .period_ns = prof_perf_clock_draw_ns(options->period_ns),
+        .rests = {.row_bytes = sizeof(struct prof_tap_rest)},
+        .is_by_thread = options->whom == PROF_TAP_THREADS,
+        .value_cpu = prof_profile_add_value_type(profile, "cpu", "nanoseconds"),
+        .value_samples =
+            prof_profile_add_value_type(profile, "samples", "count")};
+    prof_build_ids_init(&made->common.build_ids);
+    prof_image_cache_init(&made->common.images);
+    const struct prof_tap_wanted wanted = {
+        .period_ns = made->common.period_ns,
+        .is_inherited = options->whom != PROF_TAP_THREADS,
+        .is_at_exec = options->whom == PROF_TAP_CHILD};
+    enum status status = prof_tap_events_open(&made->events, &wanted, diag);
+    if (status != STATUS_OK) {
+        prof_tap_destroy(made);
+        return status;
+    }
+    *tap = made;
+    return STATUS_OK;
+}
+
+static struct prof_tap_process **find_process(
+    struct prof_tap *tap, uint32_t pid)
+{
+    struct prof_tap_process **at = &tap->processes;
+    while (*at != NULL && (*at)->pid != pid)
+        at = &(*at)->next;
+    return at;
+}
+
+static void add_process(struct prof_tap *tap, struct prof_tap_process *added)
+{
+    if (added == NULL)
+        return;
+    added->next = tap->processes;
+    tap->processes = added;
+    tap->process_count++;
+}
+
+static void end_process(struct prof_tap_process **at, uint64_t time_ns)
+{
+    struct prof_tap_process *gone = *at;
+    *at = gone->next;
+    prof_tap_process_end(gone, time_ns);
+}
+
+void prof_tap_destroy(struct prof_tap *tap)
+{
+    if (tap == NULL)
+        return;
+    while (tap->processes != NULL)
+        end_process(&tap->processes, clock_now_ns(CLOCK_MONOTONIC));
+    prof_tap_events_close(&tap->events);
+    prof_image_cache_fini(&tap->common.images);
+    prof_build_ids_fini(&tap->common.build_ids);
+    for (uint32_t i = 0; i < tap->named.count; i++) {
+        const struct named *named = table_row(&tap->named, i);
+        if (named->pidfd >= 0)
+            (void)close(named->pidfd);
+    }
+    table_fini(&tap->named);
+    table_fini(&tap->common.rests);
+    free(tap);
+}
+
+int prof_tap_fd(const struct prof_tap *tap)
+{
+    return tap->events.epoll;
+}
+
+int prof_tap_wait_ms(const struct prof_tap *tap)
+{
+    (void)tap;
+    return WAIT_MS;
+}
+
+/* ---- records ---- */
+
+static void take_fork(
+    struct prof_tap *tap, const struct prof_tap_record *record)
+{
+    struct prof_tap_process *process = *find_process(tap, record->pid);
+    struct prof_tap_process *parent = *find_process(tap, record->parent_pid);
+    if (record->pid != record->parent_pid && process == NULL &&
+        parent != NULL) {
+        process = prof_tap_process_fork(parent, record->pid, record->time_ns);
+        add_process(tap, process);
+        if (process != NULL)
+            (void)prof_tap_process_read_clock(process);
+    }
+    if (process != NULL)
+        (void)prof_tap_process_thread(process, record->tid);
+}
+
+static void take_exec(
+    struct prof_tap *tap, const struct prof_tap_record *record)
+{
+    struct prof_tap_process **at = find_process(tap, record->pid);
+    if (*at == NULL) {
+        /* Our own child: it is watched from its exec on. */
+        struct prof_tap_process *made =
+            prof_tap_process_meet(&tap->common, record->pid);
+        if (made != NULL && tap->options.whom == PROF_TAP_CHILD)
+            made->begin_ns = 0;
+        add_process(tap, made);
+        return;
+    }
+    struct prof_tap_process *made = prof_tap_process_exec(*at, record);
+    if (made == NULL)
+        return;
+    end_process(at, record->time_ns);
+    add_process(tap, made);
+}
+
+static void take_name(
+    struct prof_tap *tap, const struct prof_tap_record *record)
+{
+    struct prof_profile *profile = tap->common.profile;
+    struct prof_tap_process *process = *find_process(tap, record->pid);
+    struct prof_tap_thread *thread =
+        process != NULL ? prof_tap_process_thread(process, record->tid) : NULL;
+    if (thread == NULL || thread->thread == PROF_NONE)
+        return;
+    uint32_t name = prof_profile_string(profile, record->name);
+    prof_profile_edit_thread(profile, thread->thread)->name = name;
+    if (record->tid == record->pid && process->process != PROF_NONE)
+        prof_profile_edit_process(profile, process->process)->name = name;
+}
+
+static void take_end(struct prof_tap *tap, const struct prof_tap_record *record)
+{
+    struct prof_tap_process *process = *find_process(tap, record->pid);
+    struct prof_tap_thread *thread =
+        process != NULL ? prof_tap_process_known_thread(process, record->tid)
+                        : NULL;
+    /* The first one's id stays in use until the process ends. */
+    if (thread != NULL && record->tid != record->pid)
+        prof_tap_thread_end(thread);
+}
+
+static void take_lost(
+    struct prof_tap *tap, const struct prof_tap_record *record)
+{
+    prof_profile_add_loss(
+        tap->common.profile, PROF_LOSS_RING_FULL, record->lost);
+    tap->has_lost = true;
+}
+
+static void take_record(struct prof_tap *tap, struct prof_tap_record *record)
+{
+    struct prof_tap_process *process = *find_process(tap, record->pid);
+    switch (record->type) {
+    case PERF_RECORD_SAMPLE:
+        record->origin = prof_tap_events_origin(&tap->events, record->event);
+        if (process != NULL)
+            prof_tap_process_sample(process, record);
+        break;
+    case PERF_RECORD_MMAP2:
+        if (process != NULL)
+            prof_tap_process_map(process, record);
+        break;
+    case PERF_RECORD_COMM:
+        if (record->is_exec)
+            take_exec(tap, record);
+        else
+            take_name(tap, record);
+        break;
+    case PERF_RECORD_FORK:
+        take_fork(tap, record);
+        break;
+    case PERF_RECORD_EXIT:
+        take_end(tap, record);
+        break;
+    default:
+        take_lost(tap, record);
+        break;
+    }
+}
+
+static void take_records(struct prof_tap *tap, uint64_t limit_ns)
+{
+    struct prof_tap_events *events = &tap->events;
+    struct prof_tap_ring *ring;
+    (void)prof_tap_events_refresh(events);
+    while ((ring = prof_tap_events_next(events, limit_ns)) != NULL) {
+        struct prof_tap_record record;
+        if (prof_tap_record_parse(
+                prof_tap_ring_peek(ring, events->copy), events->has_kernel,
+                &record))
+            take_record(tap, &record);
+        prof_tap_ring_pass(ring);
+    }
+}
+
+static bool has_ended(const struct named *named)
+{
+    struct pollfd ended = {.fd = named->pidfd, .events = POLLIN};
+    if (named->pidfd >= 0 && poll(&ended, 1, 0) > 0)
+        return true;
+    if (named->pidfd < 0 && kill((pid_t)named->pid, 0) != 0)
+        return errno == ESRCH;
+    return named->tid != 0 &&
+           !prof_process_files_has_thread(named->pid, named->tid);
+}
+
+/* The dead would have us called for ever. */
+static void forget_ended(struct prof_tap *tap)
+{
+    for (uint32_t i = 0; i < tap->named.count; i++) {
+        const struct named *named = table_row(&tap->named, i);
+        if (named->pidfd >= 0 && has_ended(named))
+            (void)epoll_ctl(
+                tap->events.epoll, EPOLL_CTL_DEL, named->pidfd, NULL);
+    }
+}
+
+static void read_clocks(struct prof_tap *tap, uint64_t now_ns)
+{
+    tap->clocks_ns = now_ns;
+    forget_ended(tap);
+    struct prof_tap_process **at = &tap->processes;
+    while (*at != NULL) {
+        bool was_gone = (*at)->is_gone;
+        (*at)->is_gone = !prof_tap_process_read_clock(*at);
+        /* Of one that was there the last time, records may still come. */
+        if (was_gone && (*at)->is_gone)
+            end_process(at, now_ns);
+        else
+            at = &(*at)->next;
+    }
+}
+
+void prof_tap_run(struct prof_tap *tap)
+{
+    uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
+    take_records(tap, now_ns - SETTLE_NS);
+    for (struct prof_tap_process *at = tap->processes; at && tap->has_lost;
+         at = at->next)
+        prof_tap_process_read_maps(at);
+    tap->has_lost = false;
+    if (now_ns - tap->clocks_ns >= CLOCKS_NS)
+        read_clocks(tap, now_ns);
+}
+
+/* ---- whom ---- */
+
+static enum status add_named(
+    struct prof_tap *tap, uint32_t pid, uint32_t tid, struct diag *diag)
+{
+    struct named named = {
+        .pid = pid, .tid = tid, .pidfd = (int)syscall(SYS_pidfd_open, pid, 0)};
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = named.pidfd};
+    if (table_add(&tap->named, &named) == TABLE_NONE) {
+        (void)close(named.pidfd);
+        return fail(diag, STATUS_NO_MEMORY, "out of memory");
+    }
+    if (named.pidfd >= 0)
+        (void)epoll_ctl(tap->events.epoll, EPOLL_CTL_ADD, named.pidfd, &event);
+    return STATUS_OK;
+}
+
+static bool is_known(struct prof_tap *tap, const struct prof_tap_listed *row)
+{
+    const struct prof_tap_process *process = *find_process(tap, row->pid);
+    return process != NULL &&
+           prof_tap_process_known_thread(process, row->tid) != NULL;
+}
+
+/* Give a thread its event, and its process a place. */
+static enum status watch_thread(
+    struct prof_tap *tap, const struct prof_tap_listed *row, struct diag *diag)
+{
+    enum status status = prof_tap_events_add(&tap->events, row->tid, diag);
+    if (status != STATUS_OK)
+        return status;
+    if (*find_process(tap, row->pid) == NULL)
+        add_process(tap, prof_tap_process_meet(&tap->common, row->pid));
+    struct prof_tap_process *process = *find_process(tap, row->pid);
+    if (process != NULL)
+        (void)prof_tap_process_thread(process, row->tid);
+    return STATUS_OK;
+}
+
+/* Watch who of the tree is not watched yet; `is_changed`: there was somebody.
+ */
+static enum status watch_new(
+    struct prof_tap *tap, uint32_t pid, bool *is_changed, struct diag *diag)
+{
+    struct table rows = {.row_bytes = sizeof(struct prof_tap_listed)};
+    enum status status = STATUS_OK;
+    *is_changed = false;
+    (void)prof_tap_list_tree(pid, &rows);
+    /* Who was made by a thread with an event has one: the kernel tells, soon.
+     */
+    (void)nanosleep(&(struct timespec){.tv_nsec = 2 * SETTLE_NS}, NULL);
+    prof_tap_run(tap);
+    for (uint32_t i = 0; i < rows.count && status == STATUS_OK; i++) {
+        const struct prof_tap_listed *row = table_row(&rows, i);
+        if (is_known(tap, row))
+            continue;
+        *is_changed = true;
+        status = watch_thread(tap, row, diag);
+    }
+    table_fini(&rows);
+    return status;
+}
+
+enum status prof_tap_watch(
+    struct prof_tap *tap, uint32_t pid, struct diag *diag)
+{
+    enum status status = add_named(tap, pid, 0, diag);
+    if (status != STATUS_OK)
+        return status;
+    if (tap->options.whom == PROF_TAP_CHILD)
+        return prof_tap_events_add(&tap->events, pid, diag);
+    bool is_changed = true;
+    for (int i = 0; i < LISTINGS_MAX && is_changed && status == STATUS_OK; i++)
+        status = watch_new(tap, pid, &is_changed, diag);
+    return status;
+}
+
+enum status prof_tap_watch_thread(
+    struct prof_tap *tap, uint32_t pid, uint32_t tid, struct diag *diag)
+{
+    const struct prof_tap_listed row = {.pid = pid, .tid = tid};
+    enum status status = add_named(tap, pid, tid, diag);
+    return status == STATUS_OK ? watch_thread(tap, &row, diag) : status;
+}
+
+bool prof_tap_is_over(const struct prof_tap *tap)
+{
+    for (uint32_t i = 0; i < tap->named.count; i++) {
+        if (!has_ended(table_row(&tap->named, i)))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the end ---- */
+
+void prof_tap_close_tree(struct prof_tap *tap, uint64_t kernel_ns)
+{
+    prof_tap_rests_close(
+        &tap->common, kernel_ns, prof_tap_events_count_ns(&tap->events));
+}
+
+void prof_tap_finish(struct prof_tap *tap)
+{
+    prof_tap_run(tap);
+    prof_tap_events_stop(&tap->events);
+    take_records(tap, UINT64_MAX);
+    while (tap->processes != NULL)
+        end_process(&tap->processes, clock_now_ns(CLOCK_MONOTONIC));
+}
+
+struct prof_tap_stats prof_tap_stats(const struct prof_tap *tap)
+{
+    return (struct prof_tap_stats){
+        .samples = tap->common.sample_count,
+        .processes = tap->process_count,
+        .has_kernel = tap->events.has_kernel,
+        .refusal = tap->events.refusal};
+}
