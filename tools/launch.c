@@ -103,10 +103,11 @@ static char *script_interpreter(char *head, ssize_t bytes)
 }
 
 /*
- * Why the agent cannot be preloaded into `path`; NULL: it can. A script leaves
- * its interpreter in `next`.
+ * Why `path` cannot be sampled; NULL: it can. A script leaves its interpreter
+ * in `next`.
  */
-static const char *find_obstacle(const char *path, char *next, size_t bytes)
+static const char *find_obstacle(
+    const char *path, bool is_outside, char *next, size_t bytes)
 {
     char head[HEAD_BYTES + 1];
     const char *reason = NULL;
@@ -126,8 +127,9 @@ static const char *find_obstacle(const char *path, char *next, size_t bytes)
         memcpy(&header, head, sizeof header);
         if (header.e_ident[EI_CLASS] != ELFCLASS64)
             reason = "it is a 32-bit program and the agent is 64-bit";
-        else if (!has_interpreter(fd, &header))
-            reason = "it is statically linked, so no loader reads LD_PRELOAD";
+        else if (!is_outside && !has_interpreter(fd, &header))
+            reason = "it is statically linked, so no loader reads LD_PRELOAD "
+                     "(--via perf does without)";
         else
             reason = find_privilege(path);
     }
@@ -136,7 +138,7 @@ static const char *find_obstacle(const char *path, char *next, size_t bytes)
 }
 
 enum status launch_check(
-    const char *command, int *exit_status, struct diag *diag)
+    const char *command, bool is_outside, int *exit_status, struct diag *diag)
 {
     char path[PATH_MAX], next[PATH_MAX];
     int error = find_command(command, path, sizeof path);
@@ -148,7 +150,7 @@ enum status launch_check(
     }
     *exit_status = EXIT_FAILED;
     for (int i = 0; i < INTERPRETERS_MAX; i++) {
-        const char *reason = find_obstacle(path, next, sizeof next);
+        const char *reason = find_obstacle(path, is_outside, next, sizeof next);
         if (reason != NULL)
             return fail(
                 diag, STATUS_UNSUPPORTED,
@@ -219,10 +221,18 @@ static bool become_calling_user(void)
     return setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0;
 }
 
-/* In the child; an errno goes through the pipe when the program cannot run. */
+/*
+ * In the child: wait until the parent has written to the gate, and become the
+ * program. An errno goes through the pipe when it cannot run.
+ */
 static _Noreturn void become_program(
-    char *const argv[], const struct launch_inherited *inherited, int pipe_fd)
+    char *const argv[], const struct launch_inherited *inherited,
+    const int gate_fds[2], int pipe_fd)
 {
+    char may_pass;
+    (void)close(gate_fds[1]);
+    if (read(gate_fds[0], &may_pass, 1) != 1)
+        _exit(EXIT_NOT_FOUND);
     (void)setrlimit(RLIMIT_NOFILE, &inherited->files);
     (void)sigaction(SIGCHLD, &inherited->child, NULL);
     (void)sigaction(SIGPIPE, &inherited->pipe, NULL);
@@ -234,27 +244,53 @@ static _Noreturn void become_program(
     _exit(EXIT_NOT_FOUND);
 }
 
+/* Let the child go on, or not; then see whether it runs. */
+static enum status pass_gate(
+    const struct launch_gate *gate, pid_t pid, int gate_fd, int pipe_fd,
+    int *error, struct diag *diag)
+{
+    enum status status =
+        gate != NULL ? gate->pass(gate->owner, pid, diag) : STATUS_OK;
+    if (status == STATUS_OK && write(gate_fd, "", 1) != 1)
+        status = fail(diag, STATUS_SYSTEM, "write to a child");
+    (void)close(gate_fd);
+    if (status == STATUS_OK &&
+        read(pipe_fd, error, sizeof *error) != sizeof *error)
+        return STATUS_OK;
+    (void)waitpid(pid, NULL, 0);
+    return status == STATUS_OK ? STATUS_NOT_PERMITTED : status;
+}
+
 enum status launch_start(
-    char *const argv[], const char *session,
+    char *const argv[], const char *session, const struct launch_gate *gate,
     const struct launch_inherited *inherited, pid_t *pid, int *exit_status,
     struct diag *diag)
 {
-    int pipe_fds[2], error = 0;
+    int pipe_fds[2], gate_fds[2], error = 0;
     *exit_status = EXIT_FAILED;
-    enum status status = set_environment(session, diag);
+    enum status status =
+        session != NULL ? set_environment(session, diag) : STATUS_OK;
     if (status != STATUS_OK)
         return status;
     if (pipe2(pipe_fds, O_CLOEXEC) != 0)
         return fail(diag, STATUS_SYSTEM, "pipe2");
-
+    if (pipe2(gate_fds, O_CLOEXEC) != 0) {
+        (void)close(pipe_fds[0]);
+        (void)close(pipe_fds[1]);
+        return fail(diag, STATUS_SYSTEM, "pipe2");
+    }
     *pid = fork();
     if (*pid == 0)
-        become_program(argv, inherited, pipe_fds[1]);
+        become_program(argv, inherited, gate_fds, pipe_fds[1]);
     (void)close(pipe_fds[1]);
-    if (*pid < 0)
+    (void)close(gate_fds[0]);
+    if (*pid < 0) {
+        (void)close(gate_fds[1]);
         status = fail(diag, STATUS_SYSTEM, "fork");
-    else if (read(pipe_fds[0], &error, sizeof error) == sizeof error) {
-        (void)waitpid(*pid, NULL, 0);
+    } else {
+        status = pass_gate(gate, *pid, gate_fds[1], pipe_fds[0], &error, diag);
+    }
+    if (error != 0) {
         *exit_status = error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
         status = fail(
             diag, STATUS_NOT_PERMITTED, "cannot run '%s': %s", argv[0],

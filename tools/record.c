@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "tools/attach.h"
 #include "tools/launch.h"
 #include "tools/record_options.h"
 #include "tools/session.h"
@@ -38,20 +39,6 @@ struct run {
     uint64_t interrupted_ns; /* the latest Ctrl-C */
     bool is_abandoned;       /* a second one: the program is left to itself */
 };
-
-static enum status prepare_outputs(struct run *run, struct diag *diag)
-{
-    if (run->options.path_count == 0)
-        run->options.paths[run->options.path_count++] = "watchfire.data";
-    for (size_t i = 0; i < run->options.path_count; i++) {
-        enum status status = outputs_add(
-            &run->session.outputs, run->options.paths[i],
-            run->options.format_name, diag);
-        if (status != STATUS_OK)
-            return status;
-    }
-    return outputs_begin(&run->session.outputs, diag);
-}
 
 static void describe_command(struct run *run)
 {
@@ -88,16 +75,6 @@ static void take_signals(struct run *run, int fd)
     }
 }
 
-static int next_wait_ms(const struct run *run, uint64_t end_ns)
-{
-    int wait_ms = prof_collector_wait_ms(run->session.collector);
-    if (end_ns == 0)
-        return wait_ms;
-    uint64_t now = clock_now_ns(CLOCK_MONOTONIC);
-    uint64_t left_ms = end_ns > now ? (end_ns - now) / 1000000 + 1 : 0;
-    return wait_ms < 0 || (uint64_t)wait_ms > left_ms ? (int)left_ms : wait_ms;
-}
-
 /* For systems without pidfd_open(2). */
 static bool has_ended(const struct run *run)
 {
@@ -107,20 +84,20 @@ static bool has_ended(const struct run *run)
            info.si_pid == run->pid;
 }
 
-/* Serve the agents until the program ends, or the duration does. */
+/* Take samples until the program ends, or the duration does. */
 static void wait_for_end(struct run *run, int signals, int pidfd)
 {
     uint64_t end_ns = run->options.duration_ns ? clock_now_ns(CLOCK_MONOTONIC) +
                                                      run->options.duration_ns
                                                : 0;
     struct pollfd waits[] = {
-        {.fd = prof_collector_fd(run->session.collector), .events = POLLIN},
+        {.fd = session_fd(&run->session), .events = POLLIN},
         {.fd = signals, .events = POLLIN},
         {.fd = pidfd, .events = POLLIN}};
 
     while (!run->is_abandoned &&
            (end_ns == 0 || clock_now_ns(CLOCK_MONOTONIC) < end_ns)) {
-        int wait_ms = next_wait_ms(run, end_ns);
+        int wait_ms = session_wait_until_ms(&run->session, end_ns);
         if (pidfd < 0 && (wait_ms < 0 || wait_ms > WAIT_WITHOUT_PIDFD_MS))
             wait_ms = WAIT_WITHOUT_PIDFD_MS;
         int ready = poll(waits, 3, wait_ms);
@@ -128,8 +105,7 @@ static void wait_for_end(struct run *run, int signals, int pidfd)
             break;
         if (ready > 0 && waits[1].revents != 0)
             take_signals(run, signals);
-        prof_collector_run(run->session.collector);
-        session_sync(&run->session);
+        session_run(&run->session);
         if (pidfd < 0 ? has_ended(run) : ready > 0 && waits[2].revents != 0)
             break;
     }
@@ -162,17 +138,10 @@ static uint64_t usage_ns(const struct rusage *usage)
 
 /* ---- the end ---- */
 
-static void say_diag(void *context, const struct diag *diag)
-{
-    (void)context;
-    say("%s", diag->text);
-}
-
-static void say_summary(const struct run *run)
+static void say_remarks(const struct run *run)
 {
     struct prof_collector_stats stats =
         prof_collector_stats(run->session.collector);
-    char line[3000];
     if (stats.refusal.status != STATUS_OK)
         say("%s", stats.refusal.text);
     if (stats.traced.status != STATUS_OK)
@@ -189,8 +158,24 @@ static void say_summary(const struct run *run)
     else if (stats.samples == 0)
         say("no sample was taken: no thread used a whole period of %.3f ms",
             (double)run->session.period_ns / 1e6);
+}
+
+static void say_summary(const struct run *run)
+{
+    char line[3000];
+    if (run->session.collector != NULL)
+        say_remarks(run);
+    else
+        say_tap_remarks(&run->session);
     session_summarize(&run->session, line, sizeof line);
     say("%s", line);
+}
+
+static bool is_empty(const struct session *session)
+{
+    return session->collector != NULL
+               ? prof_collector_stats(session->collector).processes == 0
+               : prof_tap_stats(session->tap).processes == 0;
 }
 
 /* Our exit status, or the program's fatal signal once more. */
@@ -234,11 +219,14 @@ static void take_over_signals(struct run *run, sigset_t *taken)
 /* Every process of the tree costs a few descriptors, every thread one. */
 static void raise_limits(struct run *run)
 {
-    struct rlimit all;
     (void)getrlimit(RLIMIT_NOFILE, &run->inherited.files);
-    all = run->inherited.files;
-    all.rlim_cur = all.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &all);
+    attach_raise_limits();
+}
+
+static enum status watch_child(void *owner, pid_t pid, struct diag *diag)
+{
+    const struct session *session = owner;
+    return prof_tap_watch(session->tap, (uint32_t)pid, diag);
 }
 
 static int run_program(struct run *run)
@@ -250,16 +238,20 @@ static int run_program(struct run *run)
     raise_limits(run);
     int signals = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
 
-    const char *session = prof_collector_session(run->session.collector);
+    const char *session = NULL; /* agents only know one */
+    const struct launch_gate gate = {watch_child, &run->session};
+    if (run->session.collector != NULL)
+        session = prof_collector_session(run->session.collector);
     if (launch_start(
-            run->options.command, session, &run->inherited, &run->pid,
+            run->options.command, session,
+            run->session.tap != NULL ? &gate : NULL, &run->inherited, &run->pid,
             &exit_status, &diag) != STATUS_OK) {
         say("%s", diag.text);
         return exit_status;
     }
     int pidfd = (int)syscall(SYS_pidfd_open, run->pid, 0);
     wait_for_end(run, signals, pidfd);
-    prof_collector_finish(run->session.collector);
+    session_stop(&run->session);
     if (pidfd >= 0)
         (void)close(pidfd);
 
@@ -268,34 +260,41 @@ static int run_program(struct run *run)
     if (!is_early)
         wait_for_exit(run, signals);
     size_t failed = session_finish(
-        &run->session, is_early ? 0 : usage_ns(&run->usage), say_diag, NULL);
+        &run->session, is_early ? 0 : usage_ns(&run->usage), session_say, NULL);
     say_summary(run);
-    bool is_empty = prof_collector_stats(run->session.collector).processes == 0;
+    bool is_failed = failed > 0 || is_empty(&run->session);
     if (is_early)
         wait_for_exit(run, signals);
     (void)close(signals);
     session_settle(&run->session); /* which a fatal signal would cut short */
-    return pass_on_status(run->wait_status, failed > 0 || is_empty);
+    return pass_on_status(run->wait_status, is_failed);
 }
 
-int record_main(int argc, char **argv)
+static enum status begin(struct run *run, struct diag *diag)
 {
-    struct run run = {.options = record_options_default()};
+    const struct prof_tap_options outside = {
+        .period_ns = run->options.collector.period_ns, .whom = PROF_TAP_CHILD};
+    return run->options.is_outside
+               ? session_begin_tap(&run->session, &outside, diag)
+               : session_begin(&run->session, &run->options.collector, diag);
+}
+
+static int record_command(struct record_options *options)
+{
+    struct run run = {.options = *options};
     struct diag diag = {.status = STATUS_OK};
-    int exit_status = record_options_parse(&run.options, argc, argv);
-    if (exit_status != EXIT_DONE || run.options.command == NULL)
-        return exit_status;
+    int exit_status;
     run.session.outputs.options = run.options.output;
     run.session.remark = say_text;
-    if (launch_check(run.options.command[0], &exit_status, &diag) !=
-        STATUS_OK) {
+    if (launch_check(
+            run.options.command[0], run.options.is_outside, &exit_status,
+            &diag) != STATUS_OK) {
         say("%s", diag.text);
         return exit_status;
     }
-    if (prepare_outputs(&run, &diag) != STATUS_OK)
+    if (record_prepare_outputs(&run.options, &run.session, &diag) != STATUS_OK)
         return say_failure(&diag);
-    if (session_begin(&run.session, &run.options.collector, &diag) ==
-        STATUS_OK) {
+    if (begin(&run, &diag) == STATUS_OK) {
         describe_command(&run);
         exit_status = run_program(&run);
     } else {
@@ -303,4 +302,15 @@ int record_main(int argc, char **argv)
     }
     session_end(&run.session);
     return exit_status;
+}
+
+int record_main(int argc, char **argv)
+{
+    struct record_options options = record_options_default();
+    int exit_status = record_options_parse(&options, argc, argv);
+    if (exit_status != EXIT_DONE)
+        return exit_status;
+    if (options.processes.count + options.threads.count > 0)
+        return attach_record(&options);
+    return options.command != NULL ? record_command(&options) : EXIT_DONE;
 }

@@ -21,8 +21,13 @@ struct record_options record_options_default(void)
 
 static const char help[] =
     "Usage: watchfire record [OPTION]... -- COMMAND [ARGUMENT]...\n"
+    "       watchfire record [OPTION]... -p PROCESS\n"
     "Run COMMAND and sample where it, and every program it starts, spends its\n"
-    "CPU time.\n"
+    "CPU time; or sample PROCESS, which runs already, with what it has "
+    "started\n"
+    "and starts, until it ends, TIME is over, or Ctrl-C. Nothing enters such "
+    "a\n"
+    "process, and it is not stopped.\n"
     "\n"
     "  -F HZ          samples a second and thread; 997 unless given\n"
     "  -o FILE        write FILE, in the format of its extension: .svg,\n"
@@ -30,6 +35,14 @@ static const char help[] =
     "                 unless given; - is standard output\n"
     "  -f FORMAT      the format of every -o instead: svg, folded, data\n"
     "  -d TIME        sample for TIME only (10, 10s, 5m)\n"
+    "  -p, --pid PROCESS\n"
+    "                 a pid, or the name of a program that runs once; several\n"
+    "                 are separated by commas\n"
+    "  -t, --tid TID,...\n"
+    "                 these threads only, and none they make\n"
+    "  --via perf     sample COMMAND as -p does, from outside: for programs "
+    "that\n"
+    "                 are static or made by Go\n"
     "  -e EVENT       what to sample: cpu, or wall: time asleep as well\n"
     "  --threads      show threads apart\n"
     "  --unit UNIT    what folded counts are: ns or samples\n"
@@ -45,7 +58,8 @@ enum {
     OPTION_UNIT,
     OPTION_CLOCK,
     OPTION_UNWINDER,
-    OPTION_MAX_OVERHEAD
+    OPTION_MAX_OVERHEAD,
+    OPTION_VIA
 };
 
 static const struct option long_options[] = {
@@ -60,6 +74,9 @@ static const struct option long_options[] = {
     {"clock", required_argument, NULL, OPTION_CLOCK},
     {"unwinder", required_argument, NULL, OPTION_UNWINDER},
     {"max-overhead", required_argument, NULL, OPTION_MAX_OVERHEAD},
+    {"pid", required_argument, NULL, 'p'},
+    {"tid", required_argument, NULL, 't'},
+    {"via", required_argument, NULL, OPTION_VIA},
     {NULL, 0, NULL, 0}};
 
 static bool parse_clock(const char *text, enum prof_clock_mode *mode)
@@ -80,6 +97,54 @@ static bool parse_clock(const char *text, enum prof_clock_mode *mode)
     return false;
 }
 
+/* Who is sampled, and how. */
+static int take_whom(struct record_options *options, int option)
+{
+    struct diag diag = {.status = STATUS_OK};
+    if (option == 'p') {
+        if (process_list_add(&options->processes, optarg, &diag) == STATUS_OK)
+            return EXIT_DONE;
+        return say_failure(&diag);
+    }
+    if (option == 't') {
+        if (process_list_add_threads(&options->threads, optarg))
+            return EXIT_DONE;
+        return say_usage("record", "-t %s is not a list of threads", optarg);
+    }
+    options->is_outside = strcmp(optarg, "perf") == 0;
+    if (options->is_outside)
+        return EXIT_DONE;
+    return say_usage("record", "--via %s is not a way: perf", optarg);
+}
+
+/* How the agent works. */
+static int take_agent_option(struct record_options *options, int option)
+{
+    switch (option) {
+    case OPTION_CLOCK:
+        options->agents_only = "--clock";
+        if (!parse_clock(optarg, &options->collector.best_mode))
+            return say_usage(
+                "record", "--clock %s is none of perf, user, timer", optarg);
+        return EXIT_DONE;
+    case OPTION_MAX_OVERHEAD:
+        options->agents_only = "--max-overhead";
+        if (!parse_overhead(optarg, &options->collector.max_overhead))
+            return say_usage(
+                "record", "--max-overhead %s is not a share from 0.1 to 100 %%",
+                optarg);
+        return EXIT_DONE;
+    case OPTION_UNWINDER:
+        options->agents_only = "--unwinder";
+        if (!parse_unwinder(optarg, &options->collector.is_reference_wanted))
+            return say_usage(
+                "record", "--unwinder %s is neither cfi nor libunwind", optarg);
+        return EXIT_DONE;
+    default:
+        return say_usage("record", "the command line is wrong");
+    }
+}
+
 /* One option; EXIT_DONE or the status of a wrong one. */
 static int take_option(struct record_options *options, int option)
 {
@@ -89,6 +154,10 @@ static int take_option(struct record_options *options, int option)
             return say_usage("record", "more than %d outputs", OUTPUTS_MAX);
         options->paths[options->path_count++] = optarg;
         return EXIT_DONE;
+    case 'p':
+    case 't':
+    case OPTION_VIA:
+        return take_whom(options, option);
     case 'f':
         options->format_name = optarg;
         return EXIT_DONE;
@@ -106,6 +175,8 @@ static int take_option(struct record_options *options, int option)
         if (!session_parse_event(optarg, &options->collector.is_wall))
             return say_usage(
                 "record", "-e %s is not an event: cpu or wall", optarg);
+        if (options->collector.is_wall)
+            options->agents_only = "-e wall";
         return EXIT_DONE;
     case OPTION_THREADS:
         options->output.with_threads = true;
@@ -115,25 +186,28 @@ static int take_option(struct record_options *options, int option)
             return say_usage(
                 "record", "--unit %s is neither ns nor samples", optarg);
         return EXIT_DONE;
-    case OPTION_CLOCK:
-        if (!parse_clock(optarg, &options->collector.best_mode))
-            return say_usage(
-                "record", "--clock %s is none of perf, user, timer", optarg);
-        return EXIT_DONE;
-    case OPTION_MAX_OVERHEAD:
-        if (!parse_overhead(optarg, &options->collector.max_overhead))
-            return say_usage(
-                "record", "--max-overhead %s is not a share from 0.1 to 100 %%",
-                optarg);
-        return EXIT_DONE;
-    case OPTION_UNWINDER:
-        if (!parse_unwinder(optarg, &options->collector.is_reference_wanted))
-            return say_usage(
-                "record", "--unwinder %s is neither cfi nor libunwind", optarg);
-        return EXIT_DONE;
     default:
-        return say_usage("record", "the command line is wrong");
+        return take_agent_option(options, option);
     }
+}
+
+/* Whether the options go together. */
+static int check_whom(struct record_options *options, int left, char **command)
+{
+    bool is_attached = options->processes.count + options->threads.count > 0;
+    options->is_outside |= is_attached;
+    if (is_attached && left > 0)
+        return say_usage("record", "there is -p or -t, and a command as well");
+    if (!is_attached && left == 0)
+        return say_usage("record", "there is no command to run, and no -p");
+    if (options->threads.count > 0 && options->processes.count > 1)
+        return say_usage("record", "-t goes with one process only");
+    if (options->is_outside && options->agents_only != NULL)
+        return say_usage(
+            "record", "%s needs the agent, and with %s there is none",
+            options->agents_only, is_attached ? "-p" : "--via perf");
+    options->command = is_attached ? NULL : command;
+    return EXIT_DONE;
 }
 
 int record_options_parse(struct record_options *options, int argc, char **argv)
@@ -141,7 +215,7 @@ int record_options_parse(struct record_options *options, int argc, char **argv)
     int option;
     opterr = 0;
     while ((option = getopt_long(
-                argc, argv, "+:F:o:f:d:e:p:h", long_options, NULL)) != -1) {
+                argc, argv, "+:F:o:f:d:e:p:t:h", long_options, NULL)) != -1) {
         if (option == 'h') {
             (void)fputs(help, stdout);
             return EXIT_DONE;
@@ -151,15 +225,9 @@ int record_options_parse(struct record_options *options, int argc, char **argv)
                 "record", "%s wants an argument", argv[optind - 1]);
         if (option == '?')
             return say_usage("record", "%s is not an option", argv[optind - 1]);
-        if (option == 'p')
-            return say_usage(
-                "record", "-p: this version cannot attach; it runs a command");
         int status = take_option(options, option);
         if (status != EXIT_DONE)
             return status;
     }
-    if (optind == argc)
-        return say_usage("record", "there is no command to run");
-    options->command = argv + optind;
-    return EXIT_DONE;
+    return check_whom(options, argc - optind, argv + optind);
 }

@@ -2,12 +2,14 @@
 #ifndef TOOLS_RECORD_OPTIONS_H
 #define TOOLS_RECORD_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "exporters/options.h"
 #include "profiler/collector/collector.h"
 #include "tools/outputs.h"
+#include "tools/process_list.h"
 
 /* Texts are borrowed from argv. */
 struct record_options {
@@ -16,15 +18,20 @@ struct record_options {
     const char *format_name; /* -f, or NULL */
     const char *paths[OUTPUTS_MAX];
     size_t path_count;
-    uint64_t duration_ns; /* 0: until the program ends */
-    char **command;       /* NULL after --help */
+    uint64_t duration_ns;          /* 0: until the program ends */
+    char **command;                /* NULL after --help, and with processes */
+    struct process_list processes; /* -p: that run already */
+    struct process_list threads;   /* -t: of them, these only; empty: all */
+    bool is_outside;               /* --via perf: sampled from outside */
+    const char *agents_only;       /* an option that needs an agent, or NULL */
 };
 
 struct record_options record_options_default(void);
 
 /*
- * EXIT_DONE, with a command to run or without one after --help; or the exit
- * status of a command line that is wrong, which was said.
+ * EXIT_DONE, with a command to run, with processes or threads, or with neither
+ * after --help; or the exit status of a command line that is wrong, or names
+ * nobody, which was said.
  */
 int record_options_parse(struct record_options *options, int argc, char **argv);
 

@@ -11,6 +11,7 @@
 #include "profiler/base/clock.h"
 #include "tools/open_symbolizer.h"
 #include "tools/symbolize_profile.h"
+#include "tools/tool.h"
 
 bool session_parse_event(const char *text, bool *is_wall)
 {
@@ -34,30 +35,106 @@ void session_describe(struct session *session, const char *command_line)
     *prof_profile_origin(profile) = origin;
 }
 
-enum status session_begin(
-    struct session *session, const struct prof_collector_options *options,
-    struct diag *diag)
+static enum status begin(
+    struct session *session, uint64_t period_ns, struct diag *diag)
 {
     session->profile = prof_profile_create();
     session->symbolizer = open_symbolizer(NULL);
     if (session->profile == NULL || session->symbolizer == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
-    session->period_ns = options->period_ns;
+    session->period_ns = period_ns;
     prof_profile_origin(session->profile)->start_unix_ns =
         clock_now_ns(CLOCK_REALTIME);
     prof_profile_origin(session->profile)->start_ns =
         clock_now_ns(CLOCK_MONOTONIC);
+    return STATUS_OK;
+}
+
+enum status session_begin(
+    struct session *session, const struct prof_collector_options *options,
+    struct diag *diag)
+{
+    enum status status = begin(session, options->period_ns, diag);
+    if (status != STATUS_OK)
+        return status;
     return prof_collector_create(
         &session->collector, session->profile, options, diag);
 }
 
+enum status session_begin_tap(
+    struct session *session, const struct prof_tap_options *options,
+    struct diag *diag)
+{
+    enum status status = begin(session, options->period_ns, diag);
+    if (status != STATUS_OK)
+        return status;
+    return prof_tap_create(&session->tap, session->profile, options, diag);
+}
+
+int session_fd(const struct session *session)
+{
+    return session->tap != NULL ? prof_tap_fd(session->tap)
+                                : prof_collector_fd(session->collector);
+}
+
+int session_wait_ms(const struct session *session)
+{
+    return session->tap != NULL ? prof_tap_wait_ms(session->tap)
+                                : prof_collector_wait_ms(session->collector);
+}
+
+int session_wait_until_ms(const struct session *session, uint64_t end_ns)
+{
+    int wait_ms = session_wait_ms(session);
+    if (end_ns == 0)
+        return wait_ms;
+    uint64_t now = clock_now_ns(CLOCK_MONOTONIC);
+    uint64_t left_ms = end_ns > now ? (end_ns - now) / 1000000 + 1 : 0;
+    return wait_ms < 0 || (uint64_t)wait_ms > left_ms ? (int)left_ms : wait_ms;
+}
+
+void session_run(struct session *session)
+{
+    if (session->tap != NULL)
+        prof_tap_run(session->tap);
+    else
+        prof_collector_run(session->collector);
+    session_sync(session);
+}
+
+void session_stop(struct session *session)
+{
+    if (session->tap != NULL)
+        prof_tap_finish(session->tap);
+    else
+        prof_collector_finish(session->collector);
+}
+
+/* What drives the sampling, for a person; and how many it was driven in. */
+static const char *clock_text(
+    const struct session *session, uint32_t *processes)
+{
+    if (session->tap == NULL) {
+        struct prof_collector_stats stats =
+            prof_collector_stats(session->collector);
+        *processes = stats.processes;
+        return prof_clock_mode_text(stats.mode);
+    }
+    struct prof_tap_stats stats = prof_tap_stats(session->tap);
+    *processes = stats.processes;
+    return stats.has_kernel ? "perf events from outside"
+                            : "perf events from outside in user mode";
+}
+
 static void name_clock(struct session *session)
 {
-    struct prof_collector_stats stats =
-        prof_collector_stats(session->collector);
+    struct prof_collector_stats stats = {.samples = 0};
+    uint32_t processes;
     char text[512];
+    if (session->collector != NULL)
+        stats = prof_collector_stats(session->collector);
     (void)snprintf(
-        text, sizeof text, "%s%s%s", prof_clock_mode_text(stats.mode),
+        text, sizeof text, "%s%s%s", clock_text(session, &processes),
         stats.governed[0] ? "; " : "", stats.governed);
     prof_profile_origin(session->profile)->clock =
         prof_profile_string(session->profile, text);
@@ -84,14 +161,18 @@ size_t session_finish(
     void (*report)(void *context, const struct diag *diag), void *context)
 {
     struct diag diag = {.status = STATUS_OK};
-    if (kernel_ns > 0)
+    if (session->tap != NULL)
+        prof_tap_close_tree(session->tap, kernel_ns);
+    else if (kernel_ns > 0)
         prof_collector_close_tree(session->collector, kernel_ns);
     prof_profile_origin(session->profile)->end_ns =
         clock_now_ns(CLOCK_MONOTONIC);
     name_clock(session);
 
     const struct symbolize_help help = {
-        .kept = prof_collector_kept_files(session->collector),
+        .kept = session->tap != NULL
+                    ? prof_tap_kept_files(session->tap)
+                    : prof_collector_kept_files(session->collector),
         .remark = session->remark};
     /* Without symbols the addresses still stand for themselves. */
     if (symbolize_profile(
@@ -102,6 +183,12 @@ size_t session_finish(
         report(context, &diag);
     }
     return outputs_finish(&session->outputs, session->profile, report, context);
+}
+
+void session_say(void *context, const struct diag *diag)
+{
+    (void)context;
+    say("%s", diag->text);
 }
 
 static size_t list_outputs(
@@ -123,8 +210,8 @@ static size_t list_outputs(
 
 void session_summarize(const struct session *session, char *text, size_t bytes)
 {
-    struct prof_collector_stats stats =
-        prof_collector_stats(session->collector);
+    uint32_t processes;
+    const char *clock = clock_text(session, &processes);
     struct exp_quality quality = exp_quality_of(session->profile);
     double all_s = (double)quality.sampled_ns / 1e9;
     double covered =
@@ -138,9 +225,8 @@ void session_summarize(const struct session *session, char *text, size_t bytes)
         text, bytes,
         "%" PRIu64 " samples of %" PRIu32 " process%s, %.3f s of CPU time, "
         "%.1f %% of it sampled, %" PRIu64 " samples lost, by %s at %.0f Hz%s",
-        quality.samples, stats.processes, stats.processes == 1 ? "" : "es",
-        all_s, covered, quality.lost_samples, prof_clock_mode_text(stats.mode),
-        1e9 / (double)session->period_ns, outputs);
+        quality.samples, processes, processes == 1 ? "" : "es", all_s, covered,
+        quality.lost_samples, clock, 1e9 / (double)session->period_ns, outputs);
 }
 
 void session_end(struct session *session)
@@ -148,7 +234,9 @@ void session_end(struct session *session)
     session_settle(session);
     outputs_abandon(&session->outputs);
     prof_collector_destroy(session->collector);
+    prof_tap_destroy(session->tap);
     prof_profile_destroy(session->profile);
     session->collector = NULL;
+    session->tap = NULL;
     session->profile = NULL;
 }

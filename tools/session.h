@@ -1,18 +1,21 @@
 /*
  * A profile in the making, as `record` and the collector of a preloaded
  * program share it: from the empty profile with its origin to the outputs and
- * the summary.
+ * the summary. Samples come from agents, by way of the collector, or from
+ * outside, by way of a tap.
  */
 #ifndef TOOLS_SESSION_H
 #define TOOLS_SESSION_H
 
 #include "profiler/collector/collector.h"
+#include "profiler/tap/tap.h"
 #include "symbolizer/symbolizer.h"
 #include "tools/outputs.h"
 
 struct session {
     struct prof_profile *profile;
-    struct prof_collector *collector;
+    struct prof_collector *collector; /* or NULL */
+    struct prof_tap *tap;             /* or NULL */
     struct outputs outputs;
     uint64_t period_ns;
     struct sym_symbolizer *symbolizer;
@@ -24,6 +27,24 @@ struct session {
 MUST_CHECK enum status session_begin(
     struct session *session, const struct prof_collector_options *options,
     struct diag *diag);
+
+/* The same, with a tap. */
+MUST_CHECK enum status session_begin_tap(
+    struct session *session, const struct prof_tap_options *options,
+    struct diag *diag);
+
+/* What samples come from: its descriptor, and how long to wait for it. */
+int session_fd(const struct session *session);
+int session_wait_ms(const struct session *session);
+
+/* The same, but not beyond `end_ns` of CLOCK_MONOTONIC; 0: no end. */
+int session_wait_until_ms(const struct session *session, uint64_t end_ns);
+
+/* Take what is there, and keep up with it as session_sync() does. */
+void session_run(struct session *session);
+
+/* End sampling. */
+void session_stop(struct session *session);
 
 /* "cpu" or "wall", which counts time asleep as well. */
 bool session_parse_event(const char *text, bool *is_wall);
@@ -47,6 +68,9 @@ void session_sync(struct session *session);
 size_t session_finish(
     struct session *session, uint64_t kernel_ns,
     void (*report)(void *context, const struct diag *diag), void *context);
+
+/* Such a report: it is said. */
+void session_say(void *context, const struct diag *diag);
 
 /* One line about what was recorded; never more than the buffer. */
 void session_summarize(const struct session *session, char *text, size_t bytes);

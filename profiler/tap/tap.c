@@ -418,3 +418,8 @@ struct prof_tap_stats prof_tap_stats(const struct prof_tap *tap)
         .has_kernel = tap->events.has_kernel,
         .refusal = tap->events.refusal};
 }
+
+const struct prof_kept_files *prof_tap_kept_files(const struct prof_tap *tap)
+{
+    return &tap->common.build_ids.kept;
+}

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
+#include "profiler/collector/kept_files.h"
 #include "profiler/profile.h"
 
 struct prof_tap;
@@ -90,5 +91,8 @@ void prof_tap_finish(struct prof_tap *tap);
 void prof_tap_close_tree(struct prof_tap *tap, uint64_t kernel_ns);
 
 struct prof_tap_stats prof_tap_stats(const struct prof_tap *tap);
+
+/* Copies of modules' files, until the tap is destroyed. */
+const struct prof_kept_files *prof_tap_kept_files(const struct prof_tap *tap);
 
 #endif

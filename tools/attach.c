@@ -1,0 +1,182 @@
+/*
+ * watchfire record -p: sample processes that run already, from outside, until
+ * they have ended, the time is over, or a signal tells us to end. Either way
+ * the profile is complete, and the exit status 0 unless an output failed.
+ */
+#include "tools/attach.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "profiler/attach/reach.h"
+#include "profiler/base/clock.h"
+#include "profiler/collector/process_files.h"
+#include "tools/tool.h"
+
+enum status record_prepare_outputs(
+    struct record_options *options, struct session *session, struct diag *diag)
+{
+    session->outputs.options = options->output;
+    if (options->path_count == 0)
+        options->paths[options->path_count++] = "watchfire.data";
+    for (size_t i = 0; i < options->path_count; i++) {
+        enum status status = outputs_add(
+            &session->outputs, options->paths[i], options->format_name, diag);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return outputs_begin(&session->outputs, diag);
+}
+
+void attach_raise_limits(void)
+{
+    struct rlimit all;
+    (void)getrlimit(RLIMIT_NOFILE, &all);
+    all.rlim_cur = all.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &all);
+}
+
+void say_tap_remarks(const struct session *session)
+{
+    struct prof_tap_stats stats = prof_tap_stats(session->tap);
+    if (stats.refusal.status != STATUS_OK)
+        say("%s", stats.refusal.text);
+    if (stats.samples == 0)
+        say("no sample was taken: no thread used a whole period of %.3f ms",
+            (double)session->period_ns / 1e6);
+}
+
+/* ---- whom ---- */
+
+/* Every thread belongs to a process, and that is asked whether it may be. */
+static enum status watch_threads(
+    const struct record_options *options, struct prof_tap *tap,
+    struct diag *diag)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < options->threads.count && status == STATUS_OK;
+         i++) {
+        uint32_t tid = options->threads.ids[i];
+        uint32_t pid = prof_process_files_status(tid, "Tgid");
+        if (pid == 0)
+            return fail(diag, STATUS_USAGE, "there is no thread %" PRIu32, tid);
+        if (options->processes.count > 0 && options->processes.ids[0] != pid)
+            return fail(
+                diag, STATUS_USAGE,
+                "thread %" PRIu32 " belongs to process %" PRIu32
+                ", not to %" PRIu32,
+                tid, pid, options->processes.ids[0]);
+        status = prof_reach_check(pid, diag);
+        if (status == STATUS_OK)
+            status = prof_tap_watch_thread(tap, pid, tid, diag);
+    }
+    return status;
+}
+
+static enum status watch(
+    const struct record_options *options, struct prof_tap *tap,
+    struct diag *diag)
+{
+    enum status status = STATUS_OK;
+    if (options->threads.count > 0)
+        return watch_threads(options, tap, diag);
+    for (uint32_t i = 0; i < options->processes.count && status == STATUS_OK;
+         i++) {
+        uint32_t pid = options->processes.ids[i];
+        status = prof_reach_check(pid, diag);
+        if (status == STATUS_OK)
+            status = prof_tap_watch(tap, pid, diag);
+    }
+    return status;
+}
+
+/* In the place of a command line, those of the processes. */
+static void describe(struct session *session)
+{
+    const struct prof_profile *profile = session->profile;
+    char text[TOOL_TEXT_BYTES] = "";
+    if (prof_profile_process_count(profile) > 0) {
+        const struct prof_process *first = prof_profile_process(profile, 0);
+        (void)snprintf(
+            text, sizeof text, "%s (process %" PRIu32 ")",
+            prof_profile_text(profile, first->path), first->pid);
+    }
+    session_describe(session, text);
+}
+
+/* ---- running ---- */
+
+/* Ctrl-C and what else asks us to end. */
+static int take_over_signals(void)
+{
+    sigset_t ends;
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGINT);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)sigaddset(&ends, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &ends, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that went away */
+    return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void run_until_end(
+    struct session *session, uint64_t duration_ns, int signals)
+{
+    uint64_t end_ns =
+        duration_ns ? clock_now_ns(CLOCK_MONOTONIC) + duration_ns : 0;
+    struct pollfd waits[] = {
+        {.fd = session_fd(session), .events = POLLIN},
+        {.fd = signals, .events = POLLIN}};
+    while (!prof_tap_is_over(session->tap) &&
+           (end_ns == 0 || clock_now_ns(CLOCK_MONOTONIC) < end_ns)) {
+        (void)poll(waits, 2, session_wait_until_ms(session, end_ns));
+        session_run(session);
+        if (waits[1].revents != 0)
+            break;
+    }
+}
+
+static int run_session(
+    const struct record_options *options, struct session *session, int signals)
+{
+    struct diag diag = {.status = STATUS_OK};
+    char line[3000];
+    if (watch(options, session->tap, &diag) != STATUS_OK)
+        return say_failure(&diag);
+    describe(session);
+    run_until_end(session, options->duration_ns, signals);
+    session_stop(session);
+    size_t failed = session_finish(session, 0, session_say, NULL);
+    say_tap_remarks(session);
+    session_summarize(session, line, sizeof line);
+    say("%s", line);
+    session_settle(session);
+    return failed > 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+int attach_record(struct record_options *options)
+{
+    static struct session session;
+    struct diag diag = {.status = STATUS_OK};
+    const struct prof_tap_options outside = {
+        .period_ns = options->collector.period_ns,
+        .whom = options->threads.count > 0 ? PROF_TAP_THREADS : PROF_TAP_TREE};
+    session.remark = say_text;
+    attach_raise_limits();
+    int signals = take_over_signals();
+    int exit_status;
+    if (record_prepare_outputs(options, &session, &diag) != STATUS_OK ||
+        session_begin_tap(&session, &outside, &diag) != STATUS_OK)
+        exit_status = say_failure(&diag);
+    else
+        exit_status = run_session(options, &session, signals);
+    session_end(&session);
+    if (signals >= 0)
+        (void)close(signals);
+    return exit_status;
+}

@@ -1,0 +1,21 @@
+/* watchfire record -p: sample processes that run already. */
+#ifndef TOOLS_ATTACH_H
+#define TOOLS_ATTACH_H
+
+#include "tools/record_options.h"
+#include "tools/session.h"
+
+/* The exit status. */
+int attach_record(struct record_options *options);
+
+/* Begin the outputs that the command line names, or the default one. */
+MUST_CHECK enum status record_prepare_outputs(
+    struct record_options *options, struct session *session, struct diag *diag);
+
+/* Every thread costs a descriptor or more: as many as we are permitted. */
+void attach_raise_limits(void);
+
+/* Say what a summary of sampling from outside does not. */
+void say_tap_remarks(const struct session *session);
+
+#endif
