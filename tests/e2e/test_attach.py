@@ -1,0 +1,441 @@
+"""record -p and --via perf: processes sampled from outside, left as they are."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+import lab
+
+WAY = "by perf events from outside"
+
+
+def events_of(pid):
+    """How many perf events a process has open."""
+    count = 0
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            count += "perf_event" in os.readlink(entry)
+        except OSError:
+            pass
+    return count
+
+
+class Attached:
+    """watchfire record -p, from the moment it watches until its end."""
+
+    def __init__(
+            self, outputs, target, *options, user=(), threads=1,
+            watchfire=lab.WATCHFIRE):
+        flags = [word for path in outputs for word in ("-o", path)]
+        command = [*user, watchfire, "record", "-F", 997, *flags, *options]
+        if target is not None:
+            command += ["-p", target]
+        self.process = subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=lab.clean_environment())
+        # For each processor the ring's own, and one for each thread.
+        wanted = (1 + threads) * os.cpu_count()
+        assert lab.wait_until(
+            lambda: self.process.poll() is not None
+            or events_of(self.process.pid) >= wanted)
+        time.sleep(0.05)
+
+    def end(self):
+        out, err = self.process.communicate(timeout=lab.PATIENCE)
+        assert out == ""
+        assert self.process.returncode == 0, err
+        return err
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+        return self.end()
+
+
+def start(*command, **options):
+    return subprocess.Popen(
+        [str(word) for word in command], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, text=True, env=lab.clean_environment(),
+        **options)
+
+
+class Stopped:
+    """A command that waits to be attached to; its exec comes after that."""
+
+    def __init__(self, *command, user=()):
+        self.process = start(
+            *user, "sh", "-c", 'kill -STOP $$; exec "$@"', "sh", *command)
+        self.pid = self.process.pid
+        assert lab.wait_until(lambda: self.state() == "T")
+
+    def state(self):
+        status = Path(f"/proc/{self.pid}/stat").read_text()
+        return status.rsplit(")", 1)[1].split()[0]
+
+    def go_on(self):
+        os.kill(self.pid, signal.SIGCONT)
+        out, _ = self.process.communicate(timeout=lab.PATIENCE)
+        assert self.process.returncode == 0
+        return out
+
+
+@pytest.fixture
+def target():
+    """Starts programs that are gone when the test is over."""
+    started = []
+
+    def begin(*command, **options):
+        started.append(start(*command, **options))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        lab.end(process)
+
+
+def summary(stderr):
+    last, _ = lab.summary_and_remarks(stderr)
+    assert WAY in last, stderr
+    return last
+
+
+# ---- truth ----
+
+
+class Shares:
+    """A program that knows its shares, attached to before its exec."""
+
+    def __init__(self, folder):
+        self.data = folder / "shares.data"
+        stopped = Stopped(lab.program("shares"), 3)
+        attached = Attached(
+            [folder / "shares.folded", self.data], stopped.pid)
+        self.told = json.loads(stopped.go_on())
+        self.stderr = attached.end()
+        self.folded = lab.Folded(folder / "shares.folded")
+
+
+@pytest.fixture(scope="module")
+def shares(tmp_path_factory):
+    return Shares(tmp_path_factory.mktemp("shares"))
+
+
+PARTS = (
+    "part_inlined", "part_deep", "part_pointer", "part_linked", "part_loaded",
+    "part_first_worker", "part_second_worker",
+)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_share_is_that_of_the_program(shares, part):
+    told = shares.told["parts"][part] / shares.told["total_ns"]
+    seen = shares.folded.inclusive()[part] / shares.folded.total()
+    assert seen == pytest.approx(told, abs=0.02)
+
+
+def test_the_total_is_the_cpu_time_used(shares):
+    ratio = shares.folded.total() / shares.told["total_ns"]
+    assert ratio == pytest.approx(1, abs=0.02)
+    assert shares.folded.account() / shares.folded.total() < 0.01
+
+
+def test_the_exec_is_followed_and_the_end_is_an_end(shares):
+    assert "of 2 processes" in summary(shares.stderr)
+    roots = {stack[0].split("-")[0] for stack, _ in shares.folded.stacks}
+    assert "shares" in roots
+
+
+def test_every_stack_is_complete_down_to_200_levels(shares):
+    quality = lab.report(shares.data)["quality"]
+    assert quality["lost_samples"] == 0
+    assert quality["incomplete_samples"] / quality["samples"] <= 0.002
+    full = shares.folded.weight(
+        lambda stack: stack.count("descend") == shares.told["depth"] + 1)
+    assert full / shares.folded.inclusive()["part_deep"] > 0.95
+
+
+def test_the_kernels_time_is_seen_with_its_frames(shares):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to see the kernel")
+    kernel = shares.folded.weight(lambda stack: stack[-1].endswith("_[k]"))
+    assert 0 < kernel / shares.folded.total() < 0.3
+    assert all(
+        any(frame.startswith(("entry_", "asm_")) for frame in stack)
+        for stack, _ in shares.folded.stacks if stack[-1].endswith("_[k]"))
+
+
+def test_an_ordinary_user_sees_his_own_in_user_mode(public_folder):
+    output = public_folder / "attached.folded"
+    user = lab.as_nobody()
+    stopped = Stopped(lab.program("shares"), 2, user=user)
+    attached = Attached(
+        [output], stopped.pid, user=user,
+        watchfire=public_folder / "bin" / "watchfire")
+    told = json.loads(stopped.go_on())
+    remarks = lab.summary_and_remarks(attached.end())[1]
+    assert "kernel.perf_event_paranoid = " in "".join(remarks)
+    folded = lab.Folded(output)
+    assert folded.total() / told["total_ns"] == pytest.approx(1, abs=0.02)
+    assert not any(
+        frame.endswith("_[k]") for stack, _ in folded.stacks
+        for frame in stack)
+    share = folded.inclusive()["part_deep"] / folded.total()
+    deep = told["parts"]["part_deep"] / told["total_ns"]
+    assert share == pytest.approx(deep, abs=0.03)
+
+
+# ---- a compile ----
+
+
+class Compile:
+    """g++, attached to before it starts anything."""
+
+    def __init__(self, folder):
+        usage = folder / "usage"
+        source = folder / "a.cc"
+        source.write_text("#include <regex>\n#include <iostream>\n"
+                          "bool f(const char *s) {\n"
+                          "  return std::regex_match(s, std::regex(\"a+\")); }")
+        self.data = folder / "cc.data"
+        stopped = Stopped(
+            lab.program("timed"), usage, lab.tool("g++"), "-O1", "-c", source,
+            "-o", folder / "a.o")
+        attached = Attached([folder / "cc.folded", self.data], stopped.pid)
+        stopped.go_on()
+        self.stderr = attached.end()
+        self.folded = lab.Folded(folder / "cc.folded")
+        self.kernel_ns = sum(map(int, usage.read_text().split()))
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    return Compile(tmp_path_factory.mktemp("compile"))
+
+
+def test_children_and_what_they_exec_are_sampled(compiled):
+    roots = {stack[0] for stack, _ in compiled.folded.stacks}
+    for name in ("cc1plus", "as"):
+        assert any(re.match(name + r"-\d+$", root) for root in roots), roots
+
+
+def test_a_tree_adds_up_to_the_kernels_figure(compiled):
+    ours = compiled.folded.weight(
+        lambda stack: not stack[0].startswith(("timed", "sh-")))
+    assert ours / compiled.kernel_ns == pytest.approx(1, abs=0.02)
+
+
+def test_stacks_of_a_compiler_are_complete(compiled):
+    complete = total = 0
+    for stack, weight in compiled.folded.stacks:
+        if stack[0].startswith("cc1plus") and stack[-1] not in lab.ACCOUNTS:
+            total += weight
+            complete += weight * (stack[1] == "_start")
+    assert complete / total >= 0.99
+    quality = lab.report(compiled.data)["quality"]
+    assert quality["incomplete_samples"] / quality["samples"] <= 0.01
+
+
+# ---- whom ----
+
+
+def test_a_command_that_nothing_can_be_preloaded_into(tmp_path):
+    result = lab.run(
+        lab.WATCHFIRE, "record", "--via", "perf", "-o", tmp_path / "s.folded",
+        "--", lab.program("spin_static"), 1)
+    assert result.returncode == 0, result.stderr
+    assert "of 1 process," in summary(result.stderr)
+    folded = lab.Folded(tmp_path / "s.folded")
+    used_ns = int(result.stdout)
+    assert folded.total() / used_ns == pytest.approx(1, abs=0.02)
+    assert folded.inclusive()["spin"] / folded.total() > 0.98
+    assert folded.inclusive()["_start"] / folded.total() > 0.98
+
+
+def test_the_command_keeps_its_exit_status(tmp_path):
+    for script, status in (("exit 7", 7), ("kill -9 $$", -9)):
+        result = lab.run(
+            lab.WATCHFIRE, "record", "--via", "perf", "-o", tmp_path / "x.data",
+            "--", "sh", "-c", script)
+        assert result.returncode == status
+
+
+def test_threads_that_are_made_later_are_sampled(tmp_path):
+    stopped = Stopped(lab.program("late_threads"))
+    attached = Attached([tmp_path / "t.data"], stopped.pid)
+    stopped.go_on()
+    attached.end()
+    quality = lab.report(tmp_path / "t.data")["quality"]
+    assert quality["samples"] > 300
+    assert quality["account_ns"] / quality["sampled_ns"] < 0.03
+
+
+def thread_ids(pid):
+    return {int(name) for name in os.listdir(f"/proc/{pid}/task")}
+
+
+def test_one_thread_of_several(tmp_path, target):
+    program = target(lab.program("shares"), 30)
+    assert lab.wait_until(lambda: len(thread_ids(program.pid)) == 3)
+    worker = max(thread_ids(program.pid))
+    before = int(
+        Path(f"/proc/{worker}/schedstat").read_text().split()[0])
+    attached = Attached([tmp_path / "t.folded"], None, "-t", worker)
+    time.sleep(1)
+    attached.interrupt()
+    after = int(Path(f"/proc/{worker}/schedstat").read_text().split()[0])
+    folded = lab.Folded(tmp_path / "t.folded")
+    assert 0 < folded.total() <= (after - before) * 1.02
+    assert not any("main" in stack for stack, _ in folded.stacks)
+
+
+def test_a_name_is_enough_when_one_bears_it(tmp_path, target):
+    program = tmp_path / "only_one"
+    program.write_bytes(lab.program("spin").read_bytes())
+    program.chmod(0o755)
+    first = target(program, 60)
+    attached = Attached([tmp_path / "n.data"], "only_one")
+    time.sleep(0.3)
+    assert "of 1 process," in summary(attached.interrupt())
+    target(program, 60)
+    assert lab.wait_until(lambda: len(lab_pids("only_one")) == 2)
+    assert str(first.pid) in refusal("-p", "only_one")[1]
+
+
+def lab_pids(name):
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "comm").read_text().strip() == name:
+                found.append(int(entry.name))
+        except OSError:
+            pass
+    return found
+
+
+def test_children_that_are_there_already_are_found(tmp_path, target):
+    spin = lab.program("spin")
+    shell = target("sh", "-c", f"{spin} 60 & {spin} 60 & wait",
+                   start_new_session=True)
+    try:
+        assert lab.wait_until(lambda: len(children(shell.pid)) == 2)
+        attached = Attached([tmp_path / "c.folded"], shell.pid, threads=3)
+        time.sleep(0.5)
+        assert "of 3 processes" in summary(attached.interrupt())
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+    folded = lab.Folded(tmp_path / "c.folded")
+    assert len({stack[0] for stack, _ in folded.stacks
+                if stack[0].startswith("spin")}) == 2
+
+
+def children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def test_a_process_in_namespaces_of_its_own(tmp_path, target):
+    lab.need_root()
+    program = lab.program("shares")
+    outer = target(
+        lab.tool("unshare"), "--pid", "--mount", "--fork", "--kill-child",
+        "sh", "-c", f"mount -t tmpfs none /mnt && cp {program} /mnt/inside && "
+                    "exec /mnt/inside 60")
+    assert lab.wait_until(lambda: len(lab_pids("inside")) == 1)
+    attached = Attached([tmp_path / "i.folded"], lab_pids("inside")[0])
+    time.sleep(0.6)
+    attached.interrupt()
+    lab.end(outer)
+    folded = lab.Folded(tmp_path / "i.folded")
+    assert folded.inclusive()["run_thread"] / folded.total() > 0.95
+
+
+# ---- what is left behind ----
+
+
+def traces(pid):
+    """What an intruder would change."""
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    files = sorted(os.listdir(f"/proc/{pid}/fd"))
+    status = Path(f"/proc/{pid}/status").read_text()
+    kept = [line for line in status.splitlines() if line.startswith(
+        ("Sig", "Shd", "Threads", "Tracer", "Seccomp", "NoNewPrivs"))]
+    return maps, files, kept
+
+
+def test_the_process_is_left_as_it_was(tmp_path, target):
+    program = target(lab.program("spin"), 60)
+    time.sleep(0.2)
+    before = traces(program.pid)
+    attached = Attached([tmp_path / "l.data"], program.pid)
+    assert traces(program.pid) == before
+    attached.interrupt()
+    assert traces(program.pid) == before
+    assert program.poll() is None
+
+
+def test_a_killed_watcher_is_not_missed(tmp_path, target):
+    program = target(lab.program("spin"), 60)
+    attached = Attached([tmp_path / "k.data"], program.pid)
+    attached.process.kill()
+    attached.process.communicate(timeout=lab.PATIENCE)
+    assert program.poll() is None
+
+
+def test_a_duration_ends_it(tmp_path, target):
+    program = target(lab.program("spin"), 60)
+    result = lab.run(
+        lab.WATCHFIRE, "record", "-p", program.pid, "-d", "300ms",
+        "-o", tmp_path / "d.data")
+    assert result.returncode == 0, result.stderr
+    summary(result.stderr)
+    assert program.poll() is None
+
+
+# ---- refusals ----
+
+
+def refusal(*options):
+    result = lab.run(lab.WATCHFIRE, "record", *options)
+    assert result.returncode in (1, 2)
+    return result.returncode, lab.only_sentence(result.stderr)
+
+
+def test_who_is_not_there_cannot_be_watched(tmp_path, target):
+    ended = target("true")
+    stat = Path(f"/proc/{ended.pid}/stat")
+    assert lab.wait_until(lambda: ") Z " in stat.read_text())
+    output = ("-o", tmp_path / "none.data")
+    assert refusal("-p", ended.pid, *output)[1].count("has ended") == 1
+    ended.wait()
+    for option, value in (("-p", ended.pid), ("-p", "no-such-name"),
+                          ("-t", ended.pid)):
+        assert str(value) in refusal(option, value, *output)[1]
+    assert not (tmp_path / "none.data").exists()
+
+
+def test_a_thread_of_the_kernel_has_no_program():
+    if not Path("/proc/2/status").exists() or "VmSize" in Path(
+            "/proc/2/status").read_text():
+        pytest.skip("no thread of the kernel is in sight")
+    assert "kernel" in refusal("-p", 2)[1]
+
+
+def test_another_users_process_is_refused_with_his_number(public_folder):
+    result = lab.run(
+        *lab.as_nobody(), public_folder / "bin" / "watchfire", "record",
+        "-p", os.getpid(), "-o", "/dev/null", "-f", "folded")
+    assert result.returncode == 1
+    assert "user 0" in lab.only_sentence(result.stderr)
+
+
+@pytest.mark.parametrize("options", (
+    ("-p", 1, "--", "true"), ("-p", 1, "-e", "wall"), ("-p", 1, "--clock=perf"),
+    ("--via", "perf", "--unwinder=cfi", "--", "true"),
+    ("--via", "magic", "--", "true"), ("-t", "x"), ("-t", "1,")))
+def test_what_does_not_go_together_is_said(options):
+    assert refusal(*options)[0] == 2
