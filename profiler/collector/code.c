@@ -119,6 +119,16 @@ uint32_t prof_code_frames(struct prof_code *code, const struct prof_walk *walk)
     return count;
 }
 
+bool prof_code_holds(struct prof_code *code, uint64_t pc)
+{
+    const struct prof_text_list *list = prof_modules_enter(&code->modules);
+    if (list == NULL)
+        return false;
+    bool is_known = prof_text_find(list, pc) != NULL;
+    prof_modules_leave(&code->modules, list);
+    return is_known;
+}
+
 bool prof_code_is_entry(const struct prof_code *code, uint64_t pc)
 {
     for (uint32_t i = 0; i < code->entries.count; i++) {

@@ -46,6 +46,9 @@ bool prof_code_read_maps(struct prof_code *code);
  */
 uint32_t prof_code_frames(struct prof_code *code, const struct prof_walk *walk);
 
+/* Whether what is in force has code there. */
+bool prof_code_holds(struct prof_code *code, uint64_t pc);
+
 /*
  * Whether the first code of a program or its loader stands there, which nobody
  * called, though no rule may say so (glibc's loader, musl).

@@ -179,11 +179,11 @@ static bool is_first_frame(
            prof_code_is_entry(code, last_pc(walk));
 }
 
-/* What ended the walk may have been no return address at all. */
-static void drop_wild_frame(struct prof_code *code, struct prof_walk *walk)
+/* Leave out what is no frame; the leaf is where the thread was. */
+static void drop_wild_frames(struct prof_code *code, struct prof_walk *walk)
 {
-    if (walk->count > 1 && !prof_code_holds(code, last_pc(walk)))
-        walk->count--;
+    uint32_t count = prof_code_frames(code, walk);
+    walk->count = count > 0 ? count : 1;
 }
 
 enum prof_copied_end prof_copied_stack_walk(
@@ -214,6 +214,6 @@ enum prof_copied_end prof_copied_stack_walk(
         return PROF_COPIED_CUT;
     if (reader.is_beyond)
         return recall(known, walk) ? PROF_COPIED_COMPLETE : PROF_COPIED_CUT;
-    drop_wild_frame(code, walk);
+    drop_wild_frames(code, walk);
     return PROF_COPIED_INCOMPLETE;
 }

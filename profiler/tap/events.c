@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiler/attach/perf_regs.h"
 #include "profiler/tap/refusal.h"
-#include "profiler/tap/regs_x86_64.h"
 
 /* All rings together, and one of them at most. */
 #define RINGS_BYTES (UINT64_C(32) << 20)
@@ -40,7 +40,7 @@ static struct perf_event_attr make_attr(const struct prof_tap_wanted *wanted)
         .sample_period = wanted->period_ns,
         .sample_type = PROF_TAP_FIELDS | PERF_SAMPLE_CALLCHAIN |
                        PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
-        .sample_regs_user = prof_tap_regs_mask(),
+        .sample_regs_user = prof_perf_regs_mask,
         .exclude_callchain_user = 1,
         .exclude_hv = 1,
         .inherit = wanted->is_inherited,

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 
-#include "profiler/tap/regs_x86_64.h"
+#include "profiler/attach/perf_regs.h"
 
 static uint64_t take(const uint64_t **at)
 {
@@ -35,7 +35,7 @@ static void parse_sample(
     if (abi == PERF_SAMPLE_REGS_ABI_64)
         record->regs = at;
     if (abi != PERF_SAMPLE_REGS_ABI_NONE)
-        at += __builtin_popcountll(prof_tap_regs_mask());
+        at += prof_perf_regs_count;
     uint64_t room = take(&at);
     record->stack = (const uint8_t *)at;
     if (room > 0)

@@ -1,9 +1,8 @@
 /* A sample taken from outside: from what the kernel copied to the profile. */
 #include <stdlib.h>
 
-#include "profiler/base/clock.h"
+#include "profiler/attach/perf_regs.h"
 #include "profiler/tap/process.h"
-#include "profiler/tap/regs_x86_64.h"
 
 /* After maps that explained nothing. */
 #define FRUITLESS_READ_NS UINT64_C(1000000000)
@@ -114,7 +113,7 @@ static uint32_t add_user_frames(
         thread->known = calloc(1, sizeof *thread->known);
     if (thread->known == NULL)
         return PROF_NONE;
-    prof_tap_regs_load(&stack.regs, record->regs);
+    prof_perf_regs_read(record->regs, &stack.regs);
     /* In the middle of an exec the registers are still the old image's. */
     if (record->chain_count > 0 &&
         !prof_code_holds(process->code, stack.regs.value[PROF_REG_PC]))
