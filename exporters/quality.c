@@ -48,9 +48,9 @@ static void count_samples(
             quality->account_ns = exp_text_add(quality->account_ns, ns);
             continue;
         }
-        quality->samples++;
-        quality->incomplete_samples +=
-            (sample->flags & PROF_SAMPLE_TRUNCATED) != 0;
+        quality->samples += sample->count;
+        if (sample->flags & PROF_SAMPLE_TRUNCATED)
+            quality->incomplete_samples += sample->count;
     }
 }
 

@@ -166,7 +166,7 @@ uint64_t exp_sample_weight(
 {
     uint32_t types = prof_profile_value_type_count(profile);
     if (options->unit == EXP_UNIT_SAMPLES || types == 0)
-        return exp_sample_is_account(profile, sample) ? 0 : 1;
+        return exp_sample_is_account(profile, sample) ? 0 : sample->count;
     return options->value < types ? sample->values[options->value] : 0;
 }
 

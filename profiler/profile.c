@@ -7,13 +7,15 @@
 #include <string.h>
 
 #include "profiler/base/table.h"
+#include "profiler/samples.h"
 
 struct prof_profile {
     enum status status;
     struct table text;   /* bytes of all strings, each ended by a NUL */
     struct table string; /* uint32_t offsets into `text` */
     struct table value_type, module, mapping, process, thread;
-    struct table frame, line, stack, sample;
+    struct table frame, line, stack;
+    struct prof_samples samples;
     struct index string_index, module_index, frame_index, stack_index;
     struct prof_origin origin;
     uint64_t loss[PROF_LOSS_COUNT];
@@ -40,7 +42,7 @@ struct prof_profile *prof_profile_create(void)
     profile->frame.row_bytes = sizeof(struct prof_frame);
     profile->line.row_bytes = sizeof(struct prof_line);
     profile->stack.row_bytes = sizeof(struct prof_stack);
-    profile->sample.row_bytes = sizeof(struct prof_sample);
+    prof_samples_init(&profile->samples);
 
     if (prof_profile_string(profile, "") != 0) {
         prof_profile_destroy(profile);
@@ -57,10 +59,11 @@ void prof_profile_destroy(struct prof_profile *profile)
         &profile->text,   &profile->string,  &profile->value_type,
         &profile->module, &profile->mapping, &profile->process,
         &profile->thread, &profile->frame,   &profile->line,
-        &profile->stack,  &profile->sample,
+        &profile->stack,
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         table_fini(tables[i]);
+    prof_samples_fini(&profile->samples);
     index_fini(&profile->string_index);
     index_fini(&profile->module_index);
     index_fini(&profile->frame_index);
@@ -275,7 +278,35 @@ uint32_t prof_profile_add_sample(
 {
     if (sample->thread == PROF_NONE)
         return PROF_NONE;
-    return add_row(profile, &profile->sample, sample);
+    struct prof_sample row = *sample;
+    row.count += row.count == 0;
+    if (add_row(profile, &profile->samples.single, &row) == PROF_NONE)
+        return PROF_NONE;
+    return prof_profile_sample_count(profile) - 1;
+}
+
+void prof_profile_sum_samples(struct prof_profile *profile, bool threads_apart)
+{
+    if (!prof_samples_sum(&profile->samples, &profile->thread, threads_apart))
+        (void)give_up(profile);
+}
+
+uint64_t prof_profile_added_count(const struct prof_profile *profile)
+{
+    return profile->samples.summed_count + profile->samples.single.count;
+}
+
+uint64_t prof_profile_summed_count(const struct prof_profile *profile)
+{
+    return profile->samples.summed_count;
+}
+
+const struct prof_sample *prof_profile_added_sample(
+    const struct prof_profile *profile, uint64_t number)
+{
+    return table_row(
+        &profile->samples.single,
+        (uint32_t)(number - profile->samples.summed_count));
 }
 
 void prof_profile_set_lines(
@@ -359,8 +390,21 @@ TABLE_READ(thread)
 TABLE_READ(frame)
 TABLE_READ(line)
 TABLE_READ(stack)
-TABLE_READ(sample)
 #undef TABLE_READ
+
+/* Sums first, then what has come since. */
+uint32_t prof_profile_sample_count(const struct prof_profile *profile)
+{
+    return profile->samples.sum.count + profile->samples.single.count;
+}
+
+const struct prof_sample *prof_profile_sample(
+    const struct prof_profile *profile, uint32_t id)
+{
+    uint32_t sums = profile->samples.sum.count;
+    return id < sums ? table_row(&profile->samples.sum, id)
+                     : table_row(&profile->samples.single, id - sums);
+}
 
 #define TABLE_EDIT(name)                                                       \
     struct prof_##name *prof_profile_edit_##name(                              \

@@ -128,6 +128,7 @@ struct prof_sample {
     uint32_t stack;                    /* the leaf; PROF_NONE: an empty stack */
     uint8_t state;                     /* enum prof_state */
     uint8_t flags;                     /* PROF_SAMPLE_... */
+    uint32_t count;                    /* of samples in this row; 0 is 1 */
     uint64_t values[PROF_VALUE_TYPES]; /* one per value type, rest 0 */
 };
 
@@ -212,6 +213,24 @@ uint32_t prof_profile_add_stack(
 uint32_t prof_profile_add_sample(
     struct prof_profile *profile, const struct prof_sample *sample);
 
+/*
+ * Sum the samples there are: those with the same stack, state and flags become
+ * one row, whose time is that of the first, for each thread, or, unless
+ * `threads_apart`, for each process, under one of its threads. Memory is then
+ * bounded by what differs, not by time. Ids of samples are not kept.
+ */
+void prof_profile_sum_samples(struct prof_profile *profile, bool threads_apart);
+
+/*
+ * Samples by the order they were added in, for who writes them as they come:
+ * how many there were, how many of them were summed and are gone, and number
+ * `number`, which is neither.
+ */
+uint64_t prof_profile_added_count(const struct prof_profile *profile);
+uint64_t prof_profile_summed_count(const struct prof_profile *profile);
+const struct prof_sample *prof_profile_added_sample(
+    const struct prof_profile *profile, uint64_t number);
+
 /* What symbolizing found for a frame, innermost first; copied. */
 void prof_profile_set_lines(
     struct prof_profile *profile, uint32_t frame, const struct prof_line *lines,
@@ -246,13 +265,13 @@ struct prof_mapping *prof_profile_edit_mapping(
     X(thread, struct prof_thread)                                              \
     X(frame, struct prof_frame)                                                \
     X(line, struct prof_line)                                                  \
-    X(stack, struct prof_stack)                                                \
-    X(sample, struct prof_sample)
+    X(stack, struct prof_stack)
 
 #define PROF_TABLE_COUNT(name, type)                                           \
     uint32_t prof_profile_##name##_count(const struct prof_profile *profile);
 PROF_TABLE_LIST(PROF_TABLE_COUNT)
 #undef PROF_TABLE_COUNT
+uint32_t prof_profile_sample_count(const struct prof_profile *profile);
 
 const struct prof_value_type *prof_profile_value_type(
     const struct prof_profile *profile, uint32_t id);

@@ -2,6 +2,7 @@
 #include "tests/harness.h"
 
 #include <fnmatch.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,12 @@ static bool is_wanted(const struct test_case *test)
 {
     const char *filter = getenv("TEST_FILTER");
     return filter == NULL || fnmatch(filter, test->name, 0) == 0;
+}
+
+size_t test_allocated_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
 }
 
 int main(void)

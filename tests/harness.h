@@ -46,4 +46,7 @@ void test_register(struct test_case *test);
 /* The absolute path of `name` below tests/; valid until the next call. */
 const char *test_path(const char *name);
 
+/* What this process has from malloc(); 0 where a sanitizer replaces it. */
+size_t test_allocated_bytes(void);
+
 #endif

@@ -105,16 +105,20 @@ enum status outputs_begin(struct outputs *outputs, struct diag *diag)
     return status;
 }
 
-void outputs_sync(struct outputs *outputs, const struct prof_profile *profile)
+bool outputs_sync(struct outputs *outputs, const struct prof_profile *profile)
 {
+    bool is_in_step = true;
     for (size_t i = 0; i < outputs->count; i++) {
         struct output *output = &outputs->rows[i];
-        if (output->recording == NULL || output->failure.status != STATUS_OK)
+        if (output->recording == NULL)
             continue;
         struct diag diag = {.status = STATUS_OK};
-        if (prof_recording_sync(output->recording, profile, &diag) != STATUS_OK)
+        if (output->failure.status == STATUS_OK &&
+            prof_recording_sync(output->recording, profile, &diag) != STATUS_OK)
             output->failure = diag;
+        is_in_step &= output->failure.status == STATUS_OK;
     }
+    return is_in_step;
 }
 
 static enum status finish_recording(
@@ -126,6 +130,8 @@ static enum status finish_recording(
         prof_recording_finish(output->recording, profile, &cause);
     prof_recording_destroy(output->recording);
     output->recording = NULL;
+    if (status == STATUS_LIMIT)
+        cause = output->failure; /* which kept it from being in step */
     if (status != STATUS_OK)
         return fail(
             diag, STATUS_LIMIT,

@@ -8,6 +8,7 @@
 #ifndef TOOLS_OUTPUTS_H
 #define TOOLS_OUTPUTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "exporters/format.h"
@@ -43,8 +44,11 @@ MUST_CHECK enum status outputs_add(
 MUST_CHECK enum status outputs_begin(
     struct outputs *outputs, struct diag *diag);
 
-/* Bring the recordings up to the profile; a failure is kept for the end. */
-void outputs_sync(struct outputs *outputs, const struct prof_profile *profile);
+/*
+ * Bring the recordings up to the profile; a failure is kept for the end.
+ * Whether they all have what the profile has.
+ */
+bool outputs_sync(struct outputs *outputs, const struct prof_profile *profile);
 
 /*
  * Write everything and give it its final name. Each failure is said once, by

@@ -13,6 +13,8 @@
 #include "tools/symbolize_profile.h"
 #include "tools/tool.h"
 
+enum { SUMMED_AT_ONCE = 4096, SINGLES_MAX = 1 << 20 };
+
 bool session_parse_event(const char *text, bool *is_wall)
 {
     *is_wall = strcmp(text, "wall") == 0;
@@ -140,9 +142,23 @@ static void name_clock(struct session *session)
         prof_profile_string(session->profile, text);
 }
 
+/*
+ * Memory is for what differs, not for what lasts. A recording whose disk is
+ * full may fall behind for as long as the samples it lacks fit into 56 MiB.
+ */
+static void sum_samples(struct session *session, bool is_in_step)
+{
+    struct prof_profile *profile = session->profile;
+    uint64_t singles =
+        prof_profile_added_count(profile) - prof_profile_summed_count(profile);
+    if (singles >= (is_in_step ? SUMMED_AT_ONCE : SINGLES_MAX))
+        prof_profile_sum_samples(
+            profile, session->outputs.options.with_threads);
+}
+
 void session_sync(struct session *session)
 {
-    outputs_sync(&session->outputs, session->profile);
+    sum_samples(session, outputs_sync(&session->outputs, session->profile));
     uint32_t count = prof_profile_module_count(session->profile);
     while (session->foreseen < count &&
            foresee_module(

@@ -285,9 +285,9 @@ static bool count_in_samples(const struct work *work, uint64_t *count)
     uint32_t samples = prof_profile_sample_count(profile);
     *count = 0;
     for (uint32_t id = 0; id < samples; id++) {
-        uint32_t stack = prof_profile_sample(profile, id)->stack;
-        if (stack != PROF_NONE)
-            *count += unknown[stack];
+        const struct prof_sample *sample = prof_profile_sample(profile, id);
+        if (sample->stack != PROF_NONE)
+            *count += (uint64_t)sample->count * unknown[sample->stack];
     }
     free(unknown);
     return true;

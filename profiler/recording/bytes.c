@@ -1,8 +1,10 @@
 /* Bytes on their way out and in. */
 #include "profiler/recording/bytes.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool reserve(struct prof_buffer *bytes, size_t more)
 {
@@ -77,6 +79,25 @@ void prof_buffer_text(
 {
     prof_buffer_put(bytes, text, count);
     prof_buffer_zero(bytes, align - count % align);
+}
+
+enum status prof_bytes_write_at(
+    int fd, const void *data, size_t count, uint64_t offset, struct diag *diag)
+{
+    const char *at = data;
+    while (count > 0) {
+        ssize_t done = pwrite(fd, at, count, (off_t)offset);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return fail(
+                diag, STATUS_SYSTEM, "write %zu bytes at %llu of the recording",
+                count, (unsigned long long)offset);
+        at += done;
+        offset += (uint64_t)done;
+        count -= (size_t)done;
+    }
+    return STATUS_OK;
 }
 
 struct prof_cursor prof_cursor_of(const void *data, size_t count)

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/base/status.h"
+
 struct prof_buffer {
     unsigned char *data;
     size_t count, capacity;
@@ -31,6 +33,10 @@ void prof_buffer_zero(struct prof_buffer *bytes, size_t count);
 /* `text` of `count` bytes, then 1 to `align` zero bytes up to the alignment. */
 void prof_buffer_text(
     struct prof_buffer *bytes, const char *text, size_t count, size_t align);
+
+/* Write all of it into a file of a recording; fails with SYSTEM. */
+MUST_CHECK enum status prof_bytes_write_at(
+    int fd, const void *data, size_t count, uint64_t offset, struct diag *diag);
 
 struct prof_cursor {
     const unsigned char *at, *end;

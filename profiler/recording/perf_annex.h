@@ -16,7 +16,8 @@
  *     V        0: the end
  *     4 bytes  CRC-32 (zlib's) of all before, least significant byte first
  *
- * Sections come in ascending kind; unknown kinds are skipped. Rows:
+ * Sections come in ascending kind, but for the samples: those are written as
+ * they come (perf_spool.h), and stand last. Unknown kinds are skipped. Rows:
  *
  *      1 string      V bytes, text. Row 0 is "".
  *      2 value type  V name, V unit
@@ -69,9 +70,22 @@ enum perf_annex_kind {
     PERF_ANNEX_ORIGIN,
 };
 
-/* Append the profile. Out of memory shows in bytes->is_failed. */
+/*
+ * Append the profile up to its samples: `rows` of them, `row_bytes` in all,
+ * must follow, and then the tail. Out of memory shows in bytes->is_failed.
+ */
 void prof_perf_annex_write(
-    struct prof_buffer *bytes, const struct prof_profile *profile);
+    struct prof_buffer *bytes, const struct prof_profile *profile,
+    uint64_t rows, uint64_t row_bytes);
+
+/* Append one sample; `previous_ns` is the time of the one before, or 0. */
+void prof_perf_annex_put_sample(
+    struct prof_buffer *bytes, const struct prof_profile *profile,
+    const struct prof_sample *sample, uint64_t previous_ns);
+
+/* Append the end; `sum` is the CRC-32 of the annex before it. */
+#define PERF_ANNEX_TAIL_BYTES 5
+void prof_perf_annex_put_tail(struct prof_buffer *bytes, uint32_t sum);
 
 /*
  * Read an annex into an empty profile.

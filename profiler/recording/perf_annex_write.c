@@ -19,7 +19,6 @@ _Static_assert(PROF_STATE_STOPPED == 6 && PROF_STATE_COUNT == 7, "annex");
 struct annex_writer {
     struct prof_buffer section; /* rows of the section at hand */
     const struct prof_profile *profile;
-    uint64_t previous_ns;
 };
 
 typedef void put_row(struct annex_writer *writer, uint32_t id);
@@ -121,19 +120,19 @@ static void put_stack(struct annex_writer *writer, uint32_t id)
     put(writer, row->frame);
 }
 
-static void put_sample(struct annex_writer *writer, uint32_t id)
+void prof_perf_annex_put_sample(
+    struct prof_buffer *bytes, const struct prof_profile *profile,
+    const struct prof_sample *sample, uint64_t previous_ns)
 {
-    const struct prof_sample *row = prof_profile_sample(writer->profile, id);
-    uint64_t step = row->time_ns - writer->previous_ns;
-    writer->previous_ns = row->time_ns;
-    put(writer, step << 1 ^ (step >> 63 ? UINT64_MAX : 0));
-    put(writer, row->thread);
-    put(writer, (uint32_t)(row->stack + 1));
-    put(writer, row->state);
-    put(writer, row->flags);
-    uint32_t types = prof_profile_value_type_count(writer->profile);
+    uint64_t step = sample->time_ns - previous_ns;
+    prof_buffer_varint(bytes, step << 1 ^ (step >> 63 ? UINT64_MAX : 0));
+    prof_buffer_varint(bytes, sample->thread);
+    prof_buffer_varint(bytes, (uint32_t)(sample->stack + 1));
+    prof_buffer_varint(bytes, sample->state);
+    prof_buffer_varint(bytes, sample->flags);
+    uint32_t types = prof_profile_value_type_count(profile);
     for (uint32_t i = 0; i < types; i++)
-        put(writer, row->values[i]);
+        prof_buffer_varint(bytes, sample->values[i]);
 }
 
 static void put_loss(struct annex_writer *writer, uint32_t id)
@@ -176,22 +175,22 @@ static void put_section(
     bytes->is_failed |= writer->section.is_failed;
 }
 
-static void put_checksum(struct prof_buffer *bytes, size_t start)
+void prof_perf_annex_put_tail(struct prof_buffer *bytes, uint32_t sum)
 {
-    if (bytes->is_failed)
-        return;
-    uLong sum = crc32_z(0, bytes->data + start, bytes->count - start);
+    static const unsigned char end = PERF_ANNEX_END;
+    prof_buffer_put(bytes, &end, 1);
+    uint32_t all = (uint32_t)crc32_z(sum, &end, 1);
     for (unsigned shift = 0; shift < 32; shift += 8) {
-        unsigned char byte = (unsigned char)(sum >> shift);
+        unsigned char byte = (unsigned char)(all >> shift);
         prof_buffer_put(bytes, &byte, 1);
     }
 }
 
 void prof_perf_annex_write(
-    struct prof_buffer *bytes, const struct prof_profile *profile)
+    struct prof_buffer *bytes, const struct prof_profile *profile,
+    uint64_t rows, uint64_t row_bytes)
 {
     struct annex_writer writer = {.profile = profile};
-    size_t start = bytes->count;
     prof_buffer_put(bytes, PERF_ANNEX_MAGIC, 8);
     prof_buffer_varint(bytes, PERF_ANNEX_VERSION);
 #define SECTION(KIND, name)                                                    \
@@ -206,11 +205,11 @@ void prof_perf_annex_write(
     SECTION(THREAD, thread);
     SECTION(FRAME, frame);
     SECTION(STACK, stack);
-    SECTION(SAMPLE, sample);
 #undef SECTION
     put_section(bytes, &writer, PERF_ANNEX_LOSS, PROF_LOSS_COUNT, put_loss);
     put_section(bytes, &writer, PERF_ANNEX_ORIGIN, 1, put_origin);
-    prof_buffer_varint(bytes, PERF_ANNEX_END);
-    put_checksum(bytes, start);
+    prof_buffer_varint(bytes, PERF_ANNEX_SAMPLE);
+    prof_buffer_varint(bytes, rows);
+    prof_buffer_varint(bytes, row_bytes);
     prof_buffer_fini(&writer.section);
 }

@@ -15,14 +15,18 @@ struct perf_feature_facts {
     const struct prof_profile *profile;
     const struct perf_event_attr *attr; /* the event, as the file has it */
     const char *event_name;
-    uint64_t first_ns, last_ns; /* of the samples */
+    uint64_t first_ns, last_ns;           /* of the samples */
+    uint64_t annex_rows, annex_row_bytes; /* of the samples, in the annex */
 };
 
 /*
  * Append the table of sections and the sections, to stand at `offset` in the
- * file, and set the bits of those present.
+ * file, and set the bits of those present. The last is the annex, of which the
+ * samples and the tail are the caller's to add.
+ *
+ *   returns  where in `bytes` the annex begins
  */
-void prof_perf_put_features(
+size_t prof_perf_put_features(
     struct prof_buffer *bytes, uint64_t offset,
     const struct perf_feature_facts *facts, uint64_t bits[PERF_FEATURE_WORDS]);
 

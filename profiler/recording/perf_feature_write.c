@@ -135,7 +135,8 @@ static void put_build_ids(
 static void put_annex(
     struct prof_buffer *bytes, const struct perf_feature_facts *facts)
 {
-    prof_perf_annex_write(bytes, facts->profile);
+    prof_perf_annex_write(
+        bytes, facts->profile, facts->annex_rows, facts->annex_row_bytes);
 }
 
 /* In the order of their bits, as the table must be. */
@@ -157,7 +158,7 @@ static const struct {
 
 enum { SECTION_COUNT = sizeof sections / sizeof sections[0] };
 
-void prof_perf_put_features(
+size_t prof_perf_put_features(
     struct prof_buffer *bytes, uint64_t offset,
     const struct perf_feature_facts *facts, uint64_t bits[PERF_FEATURE_WORDS])
 {
@@ -176,12 +177,20 @@ void prof_perf_put_features(
         table[count++] = (struct perf_section){at, body.count - at};
         bits[sections[i].bit / 64] |= 1ULL << sections[i].bit % 64;
     }
+    if (body.is_failed) {
+        bytes->is_failed = true;
+        prof_buffer_fini(&body);
+        return 0;
+    }
+    struct perf_section *annex = &table[count - 1];
+    size_t annex_at = bytes->count + count * sizeof table[0] + annex->offset;
+    annex->bytes += facts->annex_row_bytes + PERF_ANNEX_TAIL_BYTES;
     offset += count * sizeof table[0];
     for (uint32_t i = 0; i < count; i++)
         table[i].offset += offset;
 
     prof_buffer_put(bytes, table, count * sizeof table[0]);
     prof_buffer_put(bytes, body.data, body.count);
-    bytes->is_failed |= body.is_failed;
     prof_buffer_fini(&body);
+    return annex_at;
 }

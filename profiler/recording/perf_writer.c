@@ -8,16 +8,19 @@
  */
 #include "profiler/recording/perf_writer.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <zlib.h>
+
+#include "profiler/recording/perf_annex.h"
 #include "profiler/recording/perf_feature.h"
 #include "profiler/recording/perf_place.h"
 #include "profiler/recording/perf_record.h"
 #include "profiler/recording/perf_roll.h"
+#include "profiler/recording/perf_spool.h"
 
 /* Bytes staged before they are written: bounds memory, amortizes writes. */
 enum { CHUNK_BYTES = 1 << 20 };
@@ -44,30 +47,12 @@ struct prof_recording {
     struct prof_buffer staged; /* whole records, or features, not counted yet */
     struct prof_perf_roll roll;
     struct prof_perf_placer placer;
-    uint32_t sample_count; /* staged or written */
+    struct prof_perf_spool spool;
+    uint64_t sample_count; /* staged or written */
     uint64_t first_ns, last_ns;
     uint64_t period_ns;
     uint64_t chain[PERF_CHAIN_MAX];
 };
-
-static enum status write_at(
-    int fd, const void *data, size_t count, uint64_t offset, struct diag *diag)
-{
-    const char *at = data;
-    while (count > 0) {
-        ssize_t done = pwrite(fd, at, count, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return fail(
-                diag, STATUS_SYSTEM, "write %zu bytes at %llu of the recording",
-                count, (unsigned long long)offset);
-        at += done;
-        offset += (uint64_t)done;
-        count -= (size_t)done;
-    }
-    return STATUS_OK;
-}
 
 static struct perf_event_attr make_attr(const struct prof_recording *recording)
 {
@@ -109,7 +94,7 @@ static enum status write_head(
     memcpy(head.attr.attr, &attr, ATTR_BYTES);
     memcpy(
         head.header.features, recording->features, sizeof head.header.features);
-    return write_at(recording->fd, &head, sizeof head, 0, diag);
+    return prof_bytes_write_at(recording->fd, &head, sizeof head, 0, diag);
 }
 
 enum status prof_recording_adopt_fd(
@@ -127,6 +112,7 @@ enum status prof_recording_adopt_fd(
     recording->first_ns = UINT64_MAX;
     prof_perf_roll_init(&recording->roll);
     prof_perf_placer_init(&recording->placer);
+    prof_perf_spool_init(&recording->spool);
     enum status status = STATUS_OK;
     if (ftruncate(fd, 0) != 0)
         status = fail(diag, STATUS_SYSTEM, "truncate the recording");
@@ -159,6 +145,7 @@ void prof_recording_destroy(struct prof_recording *recording)
     close(recording->fd);
     prof_perf_roll_fini(&recording->roll);
     prof_perf_placer_fini(&recording->placer);
+    prof_perf_spool_fini(&recording->spool);
     prof_buffer_fini(&recording->staged);
     free(recording);
 }
@@ -270,16 +257,21 @@ static enum status stage(
     prof_perf_roll_call(&recording->roll, profile, &recording->staged);
     stage_mappings(recording, profile);
 
-    uint32_t count = prof_profile_sample_count(profile);
+    if (recording->sample_count < prof_profile_summed_count(profile))
+        return fail(
+            diag, STATUS_LIMIT,
+            "more samples went by meanwhile than memory is kept for");
+    uint64_t count = prof_profile_added_count(profile);
     while (recording->sample_count < count &&
            recording->staged.count < CHUNK_BYTES) {
-        stage_sample(
-            recording, profile,
-            prof_profile_sample(profile, recording->sample_count));
+        const struct prof_sample *sample =
+            prof_profile_added_sample(profile, recording->sample_count);
+        stage_sample(recording, profile, sample);
+        prof_perf_spool_put(&recording->spool, profile, sample);
         recording->sample_count++;
     }
     if (recording->staged.is_failed || recording->roll.is_failed ||
-        recording->placer.is_failed)
+        recording->placer.is_failed || recording->spool.recent.is_failed)
         return fail(diag, STATUS_NO_MEMORY, "recording: out of memory");
     return STATUS_OK;
 }
@@ -288,7 +280,7 @@ static enum status stage(
 static enum status flush(struct prof_recording *recording, struct diag *diag)
 {
     struct prof_buffer *staged = &recording->staged;
-    enum status status = write_at(
+    enum status status = prof_bytes_write_at(
         recording->fd, staged->data, staged->count,
         sizeof(struct head) + recording->data_bytes, diag);
     if (status != STATUS_OK)
@@ -314,8 +306,67 @@ enum status prof_recording_sync(
     while (status == STATUS_OK && recording->staged.count > 0) {
         status = flush(recording, diag);
         if (status == STATUS_OK)
+            status =
+                prof_perf_spool_drain(&recording->spool, recording->fd, diag);
+        if (status == STATUS_OK)
             status = stage(recording, profile, diag);
     }
+    return status;
+}
+
+/* The samples and the tail of the annex, of which `annex` is there, at
+ * `offset`. */
+static enum status write_annex_end(
+    const struct prof_recording *recording, const unsigned char *annex,
+    size_t annex_bytes, uint64_t offset, struct diag *diag)
+{
+    uint32_t sum = (uint32_t)crc32_z(0, annex, annex_bytes);
+    enum status status = prof_perf_spool_copy(
+        &recording->spool, recording->fd, offset, &sum, diag);
+    if (status != STATUS_OK)
+        return status;
+    struct prof_buffer tail = {0};
+    prof_perf_annex_put_tail(&tail, sum);
+    if (tail.is_failed)
+        status = fail(diag, STATUS_NO_MEMORY, "recording: out of memory");
+    else
+        status = prof_bytes_write_at(
+            recording->fd, tail.data, tail.count,
+            offset + prof_perf_spool_bytes(&recording->spool), diag);
+    prof_buffer_fini(&tail);
+    return status;
+}
+
+static enum status write_features(
+    struct prof_recording *recording, const struct prof_profile *profile,
+    struct diag *diag)
+{
+    struct perf_event_attr attr = make_attr(recording);
+    struct perf_feature_facts facts = {
+        .profile = profile,
+        .attr = &attr,
+        .event_name = event_name(profile),
+        .first_ns = recording->first_ns,
+        .last_ns = recording->last_ns,
+        .annex_rows = recording->spool.rows,
+        .annex_row_bytes = prof_perf_spool_bytes(&recording->spool)};
+    uint64_t offset = sizeof(struct head) + recording->data_bytes;
+    struct prof_buffer features = {0};
+    uint64_t bits[PERF_FEATURE_WORDS];
+    size_t annex_at = prof_perf_put_features(&features, offset, &facts, bits);
+    enum status status = STATUS_OK;
+    if (features.is_failed)
+        status = fail(diag, STATUS_NO_MEMORY, "recording: out of memory");
+    if (status == STATUS_OK)
+        status = prof_bytes_write_at(
+            recording->fd, features.data, features.count, offset, diag);
+    if (status == STATUS_OK)
+        status = write_annex_end(
+            recording, features.data + annex_at, features.count - annex_at,
+            offset + features.count, diag);
+    if (status == STATUS_OK)
+        memcpy(recording->features, bits, sizeof bits);
+    prof_buffer_fini(&features);
     return status;
 }
 
@@ -324,29 +375,7 @@ enum status prof_recording_finish(
     struct diag *diag)
 {
     enum status status = prof_recording_sync(recording, profile, diag);
-    if (status != STATUS_OK)
-        return status;
-
-    struct perf_event_attr attr = make_attr(recording);
-    struct perf_feature_facts facts = {
-        .profile = profile,
-        .attr = &attr,
-        .event_name = event_name(profile),
-        .first_ns = recording->first_ns,
-        .last_ns = recording->last_ns};
-    uint64_t offset = sizeof(struct head) + recording->data_bytes;
-    struct prof_buffer features = {0};
-    uint64_t bits[PERF_FEATURE_WORDS];
-    prof_perf_put_features(&features, offset, &facts, bits);
-    if (features.is_failed)
-        status = fail(diag, STATUS_NO_MEMORY, "recording: out of memory");
     if (status == STATUS_OK)
-        status = write_at(
-            recording->fd, features.data, features.count, offset, diag);
-    if (status == STATUS_OK) {
-        memcpy(recording->features, bits, sizeof bits);
-        status = write_head(recording, diag);
-    }
-    prof_buffer_fini(&features);
-    return status;
+        status = write_features(recording, profile, diag);
+    return status == STATUS_OK ? write_head(recording, diag) : status;
 }

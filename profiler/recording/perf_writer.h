@@ -42,12 +42,14 @@ MUST_CHECK enum status prof_recording_adopt_fd(
 /*
  * Append what the profile gained since the last sync: samples, and the
  * processes, threads and mappings they need. Always pass the same profile.
+ * Between a sync that succeeded and what is added next, it may be summed.
  *
  * The period of a sample is its value of the profile's first type. Frames keep
  * return address - 1 for callers.
  *
  *   fails  SYSTEM (a full disk): the file holds what earlier syncs covered.
  *          Nothing is forgotten; the next sync tries again. NO_MEMORY stays.
+ *          LIMIT, from then on: the profile was summed nevertheless.
  */
 MUST_CHECK enum status prof_recording_sync(
     struct prof_recording *recording, const struct prof_profile *profile,

@@ -1,6 +1,9 @@
 """What the agent adds to a program's memory, however large the program."""
 
 import re
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +92,29 @@ def test_tables_of_rows_reach_a_program_that_is_sampled_much(tmp_path):
     folded = lab.Folded(tmp_path / "x.folded")
     assert folded.inclusive()["_start"] > 0.99 * (
         folded.total() - folded.account())
+
+
+def test_memory_of_the_collector_does_not_grow_with_time(tmp_path):
+    """At 20 kHz, 40 000 samples a second of 56 bytes each would be seen."""
+    recorder = subprocess.Popen(
+        [str(word) for word in (
+            lab.WATCHFIRE, "record", "-F", 20000, *lab.AT_ANY_COST,
+            "-o", tmp_path / "x.folded", "-o", tmp_path / "x.data",
+            "--", lab.program("spin"), 8, 4)],
+        stdout=subprocess.DEVNULL, env=lab.clean_environment())
+    folder = Path(f"/proc/{recorder.pid}")
+    children = folder / "task" / str(recorder.pid) / "children"
+    resident = []
+    try:
+        assert lab.wait_until(lambda: children.read_text())
+        while children.read_text():
+            status = (folder / "status").read_text()
+            resident.append(int(re.search(r"VmRSS:\s+(\d+)", status)[1]))
+            time.sleep(0.05)
+        assert recorder.wait(lab.PATIENCE) == 0
+    finally:
+        lab.end(recorder)
+    samples = lab.report(tmp_path / "x.data")["quality"]["samples"]
+    assert samples > 100000
+    grown = max(resident) - resident[len(resident) // 4]
+    assert grown * 1024 < samples * 56 / 4
