@@ -9,13 +9,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "profiler/attach/reach.h"
 #include "profiler/base/clock.h"
 #include "profiler/collector/process_files.h"
+#include "tools/limits.h"
 #include "tools/tool.h"
 
 enum status record_prepare_outputs(
@@ -31,14 +31,6 @@ enum status record_prepare_outputs(
             return status;
     }
     return outputs_begin(&session->outputs, diag);
-}
-
-void attach_raise_limits(void)
-{
-    struct rlimit all;
-    (void)getrlimit(RLIMIT_NOFILE, &all);
-    all.rlim_cur = all.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &all);
 }
 
 void say_tap_remarks(const struct session *session)
@@ -167,7 +159,8 @@ int attach_record(struct record_options *options)
         .period_ns = options->collector.period_ns,
         .whom = options->threads.count > 0 ? PROF_TAP_THREADS : PROF_TAP_TREE};
     session.remark = say_text;
-    attach_raise_limits();
+    struct limits inherited;
+    limits_lift(&inherited);
     int signals = take_over_signals();
     int exit_status;
     if (record_prepare_outputs(options, &session, &diag) != STATUS_OK ||

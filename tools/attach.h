@@ -12,9 +12,6 @@ int attach_record(struct record_options *options);
 MUST_CHECK enum status record_prepare_outputs(
     struct record_options *options, struct session *session, struct diag *diag);
 
-/* Every thread costs a descriptor or more: as many as we are permitted. */
-void attach_raise_limits(void);
-
 /* Say what a summary of sampling from outside does not. */
 void say_tap_remarks(const struct session *session);
 

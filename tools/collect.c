@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "tools/limits.h"
 #include "tools/session.h"
 
 enum {
@@ -225,7 +226,7 @@ static bool wait_for_first_process(struct collect *collect)
         clock_now_ns(CLOCK_MONOTONIC) + FIRST_HELLO_MS * UINT64_C(1000000);
     struct prof_collector_stats stats = {0};
     while (clock_now_ns(CLOCK_MONOTONIC) < end_ns && stats.processes == 0 &&
-           stats.refused == 0) {
+           stats.refused == 0 && stats.failure.status == STATUS_OK) {
         serve(collect, 100);
         stats = prof_collector_stats(collect->session.collector);
     }
@@ -247,8 +248,11 @@ int collect_main(int argc, char **argv)
     if (collect.options.session == NULL)
         return say_usage("record", "collect is not for the command line");
 
+    struct limits programs;
+    limits_lift(&programs);
     prefer_to_be_killed();
-    if (read_settings(&collect, &collect.refusal) != STATUS_OK ||
+    if (limits_check(&collect.refusal) != STATUS_OK ||
+        read_settings(&collect, &collect.refusal) != STATUS_OK ||
         check_outputs(&collect.refusal) != STATUS_OK)
         collect.options.refusal = collect.refusal.text;
     if (session_begin(&collect.session, &collect.options, &diag) != STATUS_OK)

@@ -233,7 +233,7 @@ static _Noreturn void become_program(
     (void)close(gate_fds[1]);
     if (read(gate_fds[0], &may_pass, 1) != 1)
         _exit(EXIT_NOT_FOUND);
-    (void)setrlimit(RLIMIT_NOFILE, &inherited->files);
+    limits_restore(&inherited->limits);
     (void)sigaction(SIGCHLD, &inherited->child, NULL);
     (void)sigaction(SIGPIPE, &inherited->pipe, NULL);
     (void)sigprocmask(SIG_SETMASK, &inherited->mask, NULL);

@@ -7,10 +7,10 @@
 
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "profiler/base/status.h"
+#include "tools/limits.h"
 
 enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
@@ -30,7 +30,7 @@ MUST_CHECK enum status launch_check(
 struct launch_inherited {
     sigset_t mask;
     struct sigaction child, pipe; /* of SIGCHLD and SIGPIPE */
-    struct rlimit files;          /* RLIMIT_NOFILE */
+    struct limits limits;
 };
 
 /* What is to be done about a child that waits for it before its exec. */

@@ -152,10 +152,10 @@ static void say_remarks(const struct run *run)
         say("%s", stats.governed);
     if (stats.failure.status != STATUS_OK)
         say("%s", stats.failure.text);
-    if (stats.processes == 0)
+    if (stats.processes == 0 && stats.failure.status == STATUS_OK)
         say("no process could be sampled: the agent was not loaded into '%s'",
             run->options.command[0]);
-    else if (stats.samples == 0)
+    else if (stats.processes > 0 && stats.samples == 0)
         say("no sample was taken: no thread used a whole period of %.3f ms",
             (double)run->session.period_ns / 1e6);
 }
@@ -216,13 +216,6 @@ static void take_over_signals(struct run *run, sigset_t *taken)
     (void)sigaction(SIGPIPE, &ignore, &run->inherited.pipe);
 }
 
-/* Every process of the tree costs a few descriptors, every thread one. */
-static void raise_limits(struct run *run)
-{
-    (void)getrlimit(RLIMIT_NOFILE, &run->inherited.files);
-    attach_raise_limits();
-}
-
 static enum status watch_child(void *owner, pid_t pid, struct diag *diag)
 {
     const struct session *session = owner;
@@ -235,7 +228,6 @@ static int run_program(struct run *run)
     int exit_status = EXIT_FAILED;
     sigset_t taken;
     take_over_signals(run, &taken);
-    raise_limits(run);
     int signals = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
 
     const char *session = NULL; /* agents only know one */
@@ -284,6 +276,7 @@ static int record_command(struct record_options *options)
     struct run run = {.options = *options};
     struct diag diag = {.status = STATUS_OK};
     int exit_status;
+    limits_lift(&run.inherited.limits);
     run.session.outputs.options = run.options.output;
     run.session.remark = say_text;
     if (launch_check(
@@ -292,7 +285,8 @@ static int record_command(struct record_options *options)
         say("%s", diag.text);
         return exit_status;
     }
-    if (record_prepare_outputs(&run.options, &run.session, &diag) != STATUS_OK)
+    if (limits_check(&diag) != STATUS_OK ||
+        record_prepare_outputs(&run.options, &run.session, &diag) != STATUS_OK)
         return say_failure(&diag);
     if (begin(&run, &diag) == STATUS_OK) {
         describe_command(&run);

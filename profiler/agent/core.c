@@ -3,6 +3,7 @@
 
 #include "profiler/agent/auxv.h"
 #include "profiler/agent/link.h"
+#include "profiler/agent/segment.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/tables.h"
 
@@ -13,7 +14,6 @@
 #include <time.h>
 
 enum {
-    MAP_BYTES = WIRE_SEGMENT_BYTES + WIRE_DATA_BYTES,
     SCRATCH_BYTES = PROF_SCRATCH_COUNT * sizeof(struct prof_scratch),
 
     /* A program must start even when its collector hangs. */
@@ -48,60 +48,6 @@ static long raw_clock_gettime(int clock, void *timespec)
 
 /* ---- memory ---- */
 
-/*
- * The blocks twice in a row, and none of it in a fork's child: the child must
- * not write into its parent's ring.
- */
-static bool map_ring(int fd)
-{
-    long base = sys_mmap(
-        NULL, MAP_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (sys_is_error(base))
-        return false;
-    unsigned char *at = (unsigned char *)base;
-    if (sys_is_error(sys_mmap(
-            at, WIRE_SEGMENT_BYTES, PROT_READ | PROT_WRITE,
-            MAP_SHARED | MAP_FIXED, fd, 0)) ||
-        sys_is_error(sys_mmap(
-            at + WIRE_SEGMENT_BYTES, WIRE_DATA_BYTES, PROT_READ | PROT_WRITE,
-            MAP_SHARED | MAP_FIXED, fd, WIRE_BLOCKS_OFFSET))) {
-        (void)sys_munmap(at, MAP_BYTES);
-        return false;
-    }
-    (void)sys_call3(
-        __NR_madvise, at + WIRE_HEADER_BYTES,
-        (long)(MAP_BYTES - WIRE_HEADER_BYTES), (long)MADV_DONTFORK);
-    prof_core.ring = (struct wire_ring){
-        .header = (void *)at,
-        .slots = (void *)(at + WIRE_HEADER_BYTES),
-        .descriptors = (void *)(at + WIRE_WORDS_OFFSET),
-        .blocks = at + WIRE_BLOCKS_OFFSET};
-    return true;
-}
-
-/* A sealed segment; its descriptor, or negative. */
-static int make_segment(void)
-{
-    int fd = (int)sys_call2(
-        __NR_memfd_create, "watchfire",
-        (long)(MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (fd < 0)
-        return fd;
-    if (sys_call2(__NR_ftruncate, (long)fd, (long)WIRE_SEGMENT_BYTES) < 0 ||
-        sys_call3(
-            __NR_fcntl, (long)fd, (long)F_ADD_SEALS,
-            (long)(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) < 0 ||
-        !map_ring(fd)) {
-        (void)sys_close(fd);
-        return -1;
-    }
-    prof_core.ring.header->magic = WIRE_MAGIC;
-    prof_core.ring.header->version = WIRE_VERSION;
-    prof_core.ring.header->pid = prof_core.pid;
-    prof_tables_announce();
-    return fd;
-}
-
 static bool make_scratch(void)
 {
     if (prof_core.scratch != NULL)
@@ -113,13 +59,6 @@ static bool make_scratch(void)
         return false;
     prof_core.scratch = (void *)base;
     return true;
-}
-
-static void release_ring(void)
-{
-    if (prof_core.ring.header != NULL)
-        (void)sys_munmap(prof_core.ring.header, MAP_BYTES);
-    prof_core.ring = (struct wire_ring){0};
 }
 
 /* ---- threads ---- */
@@ -216,10 +155,11 @@ bool prof_core_start(
     if (prof_core.clock_gettime == NULL)
         prof_core.clock_gettime = raw_clock_gettime;
 
-    int fd = make_scratch() ? make_segment() : -1;
+    char reason[128] = "no memory for the unwinder";
+    int fd = make_scratch() ? prof_segment_make(reason, sizeof reason) : -1;
     if (fd < 0) {
-        prof_core_report_failure(
-            config->session, "no memory for the ring (memfd or mmap refused)");
+        prof_core_report_failure(config->session, reason);
+        copy_text(text, text_bytes, reason);
         return false;
     }
 
@@ -229,7 +169,7 @@ bool prof_core_start(
     bool is_welcome = say_hello(fd, &reply);
     (void)sys_close(fd);
     if (!is_welcome) {
-        release_ring();
+        prof_segment_release();
         reply.text[sizeof reply.text - 1] = '\0';
         copy_text(text, text_bytes, reply.text);
         return false;
@@ -237,7 +177,7 @@ bool prof_core_start(
     prof_core.period_ns = reply.period_ns;
     prof_core.actions = reply.actions;
     if (!choose_engine()) {
-        release_ring();
+        prof_segment_release();
         return false;
     }
     /* Pairs with the acquire in prof_handle_signal(): all of the above. */

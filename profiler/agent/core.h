@@ -72,8 +72,8 @@ __attribute__((visibility("hidden"))) extern struct prof_core prof_core;
  * Join the session: install the handlers, make the ring, say HELLO, and arm
  * the clocks of all threads.
  *
- *   returns  false when the process is not sampled; `text` has the reason when
- *            the collector gave one, else it is ""
+ *   returns  false when the process is not sampled; `text` has the reason, or
+ *            "" when the collector did not answer
  */
 bool prof_core_start(
     const struct prof_core_config *config, char *text, uint32_t text_bytes);

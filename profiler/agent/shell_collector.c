@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -129,14 +130,28 @@ static void close_from(int first)
         (void)sys_close(fd);
 }
 
-/* Keep the socket and the pipe above the collector's descriptors, no others. */
-static void drop_descriptors(struct launch *launch, int *error_pipe)
+/* The program's soft limit is not for us. */
+static void lift_limit(int resource)
+{
+    struct sys_limit limit = sys_limit(resource);
+    limit.soft = limit.hard;
+    (void)sys_call4(__NR_prlimit64, 0L, (long)resource, &limit, (void *)NULL);
+}
+
+/*
+ * Keep the socket and the pipe above the collector's descriptors, no others.
+ * Returns a negative errno when there is no room for them.
+ */
+static int drop_descriptors(struct launch *launch, int *error_pipe)
 {
     enum { KEPT = COLLECTOR_SOCKET + 1 };
+    lift_limit(RLIMIT_NOFILE);
     int socket = (int)sys_call3(
         __NR_fcntl, (long)launch->socket, (long)F_DUPFD_CLOEXEC, 10L);
     int pipe_end = (int)sys_call3(
         __NR_fcntl, (long)*error_pipe, (long)F_DUPFD_CLOEXEC, 10L);
+    if (socket < 0 || pipe_end < 0)
+        return -EMFILE;
     (void)sys_call2(__NR_dup2, (long)socket, (long)KEPT);
     (void)sys_call2(__NR_dup2, (long)pipe_end, (long)(KEPT + 1));
     (void)sys_call3(__NR_fcntl, (long)KEPT, (long)F_SETFD, (long)FD_CLOEXEC);
@@ -152,16 +167,21 @@ static void drop_descriptors(struct launch *launch, int *error_pipe)
         if (fd != null)
             (void)sys_call2(__NR_dup2, (long)null, fd);
     }
+    return 0;
 }
 
 static _Noreturn void guard_collector(struct launch *launch, int error_pipe)
 {
     (void)sys_call0(__NR_setsid);
-    drop_descriptors(launch, &error_pipe);
-    long collector = sys_call5(__NR_clone, (long)SIGCHLD, 0L, NULL, NULL, 0L);
+    long collector = drop_descriptors(launch, &error_pipe);
+    if (collector == 0)
+        collector = sys_call5(__NR_clone, (long)SIGCHLD, 0L, NULL, NULL, 0L);
     if (collector == 0)
         become_collector(launch, error_pipe);
     else {
+        int error = (int)-collector;
+        if (collector < 0)
+            (void)sys_call3(__NR_write, (long)error_pipe, &error, sizeof error);
         close_from(0);
         (void)sys_call2(__NR_prctl, (long)PR_SET_NAME, "watchfire-guard");
         if (collector > 0 && launch->is_adoptive)

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "profiler/unwind/reference.h"
 
 static char session[128];
+static bool is_first; /* of its tree: it has started the collector */
 
 /*
  * Where glibc keeps a thread's kernel id, as it tells debuggers: nptl_db's
@@ -66,6 +68,7 @@ static bool find_session(void)
         complain(reason);
         return false;
     }
+    is_first = true;
     return setenv("WATCHFIRE_SESSION", session, 1) == 0;
 }
 
@@ -98,8 +101,9 @@ __attribute__((constructor)) static void shell_arrive(void)
             .load_reference = load_reference,
             .mask_beliefs = shell_mask_beliefs,
             .tid_offset = find_tid_offset()};
-        if (!prof_core_start(&config, text, sizeof text) && *text)
-            complain(text);
+        /* Where there is a command, or a first process, that one speaks. */
+        if (!prof_core_start(&config, text, sizeof text) && is_first)
+            complain(*text ? text : "nothing is sampled: no collector answers");
         shell_mask_begin();
         (void)pthread_atfork(NULL, NULL, shell_restart_in_child);
     }

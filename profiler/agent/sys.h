@@ -53,6 +53,19 @@ static inline long sys_close(int fd)
     return sys_call1(__NR_close, (long)fd);
 }
 
+/* As the kernel has it: 64 bits, whatever libc makes of struct rlimit. */
+struct sys_limit {
+    uint64_t soft, hard;
+};
+
+/* What cannot be read is no limit. */
+static inline struct sys_limit sys_limit(int resource)
+{
+    struct sys_limit limit = {UINT64_MAX, UINT64_MAX};
+    (void)sys_call4(__NR_prlimit64, 0L, (long)resource, (void *)NULL, &limit);
+    return limit;
+}
+
 /* Whether a pointer-returning call failed. */
 static inline int sys_is_error(long result)
 {

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* The process's own copy: a fork's child posts it again in its own ring. */
@@ -68,8 +69,12 @@ void prof_tables_map(int fd)
 {
     if (fd < 0)
         return;
-    /* A fork's child has its parent's mapping. */
-    if (prof_core.tables.bytes == NULL && is_lasting(fd)) {
+    /*
+     * A fork's child has its parent's mapping. Where address space is
+     * rationed, the program's malloc is not to fail for this earlier.
+     */
+    if (prof_core.tables.bytes == NULL &&
+        sys_limit(RLIMIT_AS).soft == UINT64_MAX && is_lasting(fd)) {
         long base =
             sys_mmap(NULL, WIRE_TABLES_BYTES, PROT_READ, MAP_SHARED, fd, 0);
         if (!sys_is_error(base)) {

@@ -1,0 +1,101 @@
+"""What is taken from the program or from us: it goes on, and it is said."""
+
+import re
+
+import pytest
+
+import host
+import lab
+
+# ---- limits ----
+
+LIMITS = [case for case in host.cases("host_limits")
+          if case not in ("hello", "memory_used_up", "no_processes")]
+
+# Address space that the guest takes, of which little is ever touched.
+GUEST_SPACE = 14 << 20
+GUEST_SPACE_RATIONED = 6 << 20
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_limits_lowered_by_the_program(tmp_path, case):
+    command = (lab.program("host_limits"), case)
+    plain = lab.run(*command)
+    assert plain.returncode == 0
+    for way in host.WAYS:
+        watched = host.watch(tmp_path, way, *command)
+        host.hold_together(plain, watched)
+        assert host.has_samples(watched)
+
+
+@pytest.mark.parametrize("way", host.WAYS)
+def test_no_process_more(tmp_path, public_folder, way):
+    """For an ordinary user; root may have as many as it likes."""
+    program = public_folder / "host_limits"
+    program.write_bytes(lab.program("host_limits").read_bytes())
+    program.chmod(0o755)
+    command = lab.as_nobody(program, "no_processes")
+    watched = host.alike(tmp_path, way, *command)
+    assert "thread: Resource temporarily" in watched.result.stdout
+    assert "child: Resource temporarily" in watched.result.stdout
+
+
+def blocks(stdout):
+    return int(re.search(r"(\d+) blocks", stdout)[1])
+
+
+@pytest.mark.parametrize("prefix, space", (
+    ((), GUEST_SPACE),
+    (("sh", "-c", 'ulimit -v 200000; exec "$0" "$@"'), GUEST_SPACE_RATIONED)))
+def test_memory_is_used_up(tmp_path, prefix, space):
+    """malloc fails as it does without us, less what the guest takes."""
+    command = (*prefix, lab.program("host_limits"), "memory_used_up")
+    plain = lab.run(*command)
+    for way in host.WAYS:
+        watched = host.watch(tmp_path, way, *command)
+        assert watched.result.returncode == plain.returncode == 0
+        assert (watched.result.stdout.splitlines()[:-1]
+                == plain.stdout.splitlines()[:-1])
+        missing = blocks(plain.stdout) - blocks(watched.result.stdout)
+        assert missing * (256 << 10) <= space
+        assert host.has_samples(watched)
+
+
+@pytest.mark.parametrize("way", ("record", "preload"))
+@pytest.mark.parametrize("setting, reason", (
+    ("-f 0", "RLIMIT_FSIZE is 0"), ("-v 3500", "RLIMIT_AS is 3584000")))
+def test_no_room_for_the_ring_is_said(tmp_path, way, setting, reason):
+    """The signal of RLIMIT_FSIZE, which holds for it too, would kill."""
+    command = ("sh", "-c", f"ulimit {setting}; exec {lab.program('leave')} 6")
+    watched = host.alike(tmp_path, way, *command)
+    assert watched.result.returncode == 6
+    if way == "record":
+        assert any(reason in line for line in watched.remarks)
+
+
+@pytest.mark.parametrize("count", (4, 8, 12, 20))
+def test_too_few_descriptors_are_said(tmp_path, count):
+    """By the one who is asked to watch; the program runs without."""
+    run = (lab.program("leave"), 7)
+    limit = f"ulimit -n {count}; "
+    result = lab.run("sh", "-c", limit + 'exec "$0" "$@"', lab.WATCHFIRE, "record", "-o",
+                     tmp_path / "x.folded", "--", *run)
+    assert result.returncode == 1
+    assert f"RLIMIT_NOFILE at {count}" in lab.only_sentence(result.stderr)
+    variables = (f"export LD_PRELOAD={lab.LIBRARY} "
+                 f"WATCHFIRE_OUTPUT={tmp_path}/x.folded; ")
+    result = lab.run("sh", "-c", limit + variables + 'exec "$0" "$@"', *run)
+    assert result.returncode == 7
+    assert re.search("Too many open files|RLIMIT_NOFILE",
+                     lab.only_sentence(result.stderr))
+    assert not list(tmp_path.iterdir())
+
+
+def test_our_own_files_may_be_too_large(tmp_path):
+    """RLIMIT_FSIZE is for the outputs as well: an error, not the end."""
+    watch = (lab.WATCHFIRE, "record", "-o", tmp_path / "x.svg", "--",
+             lab.program("leave"), 0)
+    result = lab.run("sh", "-c", 'ulimit -f 0; exec "$0" "$@"', *watch)
+    assert result.returncode == 1
+    assert "x.svg" in result.stderr and "too large" in result.stderr
+    assert not list(tmp_path.iterdir())
