@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -52,6 +53,13 @@ static void wait_for_rounds(uint64_t more)
         (void)usleep(1000);
 }
 
+/* It may have begun before its parent looks. */
+static void wait_for_begin(void)
+{
+    while (told->rounds == 0)
+        (void)usleep(1000);
+}
+
 static void keep_registers(void *owner, const struct prof_regs *regs)
 {
     *(struct prof_regs *)owner = *regs;
@@ -68,7 +76,7 @@ __attribute__((noinline)) static void compute(void)
 TEST(tracee_shows_the_registers_of_one_that_runs)
 {
     pid_t child = start_child(compute);
-    wait_for_rounds(1);
+    wait_for_begin();
     for (int i = 0; i < 20; i++) {
         struct prof_regs regs;
         struct prof_hold hold = {
@@ -108,7 +116,7 @@ static void wait_by_poll(void)
 static void check_that_it_waits_on(child_main *run, bool is_running)
 {
     pid_t child = start_child(run);
-    wait_for_rounds(1);
+    wait_for_begin();
     for (int i = 0; i < 20; i++) {
         struct prof_regs regs;
         struct prof_hold hold = {
@@ -156,6 +164,21 @@ static void wait_with_handler(void)
     }
 }
 
+/* A signal that comes before the wait begins would not end it. */
+static void wait_until_asleep(pid_t child)
+{
+    char path[32], state = 'R';
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
+    while (state != 'S') {
+        FILE *file = fopen(path, "re");
+        CHECK(file != NULL);
+        if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+            state = 'R';
+        (void)fclose(file);
+        (void)usleep(500);
+    }
+}
+
 static void signal_meanwhile(void *owner, const struct prof_regs *regs)
 {
     (void)regs;
@@ -165,17 +188,17 @@ static void signal_meanwhile(void *owner, const struct prof_regs *regs)
 TEST(tracee_leaves_a_signal_its_effect)
 {
     pid_t child = start_child(wait_with_handler);
-    wait_for_rounds(1);
+    wait_for_begin();
     for (int i = 0; i < 50; i++) {
         struct prof_hold hold = {
             .tid = (uint32_t)child, .visit = signal_meanwhile, .owner = &child};
+        wait_until_asleep(child);
         uint64_t before = told->rounds;
         CHECK_EQ(prof_tracee_hold(&hold), PROF_HOLD_DONE);
         /* Interrupted by its own signal, as without us. */
         while (told->rounds == before)
             (void)usleep(500);
         CHECK_EQ(told->result, 0);
-        (void)usleep(500);
     }
     end_child(child);
 }
