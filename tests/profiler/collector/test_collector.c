@@ -68,16 +68,21 @@ static void *sample_thread(void *context)
     return NULL;
 }
 
-/* A sample that claims more frames than were written. */
+/*
+ * A sample that claims more frames than were written, and a record of no type.
+ * The claims are a living thread's: what one that is not there had claimed,
+ * the collector may give up before it is committed.
+ */
 static void write_hostile_record(struct agent *agent)
 {
+    uint32_t tid = (uint32_t)syscall(SYS_gettid);
     struct prof_claim claim =
-        prof_ring_claim(&agent->ring, sizeof(struct wire_sample), 1);
+        prof_ring_claim(&agent->ring, sizeof(struct wire_sample), tid);
     struct wire_sample *sample = claim.bytes;
     *sample = (struct wire_sample){
         .record = {.type = WIRE_SAMPLE, .tid = 1}, .frame_count = 0xffffff};
     prof_ring_commit(&agent->ring, &claim);
-    claim = prof_ring_claim(&agent->ring, sizeof(struct wire_record), 1);
+    claim = prof_ring_claim(&agent->ring, sizeof(struct wire_record), tid);
     *(struct wire_record *)claim.bytes = (struct wire_record){.type = 77};
     prof_ring_commit(&agent->ring, &claim);
 }
