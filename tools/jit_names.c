@@ -16,23 +16,6 @@ static bool pid_of(
            1;
 }
 
-/* The pid that the process itself sees: the last of those in NSpid. */
-static uint32_t inner_pid(uint32_t pid)
-{
-    char path[64], line[256];
-    uint32_t found = pid;
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/status", pid);
-    FILE *status = fopen(path, "re");
-    while (status != NULL && fgets(line, sizeof line, status) != NULL) {
-        const char *last = strrchr(line, '\t');
-        if (strncmp(line, "NSpid:", 6) == 0 && last != NULL)
-            (void)sscanf(last, "%" SCNu32, &found);
-    }
-    if (status != NULL)
-        (void)fclose(status);
-    return found;
-}
-
 /* Add the file; whether it was there. */
 static bool add(struct sym_jit_map *map, const char *path, enum status *status)
 {
@@ -42,19 +25,21 @@ static bool add(struct sym_jit_map *map, const char *path, enum status *status)
     return added == STATUS_OK;
 }
 
-/* "/tmp/<before>PID<after>" as the process sees it, else as we do. */
+/* "/tmp/<before>PID<after>" as the process saw it, else as we do. */
 static void add_from_tmp(
-    struct sym_jit_map *map, uint32_t pid, const char *before,
-    const char *after, enum status *status)
+    struct sym_jit_map *map, const struct prof_kept_runtime *runtime,
+    const char *before, const char *after, enum status *status)
 {
-    char path[128];
+    char path[128], folder[64] = "/tmp";
+    if (runtime->tmp >= 0)
+        (void)snprintf(folder, sizeof folder, "/proc/self/fd/%d", runtime->tmp);
     (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/root/tmp/%s%" PRIu32 "%s", pid,
-        before, inner_pid(pid), after);
+        path, sizeof path, "%s/%s%" PRIu32 "%s", folder, before,
+        runtime->inner_pid, after);
     if (add(map, path, status))
         return;
     (void)snprintf(
-        path, sizeof path, "/tmp/%s%" PRIu32 "%s", before, pid, after);
+        path, sizeof path, "/tmp/%s%" PRIu32 "%s", before, runtime->pid, after);
     (void)add(map, path, status);
 }
 
@@ -91,15 +76,26 @@ static void add_mapped(
 
 enum status jit_names_read(
     struct sym_jit_map *map, const struct prof_profile *profile,
-    uint32_t module)
+    uint32_t module, const struct prof_kept_files *kept)
 {
     uint32_t pid;
     enum status status = STATUS_OK;
     *map = (struct sym_jit_map){0};
     if (!pid_of(profile, module, &pid))
         return STATUS_OK;
-    add_from_tmp(map, pid, "perf-", ".map", &status);
-    add_from_tmp(map, pid, "jit-", ".dump", &status);
+    struct prof_kept_files now;
+    prof_kept_files_init(&now);
+    const struct prof_kept_runtime *runtime =
+        prof_kept_files_runtime(kept, pid);
+    if (runtime == NULL) {
+        prof_kept_files_meet_runtime(&now, pid);
+        runtime = prof_kept_files_runtime(&now, pid);
+    }
+    if (runtime != NULL) {
+        add_from_tmp(map, runtime, "perf-", ".map", &status);
+        add_from_tmp(map, runtime, "jit-", ".dump", &status);
+    }
+    prof_kept_files_fini(&now);
     add_mapped(map, profile, pid, &status);
     if (status == STATUS_OK && !sym_jit_map_finish(map))
         status = STATUS_NO_MEMORY;

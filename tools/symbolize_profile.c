@@ -233,7 +233,8 @@ static enum status read_jit_names(
     if (prof_profile_module(work->profile, module)->kind !=
         PROF_MODULE_ANONYMOUS)
         return STATUS_OK;
-    if (jit_names_read(&work->jit, work->profile, module) != STATUS_OK)
+    if (jit_names_read(&work->jit, work->profile, module, work->help.kept) !=
+        STATUS_OK)
         return fail(diag, STATUS_NO_MEMORY, "no memory for names of JIT code");
     return STATUS_OK;
 }

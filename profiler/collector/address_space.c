@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "profiler/collector/lifted.h"
 #include "profiler/collector/limits.h"
 #include "profiler/collector/maps.h"
 
@@ -204,9 +205,10 @@ static uint32_t module_of(
     if (strcmp(line->path, "[vdso]") == 0) {
         module.kind = PROF_MODULE_VDSO;
         add_vdso_build_id(&module, line->end - line->start);
-    } else if (line->path[0] != '/') {
+    } else if (prof_maps_is_memory(space->pid, line)) {
         module.kind = PROF_MODULE_ANONYMOUS;
         module.path = anonymous_path(space);
+        prof_kept_files_meet_runtime(&space->build_ids->kept, space->pid);
         return prof_profile_add_module(space->profile, &module);
     } else {
         if (length > suffix &&
@@ -268,6 +270,46 @@ void prof_address_space_map(
         space, line->start, line->end, offset_of(space, line, module), module);
 }
 
+/* What stood at `address` until now, or still does; NULL: no file. */
+static const struct prof_space_mapping *file_at(
+    const struct prof_address_space *space, uint64_t address, uint64_t now_ns)
+{
+    for (uint32_t i = count_not_after(space, address); i-- > 0;) {
+        const struct prof_space_mapping *at = mapping_at(space, i);
+        if (address < at->end && at->to_ns >= now_ns &&
+            prof_profile_module(space->profile, at->module)->kind ==
+                PROF_MODULE_FILE)
+            return at;
+    }
+    return NULL;
+}
+
+/*
+ * Code in memory without a file, which may have been lifted out of one: the one
+ * that stood there before, or that of the line above. `file` is that line, or
+ * one above it. Where the bytes prove it, the line becomes the file's again.
+ */
+static void give_file_back(
+    const struct prof_address_space *space, struct prof_maps_line *line,
+    const struct prof_maps_line *file, uint64_t now_ns)
+{
+    if (file->end == 0 || !prof_maps_is_memory(space->pid, line))
+        return;
+    uint64_t offset = file->offset + (line->start - file->start);
+    const struct prof_space_mapping *before =
+        file_at(space, line->start, now_ns);
+    if (before != NULL)
+        offset = before->offset + (line->start - before->start);
+    else if (file->end != line->start)
+        return;
+    if (!prof_lifted_is_from(space->pid, line, file, offset))
+        return;
+    line->offset = offset;
+    line->device = file->device;
+    line->inode = file->inode;
+    line->path = file->path;
+}
+
 char *prof_address_space_read(const struct prof_address_space *space)
 {
     return prof_maps_read(space->pid);
@@ -277,10 +319,16 @@ void prof_address_space_apply(
     struct prof_address_space *space, char *maps, uint64_t now_ns)
 {
     char *rest = maps;
+    struct prof_maps_line line, file = {0};
     for (char *text; (text = strsep(&rest, "\n")) != NULL;) {
-        struct prof_maps_line line;
-        if (prof_maps_parse(text, &line) && prof_maps_is_code(&line))
+        if (!prof_maps_parse(text, &line))
+            continue;
+        if (prof_maps_is_code(&line)) {
+            give_file_back(space, &line, &file, now_ns);
             prof_address_space_map(space, &line, now_ns);
+        }
+        if (line.path[0] == '/')
+            file = line;
     }
 }
 

@@ -88,6 +88,9 @@ enum status prof_collector_create(
             : prof_listener_open(&made->listener, diag);
     if (status == STATUS_OK)
         status = prof_listener_watch(&made->listener, made->epoll, diag);
+    int files = prof_kept_files_watch(&made->common.build_ids.kept);
+    if (status == STATUS_OK && files >= 0)
+        (void)watch(made, files);
     if (status != STATUS_OK) {
         prof_collector_destroy(made);
         return status;
@@ -388,6 +391,7 @@ static void look_around(struct prof_collector *collector)
 void prof_collector_run(struct prof_collector *collector)
 {
     struct prof_request request;
+    prof_kept_files_run(&collector->common.build_ids.kept);
     while (prof_listener_next(&collector->listener, &request))
         answer(collector, &request);
 

@@ -1,6 +1,7 @@
 /* /proc/PID/maps and the files it names. */
 #include "profiler/collector/maps.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -56,6 +57,17 @@ static bool is_file(int fd, const struct prof_maps_line *wanted)
            stat.st_dev == wanted->device && stat.st_ino == wanted->inode;
 }
 
+static int open_if_same(
+    const char *name, int flags, const struct prof_maps_line *line)
+{
+    int fd = open(name, flags);
+    if (fd >= 0 && !is_file(fd, line)) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 int prof_maps_open_file(uint32_t pid, const struct prof_maps_line *line)
 {
     char name[PATH_MAX + 64];
@@ -70,10 +82,30 @@ int prof_maps_open_file(uint32_t pid, const struct prof_maps_line *line)
 
     (void)snprintf(
         name, sizeof name, "/proc/%" PRIu32 "/root%s", pid, line->path);
-    fd = open(name, flags);
-    if (fd >= 0 && !is_file(fd, line)) {
+    fd = open_if_same(name, flags, line);
+    if (fd >= 0)
+        return fd;
+    /* Without privilege a deleted program is still to be had. */
+    (void)snprintf(name, sizeof name, "/proc/%" PRIu32 "/exe", pid);
+    return open_if_same(name, flags, line);
+}
+
+bool prof_maps_is_memory(uint32_t pid, const struct prof_maps_line *line)
+{
+    static const char *const made[] = {
+        "/memfd:", "/anon_hugepage", "/dev/zero", "/SYSV"};
+    char magic[SELFMAG];
+    if (line->path[0] != '/')
+        return strcmp(line->path, "[vdso]") != 0;
+    bool is_made = false;
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
+        is_made |= strncmp(line->path, made[i], strlen(made[i])) == 0;
+    if (!is_made)
+        return false;
+    int fd = prof_maps_open_file(pid, line);
+    bool is_elf = fd >= 0 && pread(fd, magic, SELFMAG, 0) == SELFMAG &&
+                  memcmp(magic, ELFMAG, SELFMAG) == 0;
+    if (fd >= 0)
         (void)close(fd);
-        return -1;
-    }
-    return fd;
+    return !is_elf;
 }

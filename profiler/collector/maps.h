@@ -23,10 +23,14 @@ bool prof_maps_parse(const char *text, struct prof_maps_line *line);
 /* Whether the program's code stands there. */
 bool prof_maps_is_code(const struct prof_maps_line *line);
 
+/* Whether it is memory and nothing else: without a file, or with one that the
+   kernel or the program made for it, and that is no ELF file. */
+bool prof_maps_is_memory(uint32_t pid, const struct prof_maps_line *line);
+
 /*
  * A descriptor of the file that is mapped there, never of another; or
  * negative. Tried are /proc/PID/map_files, the file that is mapped for certain,
- * then /proc/PID/root with the same device and inode.
+ * then /proc/PID/root and /proc/PID/exe with the same device and inode.
  */
 int prof_maps_open_file(uint32_t pid, const struct prof_maps_line *line);
 

@@ -224,7 +224,7 @@ TEST(frames_of_a_file_that_is_gone_come_from_its_copy)
     line.device = identity.st_dev;
     line.inode = identity.st_ino;
     prof_kept_files_consider(
-        &kept, scene.module, true, (uint32_t)getpid(), &line, "/no/such/file");
+        &kept, scene.module, false, (uint32_t)getpid(), &line, line.path);
     scene.help.kept = &kept;
     symbolize(&scene);
     CHECK_STR(label(&scene, frame, 0), "leaf");

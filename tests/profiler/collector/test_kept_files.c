@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,9 +125,33 @@ TEST(a_module_is_considered_once)
     CHECK_EQ(consider(&scene, 4, true), -1);
     CHECK_OK(unlink(scene.path));
     CHECK_EQ(consider(&scene, 4, true), -1);
-    CHECK_EQ(consider(&scene, 3, true), -1);
-    check_copy(&scene, consider(&scene, 5, true));
+    check_copy(&scene, consider(&scene, 3, true));
     end(&scene);
+}
+
+TEST(a_file_that_loses_its_name_later_is_copied_then)
+{
+    for (int is_replaced = 0; is_replaced < 2; is_replaced++) {
+        struct scene scene = scene_of_size(5000);
+        int watch = prof_kept_files_watch(&scene.kept);
+        CHECK(watch >= 0);
+        CHECK_EQ(consider(&scene, 0, true), -1);
+        prof_kept_files_run(&scene.kept);
+        CHECK_EQ(prof_kept_files_find(&scene.kept, 0), -1);
+        if (is_replaced) {
+            char other[sizeof scene.path + 8];
+            (void)snprintf(other, sizeof other, "%s.other", scene.path);
+            write_file(other, "what did not run");
+            CHECK_OK(rename(other, scene.path));
+        } else {
+            CHECK_OK(unlink(scene.path));
+        }
+        struct pollfd told = {.fd = watch, .events = POLLIN};
+        CHECK_EQ(poll(&told, 1, 10000), 1);
+        prof_kept_files_run(&scene.kept);
+        check_copy(&scene, prof_kept_files_find(&scene.kept, 0));
+        end(&scene);
+    }
 }
 
 /* Sparse ones, of which each counts with all its bytes. */
