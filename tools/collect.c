@@ -6,7 +6,7 @@
  * Settings come from the environment: WATCHFIRE_OUTPUT, a comma separated
  * list in which %p, %e and %t stand for pid, program and time;
  * WATCHFIRE_FREQUENCY, WATCHFIRE_EVENT, WATCHFIRE_DURATION,
- * WATCHFIRE_MAX_OVERHEAD, WATCHFIRE_UNWINDER.
+ * WATCHFIRE_SNAPSHOT, WATCHFIRE_MAX_OVERHEAD, WATCHFIRE_UNWINDER.
  */
 #include "tools/tool.h"
 
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "tools/interim.h"
 #include "tools/limits.h"
 #include "tools/session.h"
 
@@ -31,11 +32,15 @@ enum {
     GRACE_MS = 50,
 };
 
+/* What is lost at most when all is killed, at a thousandth of a processor. */
+static const uint64_t default_snapshot_ns = UINT64_C(300) * 1000000000;
+
 static const char default_output[] = "watchfire.%e.%p.svg";
 
 struct collect {
     struct session session;
     struct prof_collector_options options;
+    struct interim interim;
     uint64_t duration_ns;
     char paths[OUTPUTS_MAX][TOOL_TEXT_BYTES]; /* expanded */
     struct diag refusal;                      /* settings that are wrong */
@@ -78,6 +83,14 @@ static enum status read_settings(struct collect *collect, struct diag *diag)
             diag, STATUS_USAGE,
             "WATCHFIRE_DURATION=%s is not a time such as 10, 10s or 5m",
             duration);
+    const char *snapshot = getenv("WATCHFIRE_SNAPSHOT");
+    if (snapshot && strcmp(snapshot, "off") == 0)
+        collect->interim.every_ns = 0;
+    else if (snapshot && !parse_duration(snapshot, &collect->interim.every_ns))
+        return fail(
+            diag, STATUS_USAGE,
+            "WATCHFIRE_SNAPSHOT=%s is neither a time such as 30s or 5m nor off",
+            snapshot);
     const char *overhead = getenv("WATCHFIRE_MAX_OVERHEAD");
     if (overhead && !parse_overhead(overhead, &collect->options.max_overhead))
         return fail(
@@ -216,6 +229,7 @@ static void collect_until_end(struct collect *collect)
                           : UINT64_MAX;
     while (clock_now_ns(CLOCK_MONOTONIC) < end_ns && !is_over(collect)) {
         session_sync(&collect->session);
+        interim_tend(&collect->interim, &collect->session);
         serve(collect, 1000);
     }
 }
@@ -238,6 +252,7 @@ int collect_main(int argc, char **argv)
     (void)argc, (void)argv;
     static struct collect collect;
     struct diag diag = {.status = STATUS_OK};
+    collect.interim.every_ns = default_snapshot_ns;
     collect.options = (struct prof_collector_options){
         .period_ns = (1000000000 + DEFAULT_HZ / 2) / DEFAULT_HZ,
         .max_overhead = 0.01,
@@ -264,6 +279,7 @@ int collect_main(int argc, char **argv)
     begin_with_first_process(&collect);
     collect_until_end(&collect);
     prof_collector_finish(collect.session.collector);
+    interim_end(&collect.interim);
     (void)session_finish(&collect.session, 0, keep_failure, &collect);
     prof_collector_release(
         collect.session.collector,

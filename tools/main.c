@@ -29,7 +29,20 @@ static void print_help(void)
         if (commands[i].summary != NULL)
             (void)printf("  %-12s%s\n", commands[i].name, commands[i].summary);
     }
-    (void)puts("\n'watchfire COMMAND --help' lists a command's options.");
+    (void)puts(
+        "\n'watchfire COMMAND --help' lists a command's options.\n"
+        "\n"
+        "LD_PRELOAD=libwatchfire.so samples a program without any command:\n"
+        "  WATCHFIRE_OUTPUT        files, separated by commas; %p pid, %e\n"
+        "                          program, %t time; watchfire.%e.%p.svg\n"
+        "  WATCHFIRE_SNAPSHOT      write what there is so far every 5m, or\n"
+        "                          every such time, or off\n"
+        "  WATCHFIRE_FREQUENCY     -F of record; 99\n"
+        "  WATCHFIRE_EVENT         -e of record\n"
+        "  WATCHFIRE_DURATION      -d of record\n"
+        "  WATCHFIRE_MAX_OVERHEAD  --max-overhead of record; 1\n"
+        "  WATCHFIRE_UNWINDER      --unwinder of record\n"
+        "  WATCHFIRE_DISABLE       set: sample nothing");
 }
 
 int main(int argc, char **argv)

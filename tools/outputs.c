@@ -121,6 +121,17 @@ bool outputs_sync(struct outputs *outputs, const struct prof_profile *profile)
     return is_in_step;
 }
 
+void outputs_write_interim(
+    const struct outputs *outputs, const struct prof_profile *profile)
+{
+    for (size_t i = 0; i < outputs->count; i++) {
+        const struct output *output = &outputs->rows[i];
+        if (output->recording == NULL && is_replaced(output->path))
+            (void)!exp_format_save(
+                output->format, profile, &outputs->options, output->path, NULL);
+    }
+}
+
 static enum status finish_recording(
     struct output *output, const struct prof_profile *profile,
     struct diag *diag)

@@ -51,6 +51,13 @@ MUST_CHECK enum status outputs_begin(
 bool outputs_sync(struct outputs *outputs, const struct prof_profile *profile);
 
 /*
+ * Write what there is so far, except where a recording grows: each output is
+ * replaced, or left as it is when that fails.
+ */
+void outputs_write_interim(
+    const struct outputs *outputs, const struct prof_profile *profile);
+
+/*
  * Write everything and give it its final name. Each failure is said once, by
  * `report`; the number of failed outputs is returned.
  */

@@ -172,6 +172,30 @@ void session_settle(struct session *session)
     session->symbolizer = NULL;
 }
 
+/* Say how long it took and what drove it, and look names up. */
+static enum status complete(
+    struct session *session, struct sym_symbolizer *symbolizer,
+    struct diag *diag)
+{
+    prof_profile_origin(session->profile)->end_ns =
+        clock_now_ns(CLOCK_MONOTONIC);
+    name_clock(session);
+    const struct symbolize_help help = {
+        .kept = session->tap != NULL
+                    ? prof_tap_kept_files(session->tap)
+                    : prof_collector_kept_files(session->collector),
+        .remark = session->remark};
+    return symbolize_profile(session->profile, symbolizer, &help, diag);
+}
+
+void session_write_interim(struct session *session)
+{
+    /* The session's own has threads, which were not copied. */
+    struct sym_symbolizer *symbolizer = open_symbolizer(NULL);
+    if (symbolizer != NULL && complete(session, symbolizer, NULL) == STATUS_OK)
+        outputs_write_interim(&session->outputs, session->profile);
+}
+
 size_t session_finish(
     struct session *session, uint64_t kernel_ns,
     void (*report)(void *context, const struct diag *diag), void *context)
@@ -181,18 +205,8 @@ size_t session_finish(
         prof_tap_close_tree(session->tap, kernel_ns);
     else if (kernel_ns > 0)
         prof_collector_close_tree(session->collector, kernel_ns);
-    prof_profile_origin(session->profile)->end_ns =
-        clock_now_ns(CLOCK_MONOTONIC);
-    name_clock(session);
-
-    const struct symbolize_help help = {
-        .kept = session->tap != NULL
-                    ? prof_tap_kept_files(session->tap)
-                    : prof_collector_kept_files(session->collector),
-        .remark = session->remark};
     /* Without symbols the addresses still stand for themselves. */
-    if (symbolize_profile(
-            session->profile, session->symbolizer, &help, &diag) != STATUS_OK)
+    if (complete(session, session->symbolizer, &diag) != STATUS_OK)
         report(context, &diag);
     if (prof_profile_status(session->profile) != STATUS_OK) {
         (void)fail(&diag, STATUS_NO_MEMORY, "out of memory for the profile");

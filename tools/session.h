@@ -72,6 +72,12 @@ size_t session_finish(
 /* Such a report: it is said. */
 void session_say(void *context, const struct diag *diag);
 
+/*
+ * Write what there is so far to the outputs, in a copy of the process: the
+ * profile and the session are good for nothing else afterwards.
+ */
+void session_write_interim(struct session *session);
+
 /* One line about what was recorded; never more than the buffer. */
 void session_summarize(const struct session *session, char *text, size_t bytes);
 

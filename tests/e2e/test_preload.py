@@ -1,6 +1,10 @@
 """LD_PRELOAD alone: two environment variables and no command of ours."""
 
 import os
+import signal
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +102,7 @@ def test_a_duration_is_kept(tmp_path):
 
 @pytest.mark.parametrize("settings", (
     {"FREQUENCY": "banana"}, {"EVENT": "moon"}, {"DURATION": "-1"},
+    {"SNAPSHOT": "0"},
     {"OUTPUT": "x.bmp"}))
 def test_a_setting_it_cannot_read_leaves_the_program_alone(tmp_path, settings):
     result = preload(
@@ -129,3 +134,96 @@ def test_the_constructor_leaves_streams_alone(tmp_path):
     assert result.returncode == 0
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) <= 1
+
+
+class Service:
+    """A program that goes on, with snapshots, and its collector."""
+
+    def __init__(self, outputs, *command, snapshot):
+        before = set(lab.collectors())
+        self.process = subprocess.Popen(
+            [str(word) for word in command], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, env=lab.clean_environment(
+                LD_PRELOAD=str(lab.LIBRARY), WATCHFIRE_FREQUENCY="997",
+                WATCHFIRE_SNAPSHOT=snapshot,
+                WATCHFIRE_OUTPUT=",".join(map(str, outputs))))
+        assert lab.wait_until(lambda: set(lab.collectors()) - before)
+        (self.collector,) = set(lab.collectors()) - before
+
+    def end(self):
+        lab.end(self.process)
+        assert lab.wait_until(lambda: self.collector not in lab.collectors())
+
+    def stop_writer(self):
+        """Stop the process that writes a snapshot; its pid."""
+        children = Path(
+            f"/proc/{self.collector}/task/{self.collector}/children")
+
+        def stopped():
+            for writer in map(int, children.read_text().split()):
+                os.kill(writer, signal.SIGSTOP)
+                stat = Path(f"/proc/{writer}/stat").read_text()
+                if stat.rsplit(")", 1)[1].split()[0] in "tT":
+                    return writer
+            return 0
+
+        assert lab.wait_until(lambda: stopped())
+        return stopped()
+
+
+def test_what_there_is_so_far_outlives_a_kill(tmp_path):
+    svg, folded, data = (
+        tmp_path / name for name in ("x.svg", "x.folded", "x.data"))
+    service = Service(
+        (svg, folded, data), lab.program("spin"), 600, snapshot="0.3s")
+    try:
+        totals = []
+
+        def grows():
+            if folded.exists():
+                # Each is whole, whenever one looks.
+                totals.append(lab.Folded(folded).total())
+                assert lab.is_xml(svg)
+            return totals and totals[-1] > totals[0]
+
+        assert lab.wait_until(grows)
+        os.kill(service.collector, signal.SIGKILL)
+        assert lab.wait_until(
+            lambda: service.collector not in lab.collectors())
+        assert lab.Folded(folded).total() >= totals[-1] > 0.2e9
+        assert lab.Folded(folded).inclusive()["main"] > 0
+        assert lab.is_xml(svg)
+        # A recording is never copied: it can be read as it grows.
+        assert not data.exists()
+        assert lab.report(f"{data}.partial")["total"] >= totals[-1]
+        assert service.process.poll() is None
+    finally:
+        service.end()
+
+
+def test_the_outputs_at_the_end_are_the_last(tmp_path):
+    path = tmp_path / "x.folded"
+    service = Service((path,), lab.program("spin"), 600, snapshot="1ms")
+    try:
+        assert appears(path)
+        writer = service.stop_writer()
+        service.process.terminate()
+        service.process.wait(lab.PATIENCE)
+        time.sleep(1)  # in which who does not wait would have ended
+        assert service.collector in lab.collectors()
+        os.kill(writer, signal.SIGCONT)
+        assert lab.wait_until(
+            lambda: service.collector not in lab.collectors())
+        # Only then is the account closed.
+        assert lab.Folded(path).account() > 0
+        assert list(tmp_path.iterdir()) == [path]
+    finally:
+        service.end()
+
+
+def test_snapshots_can_be_switched_off(tmp_path):
+    path = tmp_path / "x.folded"
+    result = preload(path, lab.program("leave"), 5, SNAPSHOT="off")
+    assert result.returncode == 5
+    assert result.stderr == ""
+    assert appears(path)
