@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <time.h>
 #include <ucontext.h>
 
 enum { SIGNAL_DEFAULT = 0, SIGNAL_IGNORE = 1 };
@@ -133,25 +134,57 @@ void prof_signal_note_read(unsigned signals)
         &read_signals, signals, memory_order_relaxed);
 }
 
-/*
- * A signal that is read from a descriptor must wait in the kernel, and no
- * sample beside it: sampling ends. What was sent to the whole process, any
- * thread may read; the kernel lets only the first thread send that in another's
- * name, elsewhere the sender is lost.
- */
-static void leave_to_reader(
-    int signal, const siginfo_t *info, ucontext_t *context)
+/* Send a signal again, as what it was. */
+static void send_again(int signal, const siginfo_t *info)
 {
     long pid = sys_getpid();
-    prof_core_withdraw("it reads SIGTRAP or SIGPROF by signalfd()");
-    uint64_t *mask = (uint64_t *)(void *)&context->uc_sigmask;
-    *mask |= UINT64_C(1) << (signal - 1);
+    /*
+     * What was sent to the whole process, any thread may read; the kernel lets
+     * only the first thread send that in another's name, elsewhere the sender
+     * is lost.
+     */
     if (info->si_code == SI_TKILL)
         (void)sys_call4(
             __NR_rt_tgsigqueueinfo, pid, (long)sys_gettid(), (long)signal,
             info);
     else if (sys_call3(__NR_rt_sigqueueinfo, pid, (long)signal, info) != 0)
         (void)sys_call2(__NR_kill, pid, (long)signal);
+}
+
+/*
+ * Take the samples out of the queue that came while the handler had them
+ * blocked. With them come signals of the program's, one for the thread and one
+ * for the process at most, which go back.
+ */
+static void drop_waiting_samples(int signal)
+{
+    enum { QUEUES = 2 };
+    const struct timespec now = {0};
+    uint64_t set = UINT64_C(1) << (signal - 1);
+    siginfo_t info, others[QUEUES];
+    int count = 0;
+    while (count < QUEUES &&
+           sys_call4(__NR_rt_sigtimedwait, &set, &info, &now, sizeof set) ==
+               signal) {
+        if (prof_signal_expiries(signal, &info) == 0)
+            copy_info(&others[count++], &info);
+    }
+    for (int i = 0; i < count; i++)
+        send_again(signal, &others[i]);
+}
+
+/*
+ * A signal that is read from a descriptor must wait in the kernel, and no
+ * sample beside it: sampling ends, and what it left behind goes.
+ */
+static void leave_to_reader(
+    int signal, const siginfo_t *info, ucontext_t *context)
+{
+    prof_core_withdraw("it reads SIGTRAP or SIGPROF by signalfd()");
+    uint64_t *mask = (uint64_t *)(void *)&context->uc_sigmask;
+    *mask |= UINT64_C(1) << (signal - 1);
+    drop_waiting_samples(signal);
+    send_again(signal, info);
 }
 
 static bool is_read(int signal)

@@ -23,7 +23,7 @@ def test_signals(tmp_path, way, case):
 
 
 @pytest.mark.parametrize("case", ("jump_out", "null_checks", "own_timers",
-                                  "handler_surroundings"))
+                                  "handler_surroundings", "reading_signals"))
 def test_signals_at_a_high_rate(tmp_path, case):
     host.alike(tmp_path, "record", lab.program("host_signals"), case,
                frequency=10000)
