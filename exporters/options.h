@@ -13,6 +13,7 @@ enum exp_unit {
 struct exp_options {
     uint32_t value;     /* which value type; 0 is the profile's first */
     enum exp_unit unit; /* what counts and widths mean */
+    uint32_t only_tid;  /* samples of this thread; 0: of all */
     bool with_threads;  /* a frame for the thread below its process */
     bool mark_inlined;  /* folded: "_[i]" after the name of an inlined frame */
     bool is_icicle;     /* svg: the root at the top */

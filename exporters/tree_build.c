@@ -273,6 +273,14 @@ static uint32_t *none_ids(uint32_t count)
     return ids;
 }
 
+static bool is_wanted(const struct builder *builder, uint32_t id)
+{
+    const struct prof_profile *profile = builder->tree->profile;
+    uint32_t tid = builder->options->only_tid;
+    const struct prof_sample *sample = prof_profile_sample(profile, id);
+    return tid == 0 || prof_profile_thread(profile, sample->thread)->tid == tid;
+}
+
 static bool add_samples(struct builder *builder)
 {
     struct exp_tree *tree = builder->tree;
@@ -284,7 +292,7 @@ static bool add_samples(struct builder *builder)
     if (!builder->process_nodes || !builder->thread_nodes || !tree->leaves)
         return false;
     for (uint32_t id = 0; id < samples; id++) {
-        if (!add_sample(builder, id))
+        if (is_wanted(builder, id) && !add_sample(builder, id))
             return false;
     }
     return true;

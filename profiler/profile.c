@@ -291,6 +291,12 @@ void prof_profile_sum_samples(struct prof_profile *profile, bool threads_apart)
         (void)give_up(profile);
 }
 
+void prof_profile_forget_samples(
+    struct prof_profile *profile, uint64_t before_ns)
+{
+    prof_samples_forget(&profile->samples, before_ns);
+}
+
 uint64_t prof_profile_added_count(const struct prof_profile *profile)
 {
     return profile->samples.summed_count + profile->samples.single.count;

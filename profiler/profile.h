@@ -222,6 +222,14 @@ uint32_t prof_profile_add_sample(
 void prof_profile_sum_samples(struct prof_profile *profile, bool threads_apart);
 
 /*
+ * Forget the samples before `before_ns`, as far as they were added in the order
+ * of their times: what a view of the last seconds has no use for. Ids of
+ * samples are not kept.
+ */
+void prof_profile_forget_samples(
+    struct prof_profile *profile, uint64_t before_ns);
+
+/*
  * Samples by the order they were added in, for who writes them as they come:
  * how many there were, how many of them were summed and are gone, and number
  * `number`, which is neither.

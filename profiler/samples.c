@@ -77,6 +77,18 @@ static bool sum_one(
     return true;
 }
 
+/* The first `count` singles are no more. */
+static void pass(struct prof_samples *samples, uint32_t count)
+{
+    struct table *singles = &samples->single;
+    samples->summed_count += count;
+    singles->count -= count;
+    if (singles->count > 0 && count > 0)
+        memmove(
+            singles->rows, table_row(singles, count),
+            (size_t)singles->count * singles->row_bytes);
+}
+
 bool prof_samples_sum(
     struct prof_samples *samples, const struct table *threads,
     bool threads_apart)
@@ -92,11 +104,17 @@ bool prof_samples_sum(
             break;
     }
     bool is_done = done == singles->count;
-    samples->summed_count += done;
-    singles->count -= done;
-    if (!is_done)
-        memmove(
-            singles->rows, table_row(singles, done),
-            (size_t)singles->count * singles->row_bytes);
+    pass(samples, done);
     return is_done;
+}
+
+void prof_samples_forget(struct prof_samples *samples, uint64_t before_ns)
+{
+    uint32_t count = 0;
+    for (; count < samples->single.count; count++) {
+        const struct prof_sample *single = table_row(&samples->single, count);
+        if (single->time_ns >= before_ns)
+            break;
+    }
+    pass(samples, count);
 }

@@ -34,4 +34,7 @@ bool prof_samples_sum(
     struct prof_samples *samples, const struct table *threads,
     bool threads_apart);
 
+/* Forget the singles at the front that are older than `before_ns`. */
+void prof_samples_forget(struct prof_samples *samples, uint64_t before_ns);
+
 #endif

@@ -15,6 +15,7 @@ static const struct {
     {"report", report_main, "top functions, self and total; data quality"},
     {"symbolize", symbolize_main, "functions, files and lines of addresses"},
     {"dump", dump_main, "every thread's stack in a running process"},
+    {"top", top_main, "live view of a running process"},
     {"doctor", doctor_main, "what this system permits"},
     {"collect", collect_main, NULL},
 };

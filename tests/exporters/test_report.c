@@ -157,3 +157,28 @@ TEST(report_callers_and_callees_add_up_to_the_total)
     exp_report_destroy(report);
     prof_profile_destroy(profile);
 }
+
+TEST(report_of_one_thread_has_its_samples_alone)
+{
+    struct prof_profile *profile = profile_two_processes();
+    struct exp_options all = {0}, one = {.only_tid = 11},
+                       none = {.only_tid = 9};
+    struct exp_report *whole = exp_report_create(profile, &all);
+    struct exp_report *part = exp_report_create(profile, &one);
+    struct exp_report *empty = exp_report_create(profile, &none);
+    uint64_t weight = 0;
+    for (uint32_t id = 0; id < prof_profile_sample_count(profile); id++) {
+        const struct prof_sample *sample = prof_profile_sample(profile, id);
+        if (prof_profile_thread(profile, sample->thread)->tid == 11)
+            weight += exp_sample_weight(profile, &one, sample);
+    }
+    CHECK(weight > 0);
+    CHECK_EQ(exp_report_total(part), weight);
+    CHECK(exp_report_total(whole) > weight);
+    CHECK_EQ(exp_report_total(empty), 0);
+    CHECK_EQ(empty->function_count, 0);
+    exp_report_destroy(empty);
+    exp_report_destroy(part);
+    exp_report_destroy(whole);
+    prof_profile_destroy(profile);
+}

@@ -100,3 +100,28 @@ TEST(profile_counts_losses_by_reason)
     CHECK_STR(prof_loss_text(PROF_LOSS_RING_FULL), "ring full");
     prof_profile_destroy(p);
 }
+
+TEST(profile_forgets_samples_that_are_older_than_a_window)
+{
+    struct prof_profile *p = prof_profile_create();
+    struct prof_process process = {.pid = 1};
+    struct prof_thread thread = {
+        .process = prof_profile_add_process(p, &process), .tid = 1};
+    struct prof_sample sample = {
+        .thread = prof_profile_add_thread(p, &thread), .stack = PROF_NONE};
+    for (uint64_t time_ns = 10; time_ns <= 50; time_ns += 10) {
+        sample.time_ns = time_ns;
+        (void)prof_profile_add_sample(p, &sample);
+    }
+    prof_profile_forget_samples(p, 30);
+    CHECK_EQ(prof_profile_sample_count(p), 3);
+    CHECK_EQ(prof_profile_sample(p, 0)->time_ns, 30);
+    CHECK_EQ(prof_profile_sample(p, 2)->time_ns, 50);
+    CHECK_EQ(prof_profile_added_count(p), 5);
+
+    prof_profile_forget_samples(p, 0);
+    CHECK_EQ(prof_profile_sample_count(p), 3);
+    prof_profile_forget_samples(p, UINT64_MAX);
+    CHECK_EQ(prof_profile_sample_count(p), 0);
+    prof_profile_destroy(p);
+}
