@@ -1,12 +1,15 @@
 /* The cache of modules, and which file a module is read from. */
 #include "symbolizer/symbolizer.h"
 
+#include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <unistd.h>
 
+#include "symbolizer/bytes.h"
 #include "symbolizer/module.h"
 
 #define KALLSYMS_PATH "/proc/kallsyms"
@@ -190,6 +193,52 @@ static enum status open_image(
     return status == STATUS_OK ? check_build_id(image, source, diag) : status;
 }
 
+/* ---- the kernel ---- */
+
+/* The build-id of the kernel that runs; 0 bytes when it does not tell. */
+static size_t read_kernel_build_id(uint8_t id[SYM_BUILD_ID_BYTES])
+{
+    uint8_t notes[4096];
+    int fd = open("/sys/kernel/notes", O_RDONLY | O_CLOEXEC);
+    ssize_t count = fd >= 0 ? read(fd, notes, sizeof notes) : 0;
+    if (fd >= 0)
+        (void)close(fd);
+    struct sym_bytes bytes =
+        sym_bytes_of(notes, count > 0 ? (size_t)count : 0, 0);
+    while (sym_bytes_left(&bytes) > 0 && !bytes.is_bad) {
+        uint64_t name_bytes = sym_bytes_fixed(&bytes, 4);
+        uint64_t id_bytes = sym_bytes_fixed(&bytes, 4);
+        uint64_t type = sym_bytes_fixed(&bytes, 4);
+        struct sym_bytes name =
+            sym_bytes_take(&bytes, (name_bytes + 3) & ~UINT64_C(3));
+        struct sym_bytes value =
+            sym_bytes_take(&bytes, (id_bytes + 3) & ~UINT64_C(3));
+        if (bytes.is_bad || type != NT_GNU_BUILD_ID || name_bytes != 4 ||
+            memcmp(name.at, "GNU", 4) != 0 || id_bytes > SYM_BUILD_ID_BYTES)
+            continue;
+        memcpy(id, value.at, id_bytes);
+        return id_bytes;
+    }
+    return 0;
+}
+
+/* Of another kernel this one's list would name everything, and all wrong. */
+static enum status check_kernel(
+    const struct sym_source *source, struct diag *diag)
+{
+    uint8_t id[SYM_BUILD_ID_BYTES];
+    if (source->build_id_bytes == 0 || strcmp(source->path, KALLSYMS_PATH) != 0)
+        return STATUS_OK;
+    size_t bytes = read_kernel_build_id(id);
+    return bytes == 0 || (bytes == source->build_id_bytes &&
+                          memcmp(id, source->build_id, bytes) == 0)
+               ? STATUS_OK
+               : fail(
+                     diag, STATUS_MISMATCH,
+                     "'%s' is of another kernel than the one that ran",
+                     source->path);
+}
+
 /* ---- the cache ---- */
 
 static bool is_unchanged(const struct sym_image *image)
@@ -212,7 +261,8 @@ static struct sym_module *find_module(
             strcmp(module->path, source->path) != 0)
             continue;
         bool is_right =
-            source->build_id_bytes > 0
+            source->kind == SYM_KERNEL ? true
+            : source->build_id_bytes > 0
                 ? sym_image_has_build_id(
                       &module->image, source->build_id, source->build_id_bytes)
                 : is_unchanged(&module->image);
@@ -230,9 +280,9 @@ static enum status add_module(
         sym_module_create(&symbolizer->shared, source->kind, source->path);
     if (added == NULL)
         return fail(diag, STATUS_NO_MEMORY, "no memory for a module");
-    enum status status = STATUS_OK;
-    if (source->kind != SYM_KERNEL)
-        status = open_image(&added->image, source, diag);
+    enum status status = source->kind == SYM_KERNEL
+                             ? check_kernel(source, diag)
+                             : open_image(&added->image, source, diag);
     if (status == STATUS_OK &&
         table_add(&symbolizer->modules, &added) == TABLE_NONE)
         status = fail(diag, STATUS_NO_MEMORY, "no memory for a module");

@@ -81,6 +81,25 @@ static const char *path_in_target(
     return NULL;
 }
 
+/* The kernel's own build-id, for its modules too: their names are in its list,
+   theirs are not. */
+static void identify_kernel(
+    const struct prof_profile *profile, struct sym_source *source)
+{
+    source->build_id_bytes = 0;
+    for (uint32_t i = 0; i < prof_profile_module_count(profile); i++) {
+        const struct prof_module *row = prof_profile_module(profile, i);
+        if (row->kind == PROF_MODULE_KERNEL &&
+            strcmp(
+                prof_profile_text(profile, row->path), "[kernel.kallsyms]") ==
+                0) {
+            source->build_id = row->build_id;
+            source->build_id_bytes = row->build_id_bytes;
+            return;
+        }
+    }
+}
+
 /* What the symbolizer is told of a module; `path` holds one of its texts. */
 static struct sym_source source_of(
     const struct prof_profile *profile, uint32_t id, char *path,
@@ -95,6 +114,8 @@ static struct sym_source source_of(
         .kind = kinds[row->kind],
         .build_id = row->build_id,
         .build_id_bytes = row->build_id_bytes};
+    if (row->kind == PROF_MODULE_KERNEL)
+        identify_kernel(profile, &source);
     if (row->kind == PROF_MODULE_FILE) {
         source.path = prof_profile_text(profile, row->path);
         source.alternative = path_in_target(profile, id, path, path_bytes);

@@ -2,6 +2,7 @@
 #include "tests/harness.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,6 +197,40 @@ TEST(the_kernel_is_read_from_its_list_of_symbols)
     CHECK_EQ(fixture_lookup(module, 0x1000).count, 0);
     sym_symbolizer_destroy(symbolizer);
     unlink(path);
+}
+
+/* Those of the kernel that runs. */
+static size_t kernel_build_id(uint8_t id[20])
+{
+    uint8_t notes[64] = {0};
+    int fd = open("/sys/kernel/notes", O_RDONLY | O_CLOEXEC);
+    ssize_t count = fd >= 0 ? read(fd, notes, sizeof notes) : 0;
+    if (fd >= 0)
+        (void)close(fd);
+    /* It comes first, as a rule: lengths 4 and 20, type 3, "GNU". */
+    static const uint8_t head[] = {4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, 'G'};
+    if (count < 36 || memcmp(notes, head, sizeof head) != 0)
+        return 0;
+    memcpy(id, notes + 16, 20);
+    return 20;
+}
+
+TEST(the_list_of_another_kernel_is_never_used)
+{
+    uint8_t id[20];
+    struct sym_source source = {
+        .kind = SYM_KERNEL, .build_id = id, .build_id_bytes = sizeof id};
+    if (kernel_build_id(id) == 0)
+        skip();
+    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
+    struct sym_module *module;
+    CHECK_OK(sym_module_open(symbolizer, &source, &module, NULL));
+    sym_symbolizer_destroy(symbolizer);
+    id[3] ^= 1;
+    symbolizer = fixture_symbolizer(NULL);
+    CHECK_EQ(
+        sym_module_open(symbolizer, &source, &module, NULL), STATUS_MISMATCH);
+    sym_symbolizer_destroy(symbolizer);
 }
 
 TEST(a_kernel_without_a_list_of_symbols_says_so_and_knows_nothing)
