@@ -10,7 +10,7 @@ import importlib
 from workloads import Row
 
 BENCHES = ("handler", "unwind", "added", "start", "memory", "ring",
-           "collector", "accuracy", "flame", "dump")
+           "collector", "accuracy", "flame", "dump", "symbolize")
 
 
 def show(rows):

@@ -1,8 +1,10 @@
 /*
- * The symbolizer by itself, for symbolize.py: figures as "NAME VALUE" lines.
+ * The symbolizer by itself, for bench_symbolize.py: figures as "NAME VALUE"
+ * lines.
  *
  *   symbolize make FILE FOLDER            make the index
  *   symbolize warm FILE FOLDER < ADDRESSES  answer from it
+ *   symbolize names FILE < ADDRESSES      answer by symbol tables alone
  *
  * Seconds are of this thread's CPU time. A warm figure is the best of several
  * passes; the first one, which opens the index and may have names to demangle,
@@ -91,13 +93,58 @@ static bool first_passes(
     return true;
 }
 
-static int warm(const char *path, const char *folder)
+static uint64_t *read_addresses(size_t *count)
 {
     uint64_t *vaddrs = malloc(ADDRESSES_MAX * sizeof *vaddrs);
-    size_t count = 0;
-    while (vaddrs != NULL && count < ADDRESSES_MAX &&
-           scanf("%" SCNx64, &vaddrs[count]) == 1)
-        count++;
+    *count = 0;
+    while (vaddrs != NULL && *count < ADDRESSES_MAX &&
+           scanf("%" SCNx64, &vaddrs[*count]) == 1)
+        ++*count;
+    return vaddrs;
+}
+
+/* Nanoseconds of finding a symbol and no more. */
+static double find_ns(
+    const struct sym_names *names, const uint64_t *vaddrs, size_t count)
+{
+    double best = 1e9;
+    for (int pass = 0; pass < PASSES; pass++) {
+        double start = seconds();
+        uintptr_t sum = 0;
+        for (size_t i = 0; i < count; i++)
+            sum += (uintptr_t)sym_names_find(names, vaddrs[i]);
+        double one = (seconds() - start) * 1e9 / (double)count;
+        best = one < best && sum != 1 ? one : best;
+    }
+    return best;
+}
+
+static int names_alone(const char *path)
+{
+    size_t count;
+    uint64_t *vaddrs = read_addresses(&count);
+    struct sym_options options = {.names_only = true};
+    struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
+    struct sym_source source = {.path = path};
+    struct sym_module *module;
+    double start = seconds();
+    if (count == 0 || symbolizer == NULL ||
+        sym_module_open(symbolizer, &source, &module, NULL) != STATUS_OK)
+        return 1;
+    (void)run_pass(module, vaddrs, 1);
+    (void)printf("first %.6f\n", seconds() - start);
+    (void)printf("symbols %u\n", module->names.symbols.count);
+    (void)printf("find %.1f\n", find_ns(&module->names, vaddrs, count));
+    (void)printf("lookup %.1f\n", 1e9 / best_pass(module, vaddrs, count));
+    sym_symbolizer_destroy(symbolizer);
+    free(vaddrs);
+    return 0;
+}
+
+static int warm(const char *path, const char *folder)
+{
+    size_t count;
+    uint64_t *vaddrs = read_addresses(&count);
     struct sym_options options = {.cache_folder = folder};
     struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
     struct sym_source source = {.path = path};
@@ -131,5 +178,7 @@ int main(int argc, char **argv)
         return make(argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "warm") == 0)
         return warm(argv[2], argv[3]);
+    if (argc == 3 && strcmp(argv[1], "names") == 0)
+        return names_alone(argv[2]);
     return 2;
 }
