@@ -185,8 +185,10 @@ static bool scan_children(struct scan *scan)
             return false;
         if (!abbrev->has_children)
             continue;
-        if (depth + 1 == DEPTH_LIMIT)
-            return false;
+        if (depth + 1 == DEPTH_LIMIT) {
+            sym_tree_fail(scan->tree, STATUS_LIMIT, "nested too deeply");
+            return true;
+        }
         scopes[++depth] = inner;
     }
     return true;
