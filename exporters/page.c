@@ -108,6 +108,20 @@ const char *exp_page_unit(const struct exp_page *page)
                : unit;
 }
 
+/* With the sentences that were noted behind it. */
+static void write_losses(
+    const struct prof_profile *profile, const struct exp_quality *quality,
+    struct exp_writer *writer)
+{
+    exp_quality_write_losses(quality, writer);
+    for (uint32_t i = 0; i < prof_profile_note_count(profile); i++) {
+        exp_write_text(writer, "; ");
+        exp_write_clean(
+            writer,
+            prof_profile_text(profile, prof_profile_note(profile, i)->text));
+    }
+}
+
 static bool make_head(struct exp_page *page)
 {
     struct exp_quality quality = exp_quality_of(page->profile);
@@ -124,7 +138,7 @@ static bool make_head(struct exp_page *page)
     if (facts != NULL)
         exp_quality_write_facts(&quality, page->profile, facts);
     if (losses != NULL)
-        exp_quality_write_losses(&quality, losses);
+        write_losses(page->profile, &quality, losses);
     page->title = exp_writer_take(title);
     page->command = exp_writer_take(command);
     page->facts = exp_writer_take(facts);

@@ -18,6 +18,7 @@
  *    "quality": {"samples", "incomplete_samples", "lost_samples",
  *                "sampled_ns", "account_ns", "kernel_ns": number,
  *                "losses": [{"reason", "text": text, "count": number}]},
+ *    "notes": [text],                         what was lost and why
  *    "states": [{"state": text, "total": number}],
  *    "processes": [{"name": text, "total": number}],
  *    "function_count": number,

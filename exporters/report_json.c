@@ -104,6 +104,17 @@ static void write_quality(struct rendering *rendering)
     exp_json_end(&rendering->json);
 }
 
+static void write_notes(struct rendering *rendering)
+{
+    const struct prof_profile *profile = rendering->report->profile;
+    begin_array(rendering, "notes");
+    for (uint32_t i = 0; i < prof_profile_note_count(profile); i++)
+        exp_json_string(
+            &rendering->json,
+            prof_profile_text(profile, prof_profile_note(profile, i)->text));
+    exp_json_end(&rendering->json);
+}
+
 static void write_states(struct rendering *rendering)
 {
     begin_array(rendering, "states");
@@ -251,6 +262,7 @@ void exp_report_write_json(
     write_origin(&rendering);
     write_value(&rendering);
     write_quality(&rendering);
+    write_notes(&rendering);
     write_states(&rendering);
     write_processes(&rendering);
     write_functions(&rendering);

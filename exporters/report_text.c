@@ -227,6 +227,13 @@ static void write_head(const struct text *text)
     exp_write_char(text->writer, '\n');
     exp_quality_write_losses(&report->quality, text->writer);
     exp_write_char(text->writer, '\n');
+    for (uint32_t i = 0; i < prof_profile_note_count(report->profile); i++) {
+        exp_write_clean(
+            text->writer,
+            prof_profile_text(
+                report->profile, prof_profile_note(report->profile, i)->text));
+        exp_write_char(text->writer, '\n');
+    }
 }
 
 void exp_report_write_text(

@@ -14,7 +14,7 @@ struct prof_profile {
     struct table text;   /* bytes of all strings, each ended by a NUL */
     struct table string; /* uint32_t offsets into `text` */
     struct table value_type, module, mapping, process, thread;
-    struct table frame, line, stack;
+    struct table frame, line, stack, note;
     struct prof_samples samples;
     struct index string_index, module_index, frame_index, stack_index;
     struct prof_origin origin;
@@ -42,6 +42,7 @@ struct prof_profile *prof_profile_create(void)
     profile->frame.row_bytes = sizeof(struct prof_frame);
     profile->line.row_bytes = sizeof(struct prof_line);
     profile->stack.row_bytes = sizeof(struct prof_stack);
+    profile->note.row_bytes = sizeof(struct prof_note);
     prof_samples_init(&profile->samples);
 
     if (prof_profile_string(profile, "") != 0) {
@@ -59,7 +60,7 @@ void prof_profile_destroy(struct prof_profile *profile)
         &profile->text,   &profile->string,  &profile->value_type,
         &profile->module, &profile->mapping, &profile->process,
         &profile->thread, &profile->frame,   &profile->line,
-        &profile->stack,
+        &profile->stack,  &profile->note,
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         table_fini(tables[i]);
@@ -331,7 +332,17 @@ void prof_profile_set_lines(
     row->line_count = (uint32_t)count;
 }
 
-/* ---- losses ---- */
+/* ---- losses and notes ---- */
+
+void prof_profile_add_note(struct prof_profile *profile, const char *sentence)
+{
+    struct prof_note note = {.text = prof_profile_string(profile, sentence)};
+    bool is_known = note.text == PROF_NONE || note.text == 0;
+    for (uint32_t i = 0; !is_known && i < profile->note.count; i++)
+        is_known = prof_profile_note(profile, i)->text == note.text;
+    if (!is_known)
+        (void)add_row(profile, &profile->note, &note);
+}
 
 void prof_profile_add_loss(
     struct prof_profile *profile, enum prof_loss reason, uint64_t count)
@@ -396,6 +407,7 @@ TABLE_READ(thread)
 TABLE_READ(frame)
 TABLE_READ(line)
 TABLE_READ(stack)
+TABLE_READ(note)
 #undef TABLE_READ
 
 /* Sums first, then what has come since. */

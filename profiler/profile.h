@@ -158,6 +158,14 @@ enum prof_loss {
         PROF_LOSS_COUNT
 };
 
+/*
+ * A sentence for a person: what happened while the profile was made, above all
+ * what was lost and why.
+ */
+struct prof_note {
+    uint32_t text; /* string */
+};
+
 /* How and where the profile was made. Strings are ids; all optional. */
 struct prof_origin {
     uint32_t command_line; /* arguments joined by spaces */
@@ -250,6 +258,9 @@ uint64_t prof_profile_loss(
     const struct prof_profile *profile, enum prof_loss reason);
 const char *prof_loss_text(enum prof_loss reason);
 
+/* The same sentence is noted once. */
+void prof_profile_add_note(struct prof_profile *profile, const char *sentence);
+
 /* Words for a person; whether the thread was on no CPU for certain. */
 const char *prof_state_text(enum prof_state state);
 bool prof_state_is_off_cpu(enum prof_state state);
@@ -273,7 +284,8 @@ struct prof_mapping *prof_profile_edit_mapping(
     X(thread, struct prof_thread)                                              \
     X(frame, struct prof_frame)                                                \
     X(line, struct prof_line)                                                  \
-    X(stack, struct prof_stack)
+    X(stack, struct prof_stack)                                                \
+    X(note, struct prof_note)
 
 #define PROF_TABLE_COUNT(name, type)                                           \
     uint32_t prof_profile_##name##_count(const struct prof_profile *profile);
@@ -298,6 +310,8 @@ const struct prof_line *prof_profile_line(
 const struct prof_stack *prof_profile_stack(
     const struct prof_profile *profile, uint32_t id);
 const struct prof_sample *prof_profile_sample(
+    const struct prof_profile *profile, uint32_t id);
+const struct prof_note *prof_profile_note(
     const struct prof_profile *profile, uint32_t id);
 const struct prof_origin *prof_profile_read_origin(
     const struct prof_profile *profile);

@@ -43,6 +43,7 @@
  *     11 origin      one row: V command line, V hostname, V os release,
  *                    V architecture, V clock, V period ns, V start unix ns,
  *                    V start ns, V end ns, V cpu ns, V cpu count
+ *     12 note        V text
  *
  * Later versions may append columns to a section only under a new kind.
  */
@@ -68,6 +69,7 @@ enum perf_annex_kind {
     PERF_ANNEX_SAMPLE,
     PERF_ANNEX_LOSS,
     PERF_ANNEX_ORIGIN,
+    PERF_ANNEX_NOTE,
 };
 
 /*

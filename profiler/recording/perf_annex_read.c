@@ -261,6 +261,14 @@ static void read_origin(struct annex_reader *reader)
         *prof_profile_origin(reader->profile) = row;
 }
 
+static void read_note(struct annex_reader *reader)
+{
+    uint32_t text = get_mapped(reader, &reader->string);
+    if (is_good(reader))
+        prof_profile_add_note(
+            reader->profile, prof_profile_text(reader->profile, text));
+}
+
 static read_row *const row_readers[] = {
     [PERF_ANNEX_STRING] = read_string,
     [PERF_ANNEX_VALUE_TYPE] = read_value_type,
@@ -273,6 +281,7 @@ static read_row *const row_readers[] = {
     [PERF_ANNEX_SAMPLE] = read_sample,
     [PERF_ANNEX_LOSS] = read_loss,
     [PERF_ANNEX_ORIGIN] = read_origin,
+    [PERF_ANNEX_NOTE] = read_note,
 };
 
 /* Every row takes a byte at least: a false count ends with the bytes. */

@@ -161,6 +161,11 @@ static void put_origin(struct annex_writer *writer, uint32_t id)
     put(writer, row->cpu_count);
 }
 
+static void put_note(struct annex_writer *writer, uint32_t id)
+{
+    put_text(writer, prof_profile_note(writer->profile, id)->text);
+}
+
 static void put_section(
     struct prof_buffer *bytes, struct annex_writer *writer,
     enum perf_annex_kind kind, uint32_t rows, put_row *put_one)
@@ -205,9 +210,10 @@ void prof_perf_annex_write(
     SECTION(THREAD, thread);
     SECTION(FRAME, frame);
     SECTION(STACK, stack);
-#undef SECTION
     put_section(bytes, &writer, PERF_ANNEX_LOSS, PROF_LOSS_COUNT, put_loss);
     put_section(bytes, &writer, PERF_ANNEX_ORIGIN, 1, put_origin);
+    SECTION(NOTE, note);
+#undef SECTION
     prof_buffer_varint(bytes, PERF_ANNEX_SAMPLE);
     prof_buffer_varint(bytes, rows);
     prof_buffer_varint(bytes, row_bytes);

@@ -115,6 +115,7 @@ static void add_story_origin(struct prof_profile *p)
     prof_profile_add_loss(p, PROF_LOSS_RING_FULL, 2);
     prof_profile_add_loss(p, PROF_LOSS_INCOMPLETE, 1);
     prof_profile_add_loss(p, PROF_LOSS_NO_SYMBOL, 3);
+    prof_profile_add_note(p, "process 7 was not sampled: it is static");
 }
 
 /* compress() with two functions inlined at one of its addresses. */

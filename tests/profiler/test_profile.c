@@ -17,6 +17,20 @@ TEST(profile_interns_strings_and_keeps_the_empty_one_at_zero)
     prof_profile_destroy(p);
 }
 
+TEST(profile_notes_a_sentence_once)
+{
+    struct prof_profile *p = prof_profile_create();
+    prof_profile_add_note(p, "a child was static");
+    prof_profile_add_note(p, "a thread had no timer");
+    prof_profile_add_note(p, "a child was static");
+    prof_profile_add_note(p, "");
+    CHECK_EQ(prof_profile_note_count(p), 2);
+    CHECK_STR(
+        prof_profile_text(p, prof_profile_note(p, 1)->text),
+        "a thread had no timer");
+    prof_profile_destroy(p);
+}
+
 TEST(profile_strings_survive_growth)
 {
     struct prof_profile *p = prof_profile_create();

@@ -90,6 +90,8 @@ static void add_origin(struct prof_profile *p)
     *prof_profile_origin(p) = origin;
     prof_profile_add_loss(p, PROF_LOSS_RING_FULL, 3);
     prof_profile_add_loss(p, PROF_LOSS_GUESSED, 1ull << 40);
+    prof_profile_add_note(p, "process 7 was not sampled: it is static");
+    prof_profile_add_note(p, "a thread had no timer");
 }
 
 static void add_lines(struct prof_profile *p, uint32_t frame)
@@ -290,6 +292,7 @@ void fixture_check_equal(
     CHECK_TABLE(mapping, struct prof_mapping);
     CHECK_TABLE(thread, struct prof_thread);
     CHECK_TABLE(stack, struct prof_stack);
+    CHECK_TABLE(note, struct prof_note);
     CHECK_EQ(
         prof_profile_process_count(actual), prof_profile_process_count(wanted));
     for (uint32_t id = 0; id < prof_profile_process_count(wanted); id++)
