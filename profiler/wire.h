@@ -55,7 +55,10 @@
  *
  * CRASHES. The target dies: memory and descriptors stay as they are, the
  * reader takes what is committed and drops what is claimed. The collector
- * dies: the ring fills, samples are counted as lost, the target goes on.
+ * dies, or is stopped: the ring fills, samples are counted as lost, the target
+ * goes on. Perf events end with the collector; a CPU-clock timer is disarmed
+ * by its own thread in the first tick after `is_stopped`, or when the collector
+ * has not been seen for some seconds.
  *
  * TABLES OF ROWS
  *
@@ -85,7 +88,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC         0x57465231u /* "WFR1" */
-#define WIRE_VERSION       4u
+#define WIRE_VERSION       5u
 
 #define WIRE_BLOCK_BYTES   128u
 #define WIRE_BLOCK_COUNT   8192u
@@ -193,8 +196,22 @@ struct wire_header {
     _Atomic uint32_t pause_wanted;
     _Atomic uint32_t is_paused;
 
-    /* Children by fork that could not reach the collector; they count it. */
+    /*
+     * Children that could not reach the collector, and threads that got no
+     * timer; who makes them counts.
+     */
     _Atomic uint32_t lost_children;
+    _Atomic uint32_t lost_timers;
+
+    /*
+     * Collector to agent: when it was here last, at least ten times a second;
+     * CLOCK_MONOTONIC. One that is long gone is waited for by nobody, and the
+     * program's timers stop: `is_given_up`. `is_unheard` is set by who waited
+     * in vain, and cleared when the collector is here again.
+     */
+    _Atomic uint64_t seen_ns;
+    _Atomic uint32_t is_unheard;
+    _Atomic uint32_t is_given_up;
 
     _Alignas(64) _Atomic uint64_t head;
     _Alignas(64) _Atomic uint64_t tail;

@@ -142,16 +142,12 @@ static void say_remarks(const struct run *run)
 {
     struct prof_collector_stats stats =
         prof_collector_stats(run->session.collector);
-    if (stats.refusal.status != STATUS_OK)
-        say("%s", stats.refusal.text);
-    if (stats.traced.status != STATUS_OK)
-        say("%s", stats.traced.text);
-    if (stats.unseen.status != STATUS_OK)
-        say("%s", stats.unseen.text);
+    const struct prof_profile *profile = run->session.profile;
+    for (uint32_t i = 0; i < prof_profile_note_count(profile); i++)
+        say("%s",
+            prof_profile_text(profile, prof_profile_note(profile, i)->text));
     if (stats.governed[0] != '\0')
         say("%s", stats.governed);
-    if (stats.failure.status != STATUS_OK)
-        say("%s", stats.failure.text);
     if (stats.processes == 0 && stats.failure.status == STATUS_OK)
         say("no process could be sampled: the agent was not loaded into '%s'",
             run->options.command[0]);

@@ -4,6 +4,7 @@
 #include "profiler/agent/auxv.h"
 #include "profiler/agent/link.h"
 #include "profiler/agent/segment.h"
+#include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/tables.h"
 
@@ -119,6 +120,7 @@ static bool say_hello(int fd, struct wire_reply *reply)
     prof_core.is_heard = prof_link_hello(
         prof_core.config.session, fd, HELLO_TIMEOUT_MS, reply, &tables);
     prof_tables_map(tables);
+    prof_core.is_deserted = !prof_core.is_heard && prof_link_is_possible();
     return prof_core.is_heard && reply->status == 0 && reply->period_ns > 0;
 }
 
@@ -174,6 +176,7 @@ bool prof_core_start(
         copy_text(text, text_bytes, reply.text);
         return false;
     }
+    prof_presence_begin();
     prof_core.period_ns = reply.period_ns;
     prof_core.actions = reply.actions;
     if (!choose_engine()) {
@@ -205,6 +208,7 @@ void prof_core_restart_in_child(void)
         atomic_store_explicit(
             &prof_core.scratch[i].is_taken, 0, memory_order_relaxed);
     bool is_silent = prof_core_is_silent();
+    bool is_gone = prof_presence_is_gone(parents);
     prof_core.ring = (struct wire_ring){0};
     if (is_silent) {
         /* A child inherits the filter. */
@@ -213,7 +217,12 @@ void prof_core_restart_in_child(void)
         return;
     }
     struct prof_core_config config = prof_core.config;
-    (void)prof_core_start(&config, NULL, 0);
+    prof_core.is_heard = false;
+    prof_core.is_deserted = is_gone;
+    if (!is_gone)
+        (void)prof_core_start(&config, NULL, 0);
+    if (prof_core.is_deserted)
+        prof_presence_note_silence(parents);
     if (!prof_core.is_heard)
         count_lost_child(parents);
     (void)sys_munmap(parents, WIRE_HEADER_BYTES);
@@ -237,6 +246,18 @@ bool prof_core_is_ours(void)
 {
     return atomic_load_explicit(&prof_core.is_active, memory_order_relaxed) &&
            !prof_core_is_silent() && (uint32_t)sys_getpid() == prof_core.pid;
+}
+
+bool prof_core_loses_child(void)
+{
+    struct wire_header *header = prof_core.ring.header;
+    if (header == NULL)
+        return prof_core.is_deserted;
+    if (atomic_load_explicit(&header->is_stopped, memory_order_relaxed) ||
+        !prof_presence_is_gone(header))
+        return false;
+    count_lost_child(header);
+    return true;
 }
 
 /*
@@ -271,7 +292,8 @@ bool prof_core_before_exec(bool is_masked)
     if (prof_core_is_silent())
         return pause_silently();
     if (!prof_core_is_ours() ||
-        (!is_masked && (prof_core.actions & WIRE_DISARM_FOR_EXEC) == 0))
+        (!is_masked && (prof_core.actions & WIRE_DISARM_FOR_EXEC) == 0) ||
+        prof_presence_is_gone(prof_core.ring.header))
         return false;
     struct wire_reply reply;
     bool is_answered = prof_link_ask(
@@ -307,7 +329,8 @@ void prof_core_note_exit(void)
 
 bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes)
 {
-    if (!prof_core_is_ours() || (prof_core.actions & WIRE_WAIT_AT_EXIT) == 0)
+    if (!prof_core_is_ours() || (prof_core.actions & WIRE_WAIT_AT_EXIT) == 0 ||
+        prof_presence_is_gone(prof_core.ring.header))
         return true;
     bool is_forever = prof_core.pid == 1;
     struct wire_reply reply;

@@ -55,6 +55,7 @@ struct prof_core {
     bool is_getpid_safe;        /* but this one, when silent */
     uint32_t pid;               /* whose ring this is; tells fork children */
     bool is_heard;              /* the collector answered to the last HELLO */
+    bool is_deserted;           /* it did not, though it could be asked */
     struct prof_core_config config;
     struct wire_ring ring;
     uint32_t actions; /* WIRE_ARM_TIMERS ..., from the collector */
@@ -111,6 +112,12 @@ bool prof_core_is_ours(void);
  */
 void prof_core_fall_silent(bool is_getpid_safe);
 bool prof_core_is_silent(void);
+
+/*
+ * A new program is about to be started: whether there is no collector that it
+ * could say HELLO to, so that it would wait in vain. It is counted as lost.
+ */
+bool prof_core_loses_child(void);
 
 /* The process begins to exit: note its CPU time. */
 void prof_core_note_exit(void);

@@ -51,14 +51,20 @@ void shell_undo_exec(bool is_disarmed)
 
 /*
  * A new program under a filter that would kill it for what our constructor
- * calls is told to be left alone. On the stack, as it may be after vfork.
+ * calls is told to be left alone, and so is one that would wait for a collector
+ * that is gone. On the stack, as it may be after vfork.
  */
 #define CHILD_ENVIRONMENT(envp)                                                \
-    (shell_filter_is_deadly() && (envp) != NULL                                \
+    (is_child_left_alone() && (envp) != NULL                                   \
          ? quiet_environment(                                                  \
                __builtin_alloca((count_entries(envp) + 2) * sizeof(char *)),   \
                envp)                                                           \
          : (envp))
+
+static bool is_child_left_alone(void)
+{
+    return shell_filter_is_deadly() || prof_core_loses_child();
+}
 
 static size_t count_entries(char *const envp[])
 {
@@ -70,7 +76,7 @@ static size_t count_entries(char *const envp[])
 
 static char *const *quiet_environment(char **quiet, char *const envp[])
 {
-    static char disable[] = "WATCHFIRE_DISABLE=seccomp";
+    static char disable[] = "WATCHFIRE_DISABLE=inherited";
     size_t count = count_entries(envp);
     for (size_t i = 0; i < count; i++)
         quiet[i] = envp[i];

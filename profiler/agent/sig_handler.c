@@ -3,6 +3,7 @@
  * record into the ring. Signals that are not ours go to the program.
  */
 #include "profiler/agent/core.h"
+#include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sys.h"
 #include "profiler/base/cycles_x86_64.h"
 
@@ -205,6 +206,27 @@ __attribute__((noinline)) static void handle_expiry(
     note_cost(start_cycles);
 }
 
+/*
+ * Nobody wants this timer's ticks any more, and only its process can stop it.
+ * One system call in the handler, the last of them.
+ */
+static void end_timer(const struct timer_siginfo *timer)
+{
+    const struct itimerspec never = {0};
+    if (!prof_core_is_silent())
+        (void)sys_call4(
+            __NR_timer_settime, (long)timer->timer, 0L, &never, (void *)NULL);
+}
+
+static bool is_wanted(struct expiry expiry)
+{
+    /* Pairs with the release in prof_core_start(): the ring is there. */
+    return atomic_load_explicit(&prof_core.is_active, memory_order_acquire) &&
+           !atomic_load_explicit(
+               &prof_core.ring.header->is_stopped, memory_order_relaxed) &&
+           !((expiry.flags & WIRE_SAMPLE_TICK) && prof_presence_is_given_up());
+}
+
 SIGNAL_SAFE void prof_handle_signal(int signal, void *info, void *ucontext)
 {
     struct expiry expiry = read_expiry(signal, info);
@@ -212,14 +234,13 @@ SIGNAL_SAFE void prof_handle_signal(int signal, void *info, void *ucontext)
         prof_signal_pass_on(signal, info, ucontext);
         return;
     }
-    /* Pairs with the release in prof_core_start(): the ring is there. */
-    if (atomic_load_explicit(&prof_core.is_active, memory_order_acquire) &&
-        !atomic_load_explicit(
-            &prof_core.ring.header->is_stopped, memory_order_relaxed)) {
-        if (is_cramped(ucontext))
-            prof_ring_count_loss(&prof_core.ring, WIRE_LOSS_BUSY);
-        else
-            handle_expiry(expiry, ucontext);
+    if (!is_wanted(expiry)) {
+        if (expiry.flags & WIRE_SAMPLE_TICK)
+            end_timer(info);
+    } else if (is_cramped(ucontext)) {
+        prof_ring_count_loss(&prof_core.ring, WIRE_LOSS_BUSY);
+    } else {
+        handle_expiry(expiry, ucontext);
     }
     prof_call_interrupt_for_waiting(ucontext);
 }

@@ -32,6 +32,8 @@ bool prof_timers_wanted(void)
     return prof_core_is_ours() &&
            !atomic_load_explicit(
                &prof_core.ring.header->is_stopped, memory_order_relaxed) &&
+           !atomic_load_explicit(
+               &prof_core.ring.header->is_given_up, memory_order_relaxed) &&
            (prof_core.actions & (WIRE_ARM_TIMERS | WIRE_ARM_BRIEF)) != 0;
 }
 
@@ -52,8 +54,12 @@ int prof_timer_arm(int tid, enum prof_timer_use use)
     int timer = -1;
     long result =
         sys_call3(__NR_timer_create, thread_clock(tid), &event, &timer);
-    if (result < 0)
+    if (result < 0) {
+        /* RLIMIT_SIGPENDING: every timer holds a signal. */
+        atomic_fetch_add_explicit(
+            &prof_core.ring.header->lost_timers, 1, memory_order_relaxed);
         return (int)result;
+    }
 
     bool is_repeated =
         (prof_core.actions & WIRE_ARM_TIMERS) != 0 || use == PROF_TIMER_LOSING;

@@ -2,6 +2,7 @@
 #include "profiler/collector/collector.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -398,6 +399,7 @@ void prof_collector_run(struct prof_collector *collector)
     double fullest = 0;
     for (struct prof_target *at = collector->targets; at; at = at->next) {
         prof_target_look(at);
+        prof_target_show_presence(at);
         double share = prof_target_drain(at);
         fullest = share > fullest ? share : fullest;
         prof_target_tend_clock(at);
@@ -411,6 +413,55 @@ void prof_collector_run(struct prof_collector *collector)
     bury_unwatched(collector);
 }
 
+/* ---- the end ---- */
+
+static void note_diag(struct prof_collector *collector, const struct diag *diag)
+{
+    if (diag->status != STATUS_OK)
+        prof_profile_add_note(collector->common.profile, diag->text);
+}
+
+static void note_lost(struct prof_collector *collector)
+{
+    const struct prof_lost *lost = &collector->common.lost;
+    struct diag note;
+    if (lost->children > 0) {
+        (void)fail(
+            &note, STATUS_LIMIT,
+            "%" PRIu64 " process%s could not reach the collector and %s not "
+            "sampled: no descriptor was left, or the collector did not answer",
+            lost->children, lost->children == 1 ? "" : "es",
+            lost->children == 1 ? "was" : "were");
+        note_diag(collector, &note);
+    }
+    if (lost->timers > 0) {
+        (void)fail(
+            &note, STATUS_LIMIT,
+            "%" PRIu64 " thread%s got no timer, and the time is [unsampled]: "
+            "RLIMIT_SIGPENDING was used up",
+            lost->timers, lost->timers == 1 ? "" : "s");
+        note_diag(collector, &note);
+    }
+    if (lost->given_up > 0) {
+        (void)fail(
+            &note, STATUS_LIMIT,
+            "%" PRIu32 " process%s stopped the sampling: the collector had not "
+            "run for 5 s",
+            lost->given_up, lost->given_up == 1 ? "" : "es");
+        note_diag(collector, &note);
+    }
+}
+
+/* What happened stays with the profile. */
+static void write_notes(struct prof_collector *collector)
+{
+    note_diag(collector, &collector->common.refusal);
+    note_diag(collector, &collector->common.traced);
+    note_diag(collector, &collector->common.looks.refusal);
+    note_diag(collector, &collector->stats.failure);
+    note_lost(collector);
+}
+
 void prof_collector_finish(struct prof_collector *collector)
 {
     prof_collector_run(collector);
@@ -418,6 +469,7 @@ void prof_collector_finish(struct prof_collector *collector)
     prof_listener_close(&collector->listener);
     while (collector->targets != NULL)
         remove_target(collector, &collector->targets);
+    write_notes(collector);
 }
 
 bool prof_collector_is_deserted(const struct prof_collector *collector)
@@ -468,10 +520,7 @@ struct prof_collector_stats prof_collector_stats(
     struct prof_collector_stats stats = collector->stats;
     stats.samples = collector->common.sample_count;
     stats.mode = collector->common.worst_mode;
-    stats.refusal = collector->common.refusal;
     (void)prof_overhead_tell(
         &collector->overhead, stats.governed, sizeof stats.governed);
-    stats.traced = collector->common.traced;
-    stats.unseen = collector->common.looks.refusal;
     return stats;
 }

@@ -43,13 +43,8 @@ struct prof_collector_stats {
     uint32_t live;             /* of them */
     uint32_t refused;          /* that were told `options.refusal` */
     enum prof_clock_mode mode; /* the worst that any of them got */
-    struct diag refusal;       /* why it is not better; STATUS_OK: it is best */
     struct diag failure;       /* of an agent; STATUS_OK: none */
     char governed[256];        /* what was done about the cost; "": nothing */
-    struct diag traced;        /* a process that was not sampled because its
-                                  tracer would have seen it; STATUS_OK: none */
-    struct diag unseen;        /* why sleeping threads could not be looked at;
-                                  STATUS_OK: they could */
 };
 
 /*
@@ -74,7 +69,8 @@ int prof_collector_wait_ms(const struct prof_collector *collector);
 void prof_collector_run(struct prof_collector *collector);
 
 /*
- * End sampling everywhere, close every account, and refuse who asks. Agents
+ * End sampling everywhere, close every account, and refuse who asks. What was
+ * lost and why is noted in the profile. Agents
  * that wait for outputs go on waiting, until prof_collector_release().
  */
 void prof_collector_finish(struct prof_collector *collector);

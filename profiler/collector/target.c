@@ -126,6 +126,7 @@ struct prof_target *prof_target_open(
         target->looks =
             prof_looks_create(&common->looks, target, earlier != NULL);
     prof_target_arm(target);
+    prof_target_show_presence(target);
     return target;
 }
 
@@ -172,6 +173,14 @@ void prof_target_look(struct prof_target *target)
     prof_perf_clock_pause(&target->clock);
     if (target->mode != PROF_CLOCK_TIMER)
         prof_target_note_traced(target);
+}
+
+void prof_target_show_presence(struct prof_target *target)
+{
+    struct wire_header *header = target->ring.ring.header;
+    atomic_store_explicit(
+        &header->seen_ns, clock_now_ns(CLOCK_MONOTONIC), memory_order_relaxed);
+    atomic_store_explicit(&header->is_unheard, 0, memory_order_relaxed);
 }
 
 /* ---- draining ---- */
@@ -302,10 +311,15 @@ static void add_losses(struct prof_target *target)
             atomic_load_explicit(
                 &target->ring.ring.header->loss[i], memory_order_relaxed));
     }
-    prof_profile_add_loss(
-        profile, PROF_LOSS_NOT_SAMPLED,
-        atomic_load_explicit(
-            &target->ring.ring.header->lost_children, memory_order_relaxed));
+    struct wire_header *header = target->ring.ring.header;
+    uint32_t children =
+        atomic_load_explicit(&header->lost_children, memory_order_relaxed);
+    prof_profile_add_loss(profile, PROF_LOSS_NOT_SAMPLED, children);
+    target->common->lost.children += children;
+    target->common->lost.timers +=
+        atomic_load_explicit(&header->lost_timers, memory_order_relaxed);
+    target->common->lost.given_up +=
+        atomic_load_explicit(&header->is_given_up, memory_order_relaxed) != 0;
     prof_profile_add_loss(profile, PROF_LOSS_WRITER_DIED, target->ring.died);
     prof_profile_add_loss(profile, PROF_LOSS_MALFORMED, target->malformed);
 }

@@ -20,6 +20,13 @@
 #include "profiler/collector/thread_looks.h"
 #include "profiler/profile.h"
 
+/* What agents could not do, of all targets. */
+struct prof_lost {
+    uint64_t children; /* that could not reach the collector */
+    uint64_t timers;   /* threads that got none */
+    uint32_t given_up; /* processes that had to take us for dead */
+};
+
 /* What all targets of one collector share. */
 struct prof_target_common {
     struct prof_profile *profile;
@@ -31,6 +38,7 @@ struct prof_target_common {
     enum prof_clock_mode worst_mode; /* that any target got */
     struct diag refusal;             /* why it is worse; STATUS_OK: it is not */
     struct diag traced; /* which was not sampled; STATUS_OK: none */
+    struct prof_lost lost;
     uint64_t sample_count;
     uint32_t value_cpu, value_samples; /* columns */
     bool is_wall;                      /* event wall: look at sleepers too */
@@ -86,6 +94,9 @@ struct prof_target *prof_target_open(
  * of, and act upon it. Cheap when the last look was a moment ago.
  */
 void prof_target_look(struct prof_target *target);
+
+/* Show the agent that the collector is there; wire.h, `seen_ns`. */
+void prof_target_show_presence(struct prof_target *target);
 
 /* Arm again after an exec that failed. */
 void prof_target_resume(struct prof_target *target);

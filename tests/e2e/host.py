@@ -71,7 +71,7 @@ def cases(name):
 
 def has_samples(watched):
     """Whether more was seen than accounts that no sample covers."""
-    if not lab.wait_until(watched.path.exists, seconds=5):
+    if not lab.wait_until(watched.path.exists):
         return False
     folded = watched.folded()
     return folded.total() > folded.account()

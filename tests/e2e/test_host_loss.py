@@ -1,6 +1,9 @@
 """What is taken from the program or from us: it goes on, and it is said."""
 
+import os
 import re
+import signal
+import subprocess
 
 import pytest
 
@@ -99,3 +102,87 @@ def test_our_own_files_may_be_too_large(tmp_path):
     assert result.returncode == 1
     assert "x.svg" in result.stderr and "too large" in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+# ---- the collector ----
+
+class Deserted:
+    """A program that works on, whoever watched it."""
+
+    OUTPUT = "child 3\nprogram 4\n"
+
+    def __init__(self, tmp_path, way, *options):
+        self.way = way
+        path = tmp_path / f"{way}.folded"
+        watch = [lab.WATCHFIRE, "record", "-F", "997", *options, "-o", path,
+                 "--"]
+        if way == "preload":
+            watch = ["env", f"LD_PRELOAD={lab.LIBRARY}",
+                     f"WATCHFIRE_OUTPUT={path}", "WATCHFIRE_FREQUENCY=997"]
+        command = [*watch, lab.program("timers_left")]
+        if way != "record":
+            command.insert(0, lab.program("refuse_perf"))
+        before = set(lab.collectors())
+        self.process = subprocess.Popen(
+            command, env=lab.clean_environment(), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "begun\n"
+        assert lab.wait_until(lambda: set(lab.collectors()) - before)
+        self.collectors = set(lab.collectors()) - before
+
+    def desert(self, number):
+        for pid in self.collectors:
+            os.kill(pid, number)
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def finish(self):
+        """The program's last word comes before its collector goes on."""
+        self.stdout = ""
+        for line in self.process.stdout:
+            self.stdout += line
+            if line.startswith("program"):
+                break
+        for pid in self.collectors:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+        self.process.wait(lab.PATIENCE)
+        self.stderr = self.process.stderr.read()
+        for stream in (self.process.stdin, self.process.stdout,
+                       self.process.stderr):
+            stream.close()
+
+
+def test_a_collector_that_is_gone_is_not_missed(tmp_path):
+    """The program and what it starts outlive it, and no timer ticks on."""
+    runs = []
+    for number in (signal.SIGKILL, signal.SIGSTOP):
+        for way in host.WAYS:
+            folder = tmp_path / f"{way}{int(number)}"
+            folder.mkdir()
+            runs.append((number, Deserted(folder, way)))
+    for number, run in runs:
+        run.desert(number)
+    for _, run in runs:
+        run.finish()
+    for number, run in runs:
+        where = (run.way, number)
+        assert run.stdout == "0 are armed\n" + Deserted.OUTPUT, where
+        if run.way != "record":
+            assert "some were armed" in run.stderr, where
+        if run.way == "preload" or number == signal.SIGSTOP:
+            assert run.process.returncode == 7, where
+        if run.way == "refused" and number == signal.SIGSTOP:
+            assert "stopped the sampling" in run.stderr
+            assert re.search("process(es)? could not reach", run.stderr)
+
+
+def test_no_timer_ticks_on_after_the_duration(tmp_path):
+    run = Deserted(tmp_path, "refused", "-d", "1")
+    assert lab.wait_until((tmp_path / "refused.folded").exists)
+    run.desert(signal.SIGCONT)
+    run.finish()
+    assert run.stdout == "0 are armed\n" + Deserted.OUTPUT
+    assert run.process.returncode == 7

@@ -1,0 +1,97 @@
+/*
+ * Works a little with three threads until none of the process's CPU-clock
+ * timers is armed any more, tells so, and starts a child and another program.
+ * First it says "begun" and waits for a line.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/programs/burn.h"
+
+static _Atomic bool is_over;
+
+static void work_a_little(void)
+{
+    struct timespec rest = {0, 60 * NS_PER_MS};
+    burn_ns(8 * NS_PER_MS);
+    (void)nanosleep(&rest, NULL);
+}
+
+static void *work(void *argument)
+{
+    while (!is_over)
+        work_a_little();
+    return argument;
+}
+
+/* Of all that are listed in proc(5), /proc/PID/timers; none are the program's.
+ */
+static int count_armed(void)
+{
+    char line[128];
+    int count = 0, id;
+    FILE *file = fopen("/proc/self/timers", "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        struct itimerspec left = {0};
+        if (sscanf(line, "ID: %d", &id) == 1 &&
+            syscall(SYS_timer_gettime, id, &left) == 0 &&
+            (left.it_value.tv_sec != 0 || left.it_value.tv_nsec != 0))
+            count++;
+    }
+    if (file != NULL)
+        (void)fclose(file);
+    return count;
+}
+
+static void start_others(const char *own_path)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(3);
+    (void)waitpid(child, &status, 0);
+    printf("child %d\n", WEXITSTATUS(status));
+    child = fork();
+    if (child == 0) {
+        (void)execl(own_path, own_path, "hello", NULL);
+        _exit(1);
+    }
+    (void)waitpid(child, &status, 0);
+    printf("program %d\n", WEXITSTATUS(status));
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t threads[2];
+    char line[16];
+    if (argc > 1)
+        return 4;
+    (void)setvbuf(stdout, NULL, _IONBF, 0);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, work, NULL);
+    work_a_little();
+    printf("begun\n");
+    if (fgets(line, sizeof line, stdin) == NULL)
+        return 1;
+    bool was_armed = count_armed() > 0;
+    uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + 55 * NS_PER_SECOND;
+    do
+        work_a_little();
+    while (count_armed() > 0 && clock_ns(CLOCK_MONOTONIC) < end_ns);
+    int left = count_armed();
+    fprintf(stderr, "%s armed\n", was_armed ? "some were" : "none was");
+    printf("%d are armed\n", left);
+    start_others(argv[0]);
+    is_over = true;
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    return 7;
+}
