@@ -12,11 +12,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "exporters/quality.h"
 #include "profiler/attach/reach.h"
 #include "profiler/base/clock.h"
 #include "profiler/collector/process_files.h"
 #include "tools/limits.h"
 #include "tools/tool.h"
+
+/* So small a part of the CPU time needs no words. */
+enum { UNSAMPLED_MENTIONED = 20 };
 
 enum status record_prepare_outputs(
     struct record_options *options, struct session *session, struct diag *diag)
@@ -36,11 +40,19 @@ enum status record_prepare_outputs(
 void say_tap_remarks(const struct session *session)
 {
     struct prof_tap_stats stats = prof_tap_stats(session->tap);
+    struct exp_quality quality = exp_quality_of(session->profile);
     if (stats.refusal.status != STATUS_OK)
         say("%s", stats.refusal.text);
     if (stats.samples == 0)
         say("no sample was taken: no thread used a whole period of %.3f ms",
             (double)session->period_ns / 1e6);
+    else if (
+        stats.has_kernel &&
+        quality.account_ns > quality.sampled_ns / UNSAMPLED_MENTIONED)
+        say("%.0f %% of the CPU time is [unsampled]: that of threads which "
+            "used "
+            "less than a period each; a higher -F sees more of them",
+            100.0 * (double)quality.account_ns / (double)quality.sampled_ns);
 }
 
 /* ---- whom ---- */

@@ -75,8 +75,9 @@ static uint32_t choose_stack_bytes(uint64_t ring_bytes, uint64_t period_ns)
 
 static enum status open_rings(struct prof_tap_events *events, struct diag *diag)
 {
-    uint32_t count = (uint32_t)sysconf(_SC_NPROCESSORS_CONF);
-    uint64_t bytes = power_of_two(RINGS_BYTES / (count ? count : 1));
+    long configured = sysconf(_SC_NPROCESSORS_CONF);
+    uint32_t count = configured > 0 ? (uint32_t)configured : 1;
+    uint64_t bytes = power_of_two(RINGS_BYTES / count);
     events->rings = calloc(count, sizeof *events->rings);
     events->copy = malloc(PROF_TAP_RECORD_BYTES);
     if (events->rings == NULL || events->copy == NULL)

@@ -26,7 +26,7 @@
 #define CLOCKS_NS UINT64_C(50000000)
 
 /* A program may go on making threads for ever. */
-enum { LISTINGS_MAX = 64, WAIT_MS = 50 };
+enum { LISTINGS_MAX = 64, THREADS_A_RUN = 16, WAIT_MS = 50 };
 
 struct named {
     uint32_t pid, tid; /* tid 0: the whole process */
@@ -357,6 +357,8 @@ static enum status watch_new(
             continue;
         *is_changed = true;
         status = watch_thread(tap, row, diag);
+        if (i % THREADS_A_RUN == 0) /* or the rings are full by the end */
+            prof_tap_run(tap);
     }
     table_fini(&rows);
     return status;
