@@ -25,11 +25,15 @@
  * ends at 64.
  */
 enum { STACK_LEAST = 4096, STACK_MOST = 49152, STACK_UNIT = 1024 };
-#define HELD_NS UINT64_C(40000000)
+#define HELD_NS  UINT64_C(40000000)
 
-/* The outer part of a stack that is deeper than its copy is read from where it
- * is, and that has to be soon: we are woken when so much has been written. */
-enum { WAKE_BYTES = 4 * STACK_LEAST };
+/*
+ * We are woken when so much time has filled a ring: seldom enough to cost
+ * little (at every sample of 997 Hz it was half of what we use), and soon, for
+ * the outer part of a stack that is deeper than its copy is read from where it
+ * is.
+ */
+#define WOKEN_NS UINT64_C(5000000)
 
 static struct perf_event_attr make_attr(const struct prof_tap_wanted *wanted)
 {
@@ -73,33 +77,64 @@ static uint32_t choose_stack_bytes(uint64_t ring_bytes, uint64_t period_ns)
     return bytes < STACK_MOST ? (uint32_t)bytes : STACK_MOST;
 }
 
-static enum status open_rings(struct prof_tap_events *events, struct diag *diag)
+static uint64_t most_ring_bytes(uint32_t rings)
 {
-    long configured = sysconf(_SC_NPROCESSORS_CONF);
-    uint32_t count = configured > 0 ? (uint32_t)configured : 1;
-    uint64_t bytes = power_of_two(RINGS_BYTES / count);
-    events->rings = calloc(count, sizeof *events->rings);
-    events->copy = malloc(PROF_TAP_RECORD_BYTES);
-    if (events->rings == NULL || events->copy == NULL)
-        return fail(diag, STATUS_NO_MEMORY, "out of memory");
+    uint64_t bytes = power_of_two(RINGS_BYTES / rings);
+    if (bytes < PROF_TAP_RING_LEAST)
+        return PROF_TAP_RING_LEAST;
+    return bytes < RING_BYTES ? bytes : RING_BYTES;
+}
+
+static void close_rings(struct prof_tap_events *events)
+{
+    for (uint32_t i = 0; i < events->ring_count; i++)
+        prof_tap_ring_close(&events->rings[i]);
+    events->ring_count = 0;
+}
+
+/* One of `bytes` for each of `count` processors that is on. */
+static enum status open_equal_rings(
+    struct prof_tap_events *events, uint32_t count, uint64_t bytes,
+    uint32_t wake_bytes, struct diag *diag)
+{
     for (uint32_t cpu = 0; cpu < count; cpu++) {
         struct prof_tap_ring *ring = &events->rings[events->ring_count];
-        enum status status = prof_tap_ring_open(
-            ring, (int)cpu, bytes < RING_BYTES ? bytes : RING_BYTES, WAKE_BYTES,
-            diag);
+        enum status status =
+            prof_tap_ring_open(ring, (int)cpu, bytes, wake_bytes, diag);
         if (status == STATUS_SYSTEM && errno == ENODEV)
-            continue; /* that processor is off */
+            continue;
         if (status == STATUS_SYSTEM)
             return prof_tap_refusal(errno, diag);
         if (status != STATUS_OK)
             return status;
         events->ring_count++;
-        bytes = ring->bytes; /* the others may be as large, and no larger */
         struct epoll_event event = {.events = EPOLLIN, .data.fd = ring->fd};
         if (epoll_ctl(events->epoll, EPOLL_CTL_ADD, ring->fd, &event) != 0)
             return fail(diag, STATUS_SYSTEM, "epoll_ctl");
     }
-    return STATUS_OK;
+    return events->ring_count > 0 ? STATUS_OK : prof_tap_refusal(ENODEV, diag);
+}
+
+/* As large as the system permits: it has one limit for all of a user's. */
+static enum status open_rings(
+    struct prof_tap_events *events, uint64_t period_ns, struct diag *diag)
+{
+    long configured = sysconf(_SC_NPROCESSORS_CONF);
+    uint32_t count = configured > 0 ? (uint32_t)configured : 1;
+    events->rings = calloc(count, sizeof *events->rings);
+    events->copy = malloc(PROF_TAP_RECORD_BYTES);
+    if (events->rings == NULL || events->copy == NULL)
+        return fail(diag, STATUS_NO_MEMORY, "out of memory");
+    for (uint64_t bytes = most_ring_bytes(count);; bytes /= 2) {
+        uint32_t stack_bytes = choose_stack_bytes(bytes, period_ns);
+        uint64_t wake_bytes = (WOKEN_NS / period_ns + 1) * stack_bytes;
+        enum status status =
+            open_equal_rings(events, count, bytes, (uint32_t)wake_bytes, diag);
+        events->attr.sample_stack_user = stack_bytes;
+        if (status != STATUS_NOT_PERMITTED || bytes <= PROF_TAP_RING_LEAST)
+            return status;
+        close_rings(events);
+    }
 }
 
 enum status prof_tap_events_open(
@@ -113,14 +148,9 @@ enum status prof_tap_events_open(
         .epoll = epoll_create1(EPOLL_CLOEXEC)};
     enum status status = events->epoll < 0
                              ? fail(diag, STATUS_SYSTEM, "epoll_create1")
-                             : open_rings(events, diag);
-    if (status == STATUS_OK && events->ring_count == 0)
-        status = prof_tap_refusal(ENODEV, diag);
+                             : open_rings(events, wanted->period_ns, diag);
     if (status != STATUS_OK)
         prof_tap_events_close(events);
-    else
-        events->attr.sample_stack_user =
-            choose_stack_bytes(events->rings[0].bytes, wanted->period_ns);
     return status;
 }
 
@@ -139,8 +169,7 @@ void prof_tap_events_close(struct prof_tap_events *events)
 {
     for (uint32_t i = 0; i < events->opened.count; i++)
         (void)close(fd_at(events, i));
-    for (uint32_t i = 0; i < events->ring_count; i++)
-        prof_tap_ring_close(&events->rings[i]);
+    close_rings(events);
     if (events->epoll >= 0)
         (void)close(events->epoll);
     table_fini(&events->opened);

@@ -11,23 +11,6 @@
 #include "profiler/tap/record.h"
 
 enum { PAGE = 4096 };
-#define SMALLEST_BYTES (UINT64_C(2) * PROF_TAP_RECORD_BYTES)
-
-static enum status map(struct prof_tap_ring *ring, uint64_t bytes)
-{
-    for (; bytes >= SMALLEST_BYTES; bytes /= 2) {
-        void *base = mmap(
-            NULL, PAGE + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd,
-            0);
-        if (base == MAP_FAILED)
-            continue; /* kernel.perf_event_mlock_kb, RLIMIT_MEMLOCK */
-        ring->page = base;
-        ring->data = (const uint8_t *)base + PAGE;
-        ring->bytes = bytes;
-        return STATUS_OK;
-    }
-    return STATUS_SYSTEM;
-}
 
 enum status prof_tap_ring_open(
     struct prof_tap_ring *ring, int cpu, uint64_t bytes, uint32_t wake_bytes,
@@ -50,7 +33,9 @@ enum status prof_tap_ring_open(
         SYS_perf_event_open, &attr, 0, cpu, -1, PERF_FLAG_FD_CLOEXEC);
     if (ring->fd < 0)
         return fail(diag, STATUS_SYSTEM, "perf_event_open");
-    if (map(ring, bytes) != STATUS_OK) {
+    void *base = mmap(
+        NULL, PAGE + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
+    if (base == MAP_FAILED) {
         enum status status = fail(
             diag, STATUS_NOT_PERMITTED,
             "no memory for a ring of perf's: %s; kernel.perf_event_mlock_kb "
@@ -59,6 +44,9 @@ enum status prof_tap_ring_open(
         (void)close(ring->fd);
         return status;
     }
+    ring->page = base;
+    ring->data = (const uint8_t *)base + PAGE;
+    ring->bytes = bytes;
     return STATUS_OK;
 }
 

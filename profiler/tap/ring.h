@@ -28,11 +28,17 @@ struct prof_tap_ring {
     uint64_t head, tail; /* what is there to be read */
 };
 
+/* Two records of any kind. */
+#define PROF_TAP_RING_LEAST (UINT64_C(2) * PROF_TAP_RECORD_BYTES)
+
 /*
- * Make the ring of processor `cpu`, of `bytes` or, where the system permits
- * less, a half, a quarter, ... of that.
+ * Make the ring of processor `cpu`.
  *
- *   wake_bytes  the descriptor is readable when so much has been written
+ *   bytes       a power of two
+ *   wake_bytes  the descriptor is readable when so much has been written, or
+ *               half of the ring
+ *   errors      SYSTEM: the event is refused, with errno; NOT_PERMITTED: so
+ *               much memory is
  */
 MUST_CHECK enum status prof_tap_ring_open(
     struct prof_tap_ring *ring, int cpu, uint64_t bytes, uint32_t wake_bytes,
