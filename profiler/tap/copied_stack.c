@@ -113,59 +113,24 @@ static bool refill(struct prof_reader *window, uint64_t address)
     return true;
 }
 
-/* ---- what is remembered ---- */
+/* ---- the walk ---- */
 
 void prof_known_stack_fini(struct prof_known_stack *known)
 {
-    free(known->words);
+    free(known->frames);
 }
 
-/* The trail has the innermost callers' stack pointers, outermost first. */
-static void remember(
-    struct prof_known_stack *known, const struct prof_walk *walk)
+/* Stacks that come near the end of the copy may grow beyond it. */
+static void note_frames(
+    struct prof_known_stack *known, const struct prof_copied_stack *stack,
+    const struct prof_walk *walk)
 {
-    if (walk->count > known->room) {
-        uint64_t *words =
-            realloc(known->words, walk->count * sizeof *known->words);
-        known->count = 0;
-        if (words == NULL)
-            return;
-        known->words = words;
-        known->room = walk->count;
-    }
-    memcpy(known->words, walk->frames, walk->count * sizeof *known->words);
-    known->count = walk->count;
-    const struct prof_trail *trail = &known->trail;
-    for (uint32_t i = 0; i < PROF_TRAIL_STEPS + 1; i++) {
-        bool is_noted = i > 0 && i <= trail->old_count && i < walk->count;
-        const struct prof_trail_step *step =
-            is_noted ? &trail->steps[trail->old_count - i] : NULL;
-        known->sps[i] = step != NULL && step->pc == walk->frames[i]
-                            ? step->sp & PROF_TRAIL_ADDRESS
-                            : 0;
-    }
+    uint64_t depth_bytes = walk->sp - stack->regs.value[PROF_REG_SP];
+    if (known->frames == NULL && depth_bytes > stack->size_bytes / 2)
+        known->frames = calloc(1, sizeof *known->frames);
+    if (known->frames != NULL)
+        prof_known_frames_note(known->frames, walk, &known->trail);
 }
-
-/* Add the callers of the outermost frame, if that is a frame we know. */
-static bool recall(const struct prof_known_stack *known, struct prof_walk *walk)
-{
-    uint64_t word = walk->frames[walk->count - 1];
-    for (uint32_t i = 1; i < known->count && i <= PROF_TRAIL_STEPS; i++) {
-        if (known->words[i] != word || known->sps[i] != walk->sp)
-            continue;
-        uint32_t more = known->count - i - 1;
-        if (more > walk->capacity - walk->count)
-            return false;
-        memcpy(
-            walk->frames + walk->count, known->words + i + 1,
-            more * sizeof *walk->frames);
-        walk->count += more;
-        return true;
-    }
-    return false;
-}
-
-/* ---- the walk ---- */
 
 static uint64_t last_pc(const struct prof_walk *walk)
 {
@@ -206,14 +171,18 @@ enum prof_copied_end prof_copied_stack_walk(
     prof_walk_stack(
         &stack->regs, &reader.reader, &code->modules, &code->cache,
         has_trail ? &known->trail : NULL, walk);
-    if (walk->end == PROF_WALK_COMPLETE || is_first_frame(code, walk)) {
-        remember(known, walk);
+    if (is_first_frame(code, walk))
+        walk->end = PROF_WALK_COMPLETE;
+    note_frames(known, stack, walk);
+    if (walk->end == PROF_WALK_COMPLETE)
         return PROF_COPIED_COMPLETE;
-    }
     if (walk->end == PROF_WALK_CUT)
         return PROF_COPIED_CUT;
     if (reader.is_beyond)
-        return recall(known, walk) ? PROF_COPIED_COMPLETE : PROF_COPIED_CUT;
+        return known->frames != NULL &&
+                       prof_known_frames_complete(known->frames, walk)
+                   ? PROF_COPIED_COMPLETE
+                   : PROF_COPIED_CUT;
     drop_wild_frames(code, walk);
     return PROF_COPIED_INCOMPLETE;
 }

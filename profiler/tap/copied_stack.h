@@ -9,9 +9,10 @@
  *               on either side of the copy's end agree: the outermost return
  *               addresses of the copy must stand there still.
  *
- *   remembered  the thread's last complete stack: if the outermost frame of
- *               the copy is a frame of that one, at the same address and with
- *               the same pc, its callers are the same.
+ *   known       from the thread's earlier samples: which frame, by its stack
+ *               pointer and pc, was seen to have been called from which. A
+ *               stack that has grown deeper than its copy had its outer frames
+ *               in a copy before. See known_frames.h
  *
  * What neither explains is cut, and counted by the caller.
  */
@@ -22,19 +23,17 @@
 #include <stdint.h>
 
 #include "profiler/collector/code.h"
+#include "profiler/tap/known_frames.h"
 #include "profiler/unwind/sig_regs.h"
 #include "profiler/unwind/sig_trail.h"
 #include "profiler/unwind/sig_walk.h"
 
 #define PROF_COPIED_FRAMES_MAX 4096
 
-/* What is remembered of a thread between its samples. */
+/* What is kept of a thread between its samples. */
 struct prof_known_stack {
     struct prof_trail trail;
-    uint32_t count; /* of the last complete stack; 0: there was none */
-    uint32_t room;
-    uint64_t *words;                    /* innermost first, as in a walk */
-    uint64_t sps[PROF_TRAIL_STEPS + 1]; /* of the innermost; 0: not known */
+    struct prof_known_frames *frames; /* NULL: its stacks are not deep */
 };
 
 void prof_known_stack_fini(struct prof_known_stack *known);

@@ -19,13 +19,13 @@
 
 /*
  * How much of a stack is copied: as much as lets a ring hold what comes in
- * 40 ms, for which we may have to wait for a processor. To copy 48 KiB takes
+ * 30 ms, for which we may have to wait for a processor. To copy 48 KiB takes
  * no more time than the interrupt's own noise (a python loop at 997 Hz: 2.4 %
  * dearer with 8, 16, 32 or 48 KiB), but few stacks have that much; a record
  * ends at 64.
  */
 enum { STACK_LEAST = 4096, STACK_MOST = 49152, STACK_UNIT = 1024 };
-#define HELD_NS  UINT64_C(40000000)
+#define HELD_NS  UINT64_C(30000000)
 
 /*
  * We are woken when so much time has filled a ring: seldom enough to cost
