@@ -3,15 +3,37 @@
 
 #include "profiler/base/table.h"
 
-static uint32_t place_of(uint64_t sp, uint64_t word)
+/* The rows that may hold it: so many that seldom one gives way to another of
+ * the same stack. */
+enum { WAYS = 8 };
+
+static uint32_t first_place(uint64_t sp, uint64_t word)
 {
-    return hash_u64(sp * 31 ^ word) % PROF_KNOWN_FRAMES;
+    return hash_u64(sp * 31 ^ word) % (PROF_KNOWN_FRAMES / WAYS) * WAYS;
+}
+
+static uint32_t find_place(
+    const struct prof_known_frames *known, uint64_t sp, uint64_t word)
+{
+    uint32_t first = first_place(sp, word), at = first;
+    while (at < first + WAYS &&
+           (known->rows[at].sp != sp || known->rows[at].word != word))
+        at++;
+    return at < first + WAYS ? at : TABLE_NONE;
 }
 
 static void note(
     struct prof_known_frames *known, const struct prof_known_frame *frame)
 {
-    known->rows[place_of(frame->sp, frame->word)] = *frame;
+    uint32_t place = find_place(known, frame->sp, frame->word);
+    uint32_t first = first_place(frame->sp, frame->word);
+    for (uint32_t i = 0; i < WAYS && place == TABLE_NONE; i++) {
+        if (known->rows[first + i].sp == 0)
+            place = first + i;
+    }
+    if (place == TABLE_NONE)
+        place = first + known->replaced++ % WAYS;
+    known->rows[place] = *frame;
 }
 
 /*
@@ -40,21 +62,15 @@ void prof_known_frames_note(
         note(known, &frame);
 }
 
-static const struct prof_known_frame *find(
-    const struct prof_known_frames *known, uint64_t sp, uint64_t word)
-{
-    const struct prof_known_frame *row = &known->rows[place_of(sp, word)];
-    return row->sp == sp && row->word == word ? row : NULL;
-}
-
 bool prof_known_frames_complete(
     const struct prof_known_frames *known, struct prof_walk *walk)
 {
     uint64_t sp = walk->sp, word = walk->frames[walk->count - 1];
     for (uint32_t count = walk->count; count < walk->capacity; count++) {
-        const struct prof_known_frame *row = find(known, sp, word);
-        if (row == NULL)
+        uint32_t place = find_place(known, sp, word);
+        if (place == TABLE_NONE)
             return false;
+        const struct prof_known_frame *row = &known->rows[place];
         if (row->caller_word == 0) {
             walk->count = count;
             return true;

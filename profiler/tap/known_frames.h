@@ -17,7 +17,7 @@
 #include "profiler/unwind/sig_trail.h"
 #include "profiler/unwind/sig_walk.h"
 
-#define PROF_KNOWN_FRAMES 4096
+#define PROF_KNOWN_FRAMES 8192
 
 struct prof_known_frame {
     uint64_t sp, word;
@@ -26,6 +26,7 @@ struct prof_known_frame {
 
 struct prof_known_frames {
     struct prof_known_frame rows[PROF_KNOWN_FRAMES];
+    uint32_t replaced;
 };
 
 /*
