@@ -10,9 +10,7 @@
 enum {
     WORD = 8,
     LIVE_BYTES = 16384,
-
-    /* Of the copy's end: where the words are that must still be there. */
-    OVERLAP_BYTES = 2048,
+    BELOW_BYTES = 256, /* of where it is read, for what a frame saved there */
     AGREEING_WORDS = 3,
 };
 
@@ -56,37 +54,36 @@ static bool fetch(struct copied_reader *reader, uint64_t low)
 
 /*
  * Whether the outermost return addresses of the copy, or what looks like some,
- * are the same in memory now, which was fetched from `from` on.
+ * are the same in memory now.
  */
-static bool agrees(const struct copied_reader *reader, uint64_t from)
+static bool agrees(const struct copied_reader *reader)
 {
-    unsigned agreeing = 0;
-    for (uint64_t at = reader->high - WORD; at >= from; at -= WORD) {
-        uint64_t then = prof_slot_at(
-            at - reader->low + (uint64_t)(uintptr_t)reader->stack->bytes);
-        uint64_t now = prof_slot_at(
-            at - reader->live_low + (uint64_t)(uintptr_t)reader->live);
-        if (!prof_is_code_address(then) ||
-            !prof_code_holds(reader->code, then - 1))
+    uint64_t then[AGREEING_WORDS], now[AGREEING_WORDS];
+    struct iovec remote[AGREEING_WORDS];
+    uint32_t count = 0;
+    for (uint64_t at = reader->high; at > reader->low && count < AGREEING_WORDS;
+         at -= WORD) {
+        uint64_t word = prof_slot_at(
+            at - WORD - reader->low +
+            (uint64_t)(uintptr_t)reader->stack->bytes);
+        if (!prof_is_code_address(word) ||
+            !prof_code_holds(reader->code, word - 1))
             continue;
-        if (then != now)
-            return false;
-        if (++agreeing == AGREEING_WORDS)
-            break;
+        then[count] = word;
+        remote[count++] = (struct iovec){(void *)(uintptr_t)(at - WORD), WORD};
     }
-    return agreeing > 0;
+    struct iovec local = {now, count * sizeof *now};
+    return count > 0 &&
+           process_vm_readv(
+               (pid_t)reader->stack->tid, &local, 1, remote, count, 0) ==
+               (ssize_t)local.iov_len &&
+           memcmp(then, now, local.iov_len) == 0;
 }
 
 static bool go_on(struct copied_reader *reader)
 {
-    uint64_t overlap = reader->high - reader->low;
-    if (overlap > OVERLAP_BYTES)
-        overlap = OVERLAP_BYTES;
-    uint64_t from = reader->high - overlap;
     reader->is_checked = true;
-    reader->is_believed = reader->stack->is_live && fetch(reader, from) &&
-                          reader->live_high > reader->high &&
-                          agrees(reader, from);
+    reader->is_believed = agrees(reader);
     return reader->is_believed;
 }
 
@@ -107,7 +104,7 @@ static bool refill(struct prof_reader *window, uint64_t address)
     if (!reader->is_believed)
         return false;
     if (address - reader->live_low >= reader->live_high - reader->live_low &&
-        !fetch(reader, address & ~(uint64_t)(WORD - 1)))
+        !fetch(reader, (address & ~(uint64_t)(WORD - 1)) - BELOW_BYTES))
         return false;
     use_live(reader);
     return true;
@@ -151,8 +148,13 @@ static void drop_wild_frames(struct prof_code *code, struct prof_walk *walk)
     walk->count = count > 0 ? count : 1;
 }
 
-enum prof_copied_end prof_copied_stack_walk(
-    const struct prof_copied_stack *stack, struct prof_code *code,
+/*
+ * Walk once; whether the copy was too short.
+ *
+ *   is_live  go on in the thread's memory
+ */
+static bool walk_once(
+    const struct prof_copied_stack *stack, bool is_live, struct prof_code *code,
     struct prof_known_stack *known, struct prof_walk *walk)
 {
     struct copied_reader reader;
@@ -162,7 +164,8 @@ enum prof_copied_end prof_copied_stack_walk(
     reader.low = stack->regs.value[PROF_REG_SP];
     reader.high = reader.low + stack->size_bytes / WORD * WORD;
     reader.live_low = reader.live_high = 0;
-    reader.is_beyond = reader.is_checked = reader.is_believed = false;
+    reader.is_beyond = reader.is_believed = false;
+    reader.is_checked = !is_live;
     use_copy(&reader);
 
     uint32_t version =
@@ -173,16 +176,25 @@ enum prof_copied_end prof_copied_stack_walk(
         has_trail ? &known->trail : NULL, walk);
     if (is_first_frame(code, walk))
         walk->end = PROF_WALK_COMPLETE;
+    return reader.is_beyond;
+}
+
+enum prof_copied_end prof_copied_stack_walk(
+    const struct prof_copied_stack *stack, struct prof_code *code,
+    struct prof_known_stack *known, struct prof_walk *walk)
+{
+    bool is_beyond = walk_once(stack, stack->is_live, code, known, walk);
+    /* Memory that led nowhere was not what the thread stood on. */
+    if (is_beyond && stack->is_live && walk->end == PROF_WALK_INCOMPLETE)
+        (void)walk_once(stack, false, code, known, walk);
     note_frames(known, stack, walk);
     if (walk->end == PROF_WALK_COMPLETE)
         return PROF_COPIED_COMPLETE;
-    if (walk->end == PROF_WALK_CUT)
-        return PROF_COPIED_CUT;
-    if (reader.is_beyond)
-        return known->frames != NULL &&
-                       prof_known_frames_complete(known->frames, walk)
-                   ? PROF_COPIED_COMPLETE
-                   : PROF_COPIED_CUT;
+    if (is_beyond && walk->end == PROF_WALK_INCOMPLETE &&
+        known->frames != NULL &&
+        prof_known_frames_complete(known->frames, walk))
+        return PROF_COPIED_COMPLETE;
     drop_wild_frames(code, walk);
-    return PROF_COPIED_INCOMPLETE;
+    return is_beyond || walk->end == PROF_WALK_CUT ? PROF_COPIED_CUT
+                                                   : PROF_COPIED_INCOMPLETE;
 }

@@ -8,7 +8,7 @@
 
 #include "profiler/tap/copied_stack.h"
 
-enum { DEPTH = 200, COPY_BYTES = 65536, SMALL_BYTES = 4096 };
+enum { DEPTH = 200, FRAME_BYTES = 120, COPY_BYTES = 65536, SMALL_BYTES = 4096 };
 
 /* What is known of this process, and one copy of the stack. */
 static struct {
@@ -44,7 +44,7 @@ __attribute__((noipa)) static int descend(int depth)
     if (depth == 0) {
         (void)getcontext(&own.context);
         uint64_t sp = (uint64_t)own.context.uc_mcontext.gregs[REG_RSP];
-        memcpy(own.copy, (const void *)sp, DEPTH * 120);
+        memcpy(own.copy, (const void *)sp, DEPTH * FRAME_BYTES);
         own.visit();
         return room[0];
     }
@@ -53,6 +53,9 @@ __attribute__((noipa)) static int descend(int depth)
 
 static void stand_deep(void (*visit)(void))
 {
+    /* What is copied beyond the recursion must be there. */
+    volatile char above[FRAME_BYTES * DEPTH];
+    above[0] = above[sizeof above - 1] = 0;
     prof_image_cache_init(&own.images);
     own.code = prof_code_create((uint32_t)getpid(), &own.images);
     CHECK(prof_code_read_maps(own.code));
@@ -116,7 +119,7 @@ TEST(memory_that_does_not_agree_with_the_copy_is_not_believed)
 
 static void complete_from_before(void)
 {
-    walk(DEPTH * 120, true);
+    walk(DEPTH * FRAME_BYTES, true);
     CHECK_EQ(own.end, PROF_COPIED_COMPLETE);
     uint32_t count = own.walk.count;
     walk(SMALL_BYTES, false);
