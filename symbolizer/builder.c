@@ -24,10 +24,9 @@
 #include "profiler/base/table.h"
 #include "symbolizer/apart.h"
 #include "symbolizer/debug_file.h"
-#include "symbolizer/fingerprint.h"
-#include "symbolizer/index.h"
+#include "symbolizer/debuginfod.h"
+#include "symbolizer/index_job.h"
 #include "symbolizer/module.h"
-#include "symbolizer/survey.h"
 
 /* However short or long the command has lived. */
 #define PATIENCE_MIN_NS UINT64_C(200000000)
@@ -44,6 +43,7 @@ struct request {
     char *path, *alternative;
     uint8_t build_id[SYM_BUILD_ID_BYTES];
     size_t build_id_bytes;
+    bool is_remote; /* its debug file is to be fetched */
 };
 
 /*
@@ -55,7 +55,7 @@ struct sym_builder {
     struct sym_cache cache; /* with a descriptor of its own */
     char **debug_dirs;
     uint64_t begin_ns; /* of the first request */
-    bool has_thread;
+    bool has_thread, uses_debuginfod;
     pthread_t thread;
     struct sym_survey_progress *progress; /* shared with children */
     /* When the present request was begun, by two clocks. */
@@ -96,119 +96,34 @@ static void end_child(struct sym_builder *builder)
 
 /* ---- one index ---- */
 
-/* Whether a whole index of this file is there already. */
-static bool is_kept(
-    const struct sym_cache *cache, const struct sym_fingerprint *fingerprint)
-{
-    int fd = sym_cache_find(cache, fingerprint->name);
-    if (fd < 0)
-        return false;
-    struct sym_index index;
-    enum status status = sym_index_open(&index, fd, fingerprint->key, NULL);
-    (void)close(fd);
-    if (status == STATUS_OK)
-        sym_index_close(&index);
-    return status == STATUS_OK;
-}
-
-/* Making one, up to its appearance. */
-struct job {
-    struct sym_module *module;
-    struct sym_fingerprint fingerprint;
-    struct sym_cache_entry entry;
-    struct sym_survey_progress *progress;
-};
-
-static enum status fill(struct job *job, struct diag *diag)
-{
-    struct sym_index_writer writer;
-    enum status status =
-        sym_survey_module(job->module, &writer, job->progress, diag);
-    if (status == STATUS_OK)
-        status = sym_index_writer_save(
-            &writer, job->entry.fd, job->fingerprint.key, diag);
-    sym_index_writer_fini(&writer);
-    return status;
-}
-
-/* What a job does with the entry it was given: fill it. */
-typedef enum status job_fill(
-    struct job *job, struct sym_builder *builder, struct diag *diag);
-
-static enum status fill_here(
-    struct job *job, struct sym_builder *builder, struct diag *diag)
-{
-    (void)builder;
-    return fill(job, diag);
-}
-
-/* Let it appear, unless the builder was destroyed by now. */
-static enum status appear(
-    struct job *job, const struct sym_cache *cache, struct sym_builder *builder,
-    struct diag *diag)
-{
-    if (builder == NULL)
-        return sym_cache_commit(cache, &job->entry, diag);
-    pthread_mutex_lock(&builder->storing);
-    bool is_cancelled = atomic_load(&job->progress->is_cancelled);
-    enum status status = is_cancelled
-                             ? fail(diag, STATUS_LIMIT, "no index: cancelled")
-                             : sym_cache_commit(cache, &job->entry, diag);
-    pthread_mutex_unlock(&builder->storing);
-    if (is_cancelled)
-        sym_cache_abandon(cache, &job->entry);
-    return status;
-}
-
-static enum status make_entry(
-    struct job *job, const struct sym_cache *cache, struct sym_builder *builder,
-    job_fill *fill_entry, struct diag *diag)
-{
-    enum status status =
-        sym_cache_begin(cache, job->fingerprint.name, &job->entry, diag);
-    if (status != STATUS_OK)
-        return status;
-    status = fill_entry(job, builder, diag);
-    if (status == STATUS_OK)
-        return appear(job, cache, builder, diag);
-    sym_cache_abandon(cache, &job->entry);
-    return status;
-}
-
-static enum status make(
-    const struct sym_cache *cache, const char *const *debug_dirs,
-    const struct sym_source *source, struct sym_survey_progress *progress,
-    struct sym_builder *builder, job_fill *fill_entry, struct diag *diag)
-{
-    struct sym_options options = {.debug_dirs = debug_dirs};
-    struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
-    if (symbolizer == NULL)
-        return fail(diag, STATUS_NO_MEMORY, "no memory for an index");
-    struct job job = {.progress = progress};
-    enum status status = sym_module_open(symbolizer, source, &job.module, diag);
-    if (status == STATUS_OK &&
-        !sym_fingerprint_of(&job.module->image, &job.fingerprint))
-        status = fail(
-            diag, STATUS_UNSUPPORTED, "'%s' has no code to index",
-            source->path);
-    if (status == STATUS_OK && !is_kept(cache, &job.fingerprint)) {
-        sym_module_find_debug_file(job.module);
-        status = sym_module_has_dwarf(job.module)
-                     ? make_entry(&job, cache, builder, fill_entry, diag)
-                     : fail(
-                           diag, STATUS_UNSUPPORTED,
-                           "'%s' has no debug information", source->path);
-    }
-    sym_symbolizer_destroy(symbolizer);
-    return status;
-}
-
 enum status sym_builder_make(
     const struct sym_cache *cache, const char *const *debug_dirs,
     const struct sym_source *source, struct diag *diag)
 {
     struct sym_survey_progress unwatched = {0};
-    return make(cache, debug_dirs, source, &unwatched, NULL, fill_here, diag);
+    struct sym_index_job job = {
+        .cache = cache,
+        .debug_dirs = debug_dirs,
+        .source = source,
+        .progress = &unwatched,
+        .fill = sym_index_job_fill,
+        .appear = sym_index_job_appear};
+    return sym_index_job_run(&job, diag);
+}
+
+/* Unless the builder was destroyed by now. */
+static enum status appear(struct sym_index_job *job, struct diag *diag)
+{
+    struct sym_builder *builder = job->owner;
+    pthread_mutex_lock(&builder->storing);
+    bool is_cancelled = atomic_load(&job->progress->is_cancelled);
+    enum status status = is_cancelled
+                             ? fail(diag, STATUS_LIMIT, "no index: cancelled")
+                             : sym_index_job_appear(job, diag);
+    pthread_mutex_unlock(&builder->storing);
+    if (is_cancelled)
+        sym_cache_abandon(job->cache, &job->entry);
+    return status;
 }
 
 /* ---- the child ---- */
@@ -216,14 +131,14 @@ enum status sym_builder_make(
 /* In the child: the one word that the parent waits for comes last. */
 static void fill_apart(void *context)
 {
-    struct job *job = context;
-    if (fill(job, NULL) == STATUS_OK)
+    struct sym_index_job *job = context;
+    if (sym_index_job_fill(job, NULL) == STATUS_OK)
         atomic_store(&job->progress->is_whole, true);
 }
 
-static enum status fill_in_child(
-    struct job *job, struct sym_builder *builder, struct diag *diag)
+static enum status fill_in_child(struct sym_index_job *job, struct diag *diag)
 {
+    struct sym_builder *builder = job->owner;
     const struct sym_module *module = job->module;
     atomic_store(&job->progress->is_whole, false);
     pthread_mutex_lock(&builder->storing);
@@ -268,6 +183,22 @@ static void free_builder(struct sym_builder *builder)
     free(builder);
 }
 
+/* What a server may have comes behind everything else. */
+static void postpone(struct sym_builder *builder, const struct request *request)
+{
+    struct request later = *request;
+    later.is_remote = true;
+    later.path = strdup(request->path);
+    later.alternative =
+        request->alternative != NULL ? strdup(request->alternative) : NULL;
+    pthread_mutex_lock(&builder->lock);
+    bool is_added = later.path != NULL &&
+                    table_add(&builder->requests, &later) != TABLE_NONE;
+    pthread_mutex_unlock(&builder->lock);
+    if (!is_added)
+        fini_request(&later);
+}
+
 static void serve(struct sym_builder *builder, const struct request *request)
 {
     struct sym_source source = {
@@ -275,14 +206,27 @@ static void serve(struct sym_builder *builder, const struct request *request)
         .alternative = request->alternative,
         .build_id = request->build_id,
         .build_id_bytes = request->build_id_bytes};
+    struct sym_index_job job = {
+        .cache = &builder->cache,
+        .debug_dirs = (const char *const *)builder->debug_dirs,
+        .source = &source,
+        .progress = builder->progress,
+        .is_remote = request->is_remote,
+        .fill = fill_in_child,
+        .appear = appear,
+        .owner = builder};
+    if (request->is_remote && !builder->uses_debuginfod)
+        return; /* by now */
     atomic_store(&builder->progress->done, 0);
     atomic_store(
         &builder->request_cpu_ns, clock_now_ns(CLOCK_THREAD_CPUTIME_ID));
     atomic_store(&builder->request_ns, clock_now_ns(CLOCK_MONOTONIC));
-    enum status ignored = make(
-        &builder->cache, (const char *const *)builder->debug_dirs, &source,
-        builder->progress, builder, fill_in_child, NULL);
-    (void)ignored; /* the next command will try again */
+    enum status status = sym_index_job_run(&job, NULL);
+    /* Else the next command will try again. */
+    if (request->is_remote && status != STATUS_OK)
+        builder->uses_debuginfod = false;
+    else if (job.lacks_debug_file && builder->uses_debuginfod)
+        postpone(builder, request);
 }
 
 static void *run(void *context)
@@ -326,7 +270,8 @@ static bool start_thread(struct sym_builder *builder)
 /* ---- the owner's side ---- */
 
 struct sym_builder *sym_builder_create(
-    const struct sym_cache *cache, const char *const *debug_dirs)
+    const struct sym_cache *cache, const char *const *debug_dirs,
+    bool uses_debuginfod)
 {
     struct sym_builder *builder = calloc(1, sizeof *builder);
     if (builder == NULL)
@@ -334,6 +279,7 @@ struct sym_builder *sym_builder_create(
     builder->cache = *cache;
     builder->cache.folder = fcntl(cache->folder, F_DUPFD_CLOEXEC, 0);
     builder->requests.row_bytes = sizeof(struct request);
+    builder->uses_debuginfod = uses_debuginfod && sym_debuginfod_has_servers();
     builder->debug_dirs = sym_dirs_copy(debug_dirs);
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
@@ -437,13 +383,20 @@ static uint64_t patience_end(const struct sym_builder *builder, uint64_t now)
     return now + (patience < PATIENCE_MAX_NS ? patience : PATIENCE_MAX_NS);
 }
 
+static bool is_next_remote(const struct sym_builder *builder)
+{
+    const struct request *next =
+        table_row(&builder->requests, builder->done_count);
+    return next->is_remote;
+}
+
 /* Until everything is made, or the rest would take too long. */
 static void wait_until_done(struct sym_builder *builder)
 {
     uint64_t now = clock_now_ns(CLOCK_MONOTONIC);
     uint64_t end = patience_end(builder, now);
     while (builder->done_count < builder->requests.count &&
-           !is_starved(builder, now) &&
+           !is_next_remote(builder) && !is_starved(builder, now) &&
            now + remaining_ns(builder, now) < end) {
         uint64_t glance = now + GLANCE_NS;
         struct timespec until = {

@@ -12,6 +12,8 @@
  * since the first module was asked for. Whoever spent that much on doing
  * without can spend it once more on never doing without again. What would take
  * longer is thrown away, and a thread that gets no processor is not waited for.
+ * Files that a server must be asked for come last, and are never waited for;
+ * the first that does not come is the last that is asked for.
  */
 #ifndef SYMBOLIZER_BUILDER_H
 #define SYMBOLIZER_BUILDER_H
@@ -28,7 +30,8 @@ struct sym_builder;
  * memory or descriptors.
  */
 struct sym_builder *sym_builder_create(
-    const struct sym_cache *cache, const char *const *debug_dirs);
+    const struct sym_cache *cache, const char *const *debug_dirs,
+    bool uses_debuginfod);
 
 /*
  * Have an index made of this file, if it has debug information and there is

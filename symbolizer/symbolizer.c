@@ -61,7 +61,8 @@ static void open_cache(
         return;
     shared->cache = &symbolizer->cache;
     if (!options->is_brief)
-        shared->builder = sym_builder_create(shared->cache, dirs);
+        shared->builder =
+            sym_builder_create(shared->cache, dirs, options->uses_debuginfod);
 }
 
 struct sym_symbolizer *sym_symbolizer_create(const struct sym_options *options)

@@ -46,6 +46,9 @@ struct sym_options {
        its parent exists; NULL: nowhere. A folder that is not this user's
        alone is not used. */
     const char *cache_folder;
+    /* Have indexes made of debug files that a server has (debuginfod.h), in the
+       background; answers wait for none. */
+    bool uses_debuginfod;
     uint64_t cache_bytes; /* what all of them may take; 0: 512 MiB */
     bool is_brief; /* uses what indexes there are and makes none: there would
                       be no time to finish one */

@@ -56,6 +56,8 @@ struct sym_symbolizer *open_symbolizer(const struct sym_options *options)
     struct sym_options complete = {0};
     if (options != NULL)
         complete = *options;
+    const char *asks = getenv("WATCHFIRE_DEBUGINFOD");
+    complete.uses_debuginfod = asks != NULL && strcmp(asks, "1") == 0;
     if (find_cache_folder(folder, sizeof folder))
         complete.cache_folder = folder;
     return sym_symbolizer_create(&complete);

@@ -1,0 +1,89 @@
+/* One index from a source to its place in the cache. */
+#include "symbolizer/index_job.h"
+
+#include <unistd.h>
+
+#include "symbolizer/debuginfod.h"
+#include "symbolizer/index.h"
+
+/* Whether a whole index of this file is there already. */
+static bool is_kept(const struct sym_index_job *job)
+{
+    int fd = sym_cache_find(job->cache, job->fingerprint.name);
+    if (fd < 0)
+        return false;
+    struct sym_index index;
+    enum status status = sym_index_open(&index, fd, job->fingerprint.key, NULL);
+    (void)close(fd);
+    if (status == STATUS_OK)
+        sym_index_close(&index);
+    return status == STATUS_OK;
+}
+
+enum status sym_index_job_fill(struct sym_index_job *job, struct diag *diag)
+{
+    struct sym_index_writer writer;
+    struct sym_module *module = job->module;
+    if (job->is_remote && !sym_debuginfod_fetch(&module->image, &module->debug))
+        return fail(
+            diag, STATUS_SYSTEM, "no server has the debug file of '%s'",
+            module->path);
+    enum status status =
+        sym_survey_module(module, &writer, job->progress, diag);
+    if (status == STATUS_OK)
+        status = sym_index_writer_save(
+            &writer, job->entry.fd, job->fingerprint.key, diag);
+    sym_index_writer_fini(&writer);
+    return status;
+}
+
+enum status sym_index_job_appear(struct sym_index_job *job, struct diag *diag)
+{
+    return sym_cache_commit(job->cache, &job->entry, diag);
+}
+
+static enum status make_entry(struct sym_index_job *job, struct diag *diag)
+{
+    enum status status =
+        sym_cache_begin(job->cache, job->fingerprint.name, &job->entry, diag);
+    if (status != STATUS_OK)
+        return status;
+    status = job->fill(job, diag);
+    if (status == STATUS_OK)
+        return job->appear(job, diag);
+    sym_cache_abandon(job->cache, &job->entry);
+    return status;
+}
+
+static enum status make(struct sym_index_job *job, struct diag *diag)
+{
+    struct sym_module *module = job->module;
+    const char *path = job->source->path;
+    if (!sym_fingerprint_of(&module->image, &job->fingerprint))
+        return fail(
+            diag, STATUS_UNSUPPORTED, "'%s' has no code to index", path);
+    if (is_kept(job))
+        return STATUS_OK;
+    sym_module_find_debug_file(module);
+    bool has_dwarf = sym_module_has_dwarf(module);
+    job->lacks_debug_file = !has_dwarf && module->image.build_id_bytes > 0;
+    return has_dwarf || job->is_remote
+               ? make_entry(job, diag)
+               : fail(
+                     diag, STATUS_UNSUPPORTED, "'%s' has no debug information",
+                     path);
+}
+
+enum status sym_index_job_run(struct sym_index_job *job, struct diag *diag)
+{
+    struct sym_options options = {.debug_dirs = job->debug_dirs};
+    struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
+    if (symbolizer == NULL)
+        return fail(diag, STATUS_NO_MEMORY, "no memory for an index");
+    enum status status =
+        sym_module_open(symbolizer, job->source, &job->module, diag);
+    if (status == STATUS_OK)
+        status = make(job, diag);
+    sym_symbolizer_destroy(symbolizer);
+    return status;
+}
