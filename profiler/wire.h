@@ -298,6 +298,14 @@ enum wire_message_type {
     WIRE_EXEC_FAILED = 3, /* the process goes on: arm again */
     WIRE_BYE = 4,         /* exiting: answered when outputs are written */
     WIRE_FAILED = 5,      /* cannot be sampled; `text` says why */
+
+    /*
+     * A process becomes a program that cannot be given the agent. `text` is
+     * "OBSTACLE PID PATH": the number of enum obstacle, a child of the sender
+     * or 0 for the sender itself, and the program. An exec that fails after
+     * all is told by WIRE_EXEC_FAILED.
+     */
+    WIRE_UNSEEN = 6,
 };
 
 #define WIRE_SECRET_BYTES 32u /* of text, hexadecimal */

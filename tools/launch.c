@@ -1,7 +1,6 @@
 /* Starting the program to be sampled. */
 #include "tools/launch.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -13,135 +12,17 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
+#include "profiler/base/obstacle.h"
 #include "tools/tool.h"
-
-enum { INTERPRETERS_MAX = 4, HEAD_BYTES = 4096 };
-
-/* ---- finding ---- */
-
-static bool is_executable(const char *path)
-{
-    struct stat found;
-    return stat(path, &found) == 0 && S_ISREG(found.st_mode) &&
-           access(path, X_OK) == 0;
-}
-
-/*
- * As execvp(3) searches: a name with a slash is a path; else the first
- * executable in PATH, and EACCES when there is only one that is not.
- */
-static int find_command(const char *command, char *path, size_t bytes)
-{
-    if (strchr(command, '/') != NULL) {
-        (void)snprintf(path, bytes, "%s", command);
-        if (is_executable(path))
-            return 0;
-        return access(path, F_OK) == 0 ? EACCES : errno;
-    }
-    const char *folders = getenv("PATH");
-    int error = ENOENT;
-    for (const char *at = folders ? folders : "/bin:/usr/bin"; *command;) {
-        size_t length = strcspn(at, ":");
-        (void)snprintf(
-            path, bytes, "%.*s/%s", length ? (int)length : 1, length ? at : ".",
-            command);
-        if (is_executable(path))
-            return 0;
-        if (access(path, F_OK) == 0)
-            error = EACCES;
-        if (at[length] == '\0')
-            break;
-        at += length + 1;
-    }
-    return error;
-}
-
-/* ---- what LD_PRELOAD can do ---- */
-
-/* ld.so(8), secure-execution mode: preloads with a slash are ignored. */
-static const char *find_privilege(const char *path)
-{
-    struct stat found;
-    if (stat(path, &found) != 0 || geteuid() == 0)
-        return NULL;
-    if ((found.st_mode & S_ISUID) && found.st_uid != geteuid())
-        return "it is setuid";
-    if ((found.st_mode & S_ISGID) && found.st_gid != getegid())
-        return "it is setgid";
-    if (getxattr(path, "security.capability", NULL, 0) > 0)
-        return "it has file capabilities";
-    return NULL;
-}
-
-static bool has_interpreter(int fd, const Elf64_Ehdr *header)
-{
-    for (unsigned i = 0; i < header->e_phnum; i++) {
-        Elf64_Phdr segment;
-        if (pread(
-                fd, &segment, sizeof segment,
-                (off_t)(header->e_phoff + i * sizeof segment)) !=
-            (ssize_t)sizeof segment)
-            return false;
-        if (segment.p_type == PT_INTERP)
-            return true;
-    }
-    return false;
-}
-
-/* The interpreter that "#! PATH ..." names, in place; NULL: it is no script. */
-static char *script_interpreter(char *head, ssize_t bytes)
-{
-    if (bytes < 2 || head[0] != '#' || head[1] != '!')
-        return NULL;
-    head[bytes] = '\0';
-    char *start = head + 2 + strspn(head + 2, " \t");
-    start[strcspn(start, " \t\r\n")] = '\0';
-    return start;
-}
-
-/*
- * Why `path` cannot be sampled; NULL: it can. A script leaves its interpreter
- * in `next`.
- */
-static const char *find_obstacle(
-    const char *path, bool is_outside, char *next, size_t bytes)
-{
-    char head[HEAD_BYTES + 1];
-    const char *reason = NULL;
-    next[0] = '\0';
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return find_privilege(path); /* executable, but not readable */
-
-    ssize_t got = pread(fd, head, HEAD_BYTES, 0);
-    const char *interpreter = script_interpreter(head, got);
-    if (interpreter != NULL) {
-        (void)snprintf(next, bytes, "%s", interpreter);
-    } else if (
-        got >= (ssize_t)sizeof(Elf64_Ehdr) &&
-        memcmp(head, ELFMAG, SELFMAG) == 0) {
-        Elf64_Ehdr header;
-        memcpy(&header, head, sizeof header);
-        if (header.e_ident[EI_CLASS] != ELFCLASS64)
-            reason = "it is a 32-bit program and the agent is 64-bit";
-        else if (!is_outside && !has_interpreter(fd, &header))
-            reason = "it is statically linked, so no loader reads LD_PRELOAD "
-                     "(--via perf does without)";
-        else
-            reason = find_privilege(path);
-    }
-    (void)close(fd);
-    return reason;
-}
 
 enum status launch_check(
     const char *command, bool is_outside, int *exit_status, struct diag *diag)
 {
-    char path[PATH_MAX], next[PATH_MAX];
-    int error = find_command(command, path, sizeof path);
+    char path[PATH_MAX], obstructed[PATH_MAX];
+    int error =
+        obstacle_find_program(command, getenv("PATH"), path, sizeof path);
     if (error != 0) {
         *exit_status = error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
         return fail(
@@ -149,17 +30,15 @@ enum status launch_check(
             error == ENOENT ? "command not found" : strerror(error));
     }
     *exit_status = EXIT_FAILED;
-    for (int i = 0; i < INTERPRETERS_MAX; i++) {
-        const char *reason = find_obstacle(path, is_outside, next, sizeof next);
-        if (reason != NULL)
-            return fail(
-                diag, STATUS_UNSUPPORTED,
-                "cannot sample '%s': %s; nothing was run", path, reason);
-        if (next[0] == '\0')
-            break;
-        memcpy(path, next, sizeof path);
-    }
-    return STATUS_OK;
+    enum obstacle obstacle =
+        obstacle_of_program(path, obstructed, sizeof obstructed);
+    bool is_static = obstacle == OBSTACLE_STATIC;
+    if (obstacle == OBSTACLE_NONE || (is_static && is_outside))
+        return STATUS_OK;
+    return fail(
+        diag, STATUS_UNSUPPORTED, "cannot sample '%s': %s%s; nothing was run",
+        obstructed, obstacle_reason(obstacle),
+        is_static ? " (--via perf does without)" : "");
 }
 
 /* ---- starting ---- */

@@ -248,6 +248,23 @@ bool prof_core_is_ours(void)
            !prof_core_is_silent() && (uint32_t)sys_getpid() == prof_core.pid;
 }
 
+bool prof_core_is_asked(void)
+{
+    const struct wire_header *header = prof_core.ring.header;
+    return atomic_load_explicit(&prof_core.is_active, memory_order_relaxed) &&
+           header != NULL && !prof_core_is_silent() &&
+           !atomic_load_explicit(&header->is_stopped, memory_order_relaxed) &&
+           !prof_presence_is_gone(header);
+}
+
+bool prof_core_tell_unseen(const char *text)
+{
+    struct wire_reply reply;
+    return prof_core_is_asked() && prof_link_ask(
+                                       prof_core.config.session, WIRE_UNSEEN,
+                                       -1, text, EXEC_TIMEOUT_MS, &reply);
+}
+
 bool prof_core_loses_child(void)
 {
     struct wire_header *header = prof_core.ring.header;

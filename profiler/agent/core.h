@@ -114,6 +114,13 @@ void prof_core_fall_silent(bool is_getpid_safe);
 bool prof_core_is_silent(void);
 
 /*
+ * Whether a collector listens that may be told something, also by a vfork child
+ * of this process; and tell it what `text` is for WIRE_UNSEEN.
+ */
+bool prof_core_is_asked(void);
+bool prof_core_tell_unseen(const char *text);
+
+/*
  * A new program is about to be started: whether there is no collector that it
  * could say HELLO to, so that it would wait in vain. It is counted as lost.
  */

@@ -143,7 +143,7 @@ void shell_restart_in_child(void);
  * What an exec must find: no event armed, and the mask the program believes
  * in, which the new program inherits. Undone when the exec fails.
  */
-bool shell_begin_exec(void);
+bool shell_begin_exec(const char *file, bool is_searched, char *const envp[]);
 void shell_undo_exec(bool is_disarmed);
 
 /* At exit, by whichever door: account, and wait for outputs. */

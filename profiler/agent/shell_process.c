@@ -5,12 +5,15 @@
 #include "profiler/agent/shell.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell_filter.h"
+#include "profiler/agent/shell_obstacle.h"
 #include "profiler/agent/sys.h"
 
 extern char **environ;
@@ -31,9 +34,13 @@ INTERPOSE __attribute__((noreturn)) void _Exit(int status)
 
 /* ---- exec: disarm, exec, and arm again when it failed ---- */
 
-bool shell_begin_exec(void)
+bool shell_begin_exec(const char *file, bool is_searched, char *const envp[])
 {
-    bool is_disarmed = prof_core_before_exec(shell_mask_beliefs() != 0);
+    struct shell_obstacle obstacle;
+    shell_obstacle_find(&obstacle, file, is_searched, envp);
+    bool is_told = shell_obstacle_tell(&obstacle, 0);
+    bool is_disarmed =
+        prof_core_before_exec(shell_mask_beliefs() != 0) || is_told;
     shell_mask_reveal();
     prof_signals_reveal(shell_signals_of_guest());
     return is_disarmed;
@@ -87,7 +94,7 @@ static char *const *quiet_environment(char **quiet, char *const envp[])
 
 INTERPOSE int execve(const char *path, char *const argv[], char *const envp[])
 {
-    bool is_disarmed = shell_begin_exec();
+    bool is_disarmed = shell_begin_exec(path, false, envp);
     int result = shell_real()->execve(path, argv, CHILD_ENVIRONMENT(envp));
     shell_undo_exec(is_disarmed);
     return result;
@@ -95,7 +102,7 @@ INTERPOSE int execve(const char *path, char *const argv[], char *const envp[])
 
 INTERPOSE int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    bool is_disarmed = shell_begin_exec();
+    bool is_disarmed = shell_begin_exec(file, true, envp);
     int result = shell_real()->execvpe(file, argv, CHILD_ENVIRONMENT(envp));
     shell_undo_exec(is_disarmed);
     return result;
@@ -103,7 +110,9 @@ INTERPOSE int execvpe(const char *file, char *const argv[], char *const envp[])
 
 INTERPOSE int fexecve(int fd, char *const argv[], char *const envp[])
 {
-    bool is_disarmed = shell_begin_exec();
+    char path[32];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    bool is_disarmed = shell_begin_exec(path, false, envp);
     int result = shell_real()->fexecve(fd, argv, CHILD_ENVIRONMENT(envp));
     shell_undo_exec(is_disarmed);
     return result;
@@ -123,7 +132,8 @@ INTERPOSE int execveat(
     int folder, const char *path, char *const argv[], char *const envp[],
     int flags)
 {
-    bool is_disarmed = shell_begin_exec();
+    bool is_disarmed = shell_begin_exec(
+        folder == AT_FDCWD || *path == '/' ? path : NULL, false, envp);
     int result = shell_real()->execveat(
         folder, path, argv, CHILD_ENVIRONMENT(envp), flags);
     shell_undo_exec(is_disarmed);

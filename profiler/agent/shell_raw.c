@@ -57,7 +57,10 @@ static long call(long number, const long *arguments)
 
 static long call_exec(long number, const long *arguments)
 {
-    bool is_disarmed = shell_begin_exec();
+    bool is_execve = number == SYS_execve;
+    bool is_disarmed = shell_begin_exec(
+        is_execve ? (const char *)arguments[0] : NULL, false,
+        (char *const *)arguments[is_execve ? 2 : 3]);
     long result = call(number, arguments);
     shell_undo_exec(is_disarmed);
     return result;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/shell_obstacle.h"
 
 static void begin_spawn(void)
 {
@@ -31,10 +32,16 @@ INTERPOSE int posix_spawn(
     pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
     const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
+    struct shell_obstacle obstacle;
+    pid_t own_pid = 0;
+    pid_t *made = pid != NULL ? pid : &own_pid;
+    shell_obstacle_find(&obstacle, path, false, envp);
     begin_spawn();
     int result =
-        shell_real()->posix_spawn(pid, path, actions, attributes, argv, envp);
+        shell_real()->posix_spawn(made, path, actions, attributes, argv, envp);
     end_spawn();
+    if (result == 0)
+        (void)shell_obstacle_tell(&obstacle, *made);
     return result;
 }
 
@@ -42,10 +49,16 @@ INTERPOSE int posix_spawnp(
     pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
     const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
+    struct shell_obstacle obstacle;
+    pid_t own_pid = 0;
+    pid_t *made = pid != NULL ? pid : &own_pid;
+    shell_obstacle_find(&obstacle, file, true, envp);
     begin_spawn();
     int result =
-        shell_real()->posix_spawnp(pid, file, actions, attributes, argv, envp);
+        shell_real()->posix_spawnp(made, file, actions, attributes, argv, envp);
     end_spawn();
+    if (result == 0)
+        (void)shell_obstacle_tell(&obstacle, *made);
     return result;
 }
 

@@ -14,6 +14,8 @@
 #include "profiler/collector/children.h"
 #include "profiler/collector/listener.h"
 #include "profiler/collector/overhead.h"
+#include "profiler/collector/process_files.h"
+#include "profiler/collector/strays.h"
 #include "profiler/collector/target.h"
 
 enum {
@@ -27,6 +29,7 @@ struct prof_collector {
     struct prof_target_common common;
     struct prof_listener listener;
     struct prof_target *targets;
+    struct prof_strays strays;
     int epoll;
     int wait_ms;
     uint32_t
@@ -67,6 +70,7 @@ enum status prof_collector_create(
         .value_cpu = prof_profile_add_value_type(profile, "cpu", "nanoseconds"),
         .value_samples =
             prof_profile_add_value_type(profile, "samples", "count")};
+    prof_strays_init(&made->strays, profile, made->common.value_cpu, wall);
     prof_build_ids_init(&made->common.build_ids);
     if (!options->is_reference_wanted && options->refusal == NULL)
         made->common.tables = prof_tables_create(profile);
@@ -129,6 +133,7 @@ void prof_collector_destroy(struct prof_collector *collector)
         remove_target(collector, &collector->targets);
     prof_collector_release(collector, NULL);
     prof_listener_close(&collector->listener);
+    prof_strays_fini(&collector->strays);
     prof_build_ids_fini(&collector->common.build_ids);
     prof_tables_destroy(collector->common.tables);
     prof_looks_common_fini(&collector->common.looks);
@@ -200,6 +205,7 @@ static void answer_hello(
     struct diag diag = {
         .status = STATUS_MALFORMED, .text = "no segment came along"};
     struct prof_target **earlier = find_target(collector, hello->pid);
+    prof_strays_drop(&collector->strays, hello->pid);
     /* The same pid says HELLO again: it has exec'ed, or was taken anew. */
     if (*earlier != NULL)
         (*earlier)->is_replaced = true;
@@ -240,6 +246,11 @@ static void answer_exec(
 {
     struct prof_target *target = *find_target(collector, request->pid);
     struct wire_reply reply = make_reply(collector);
+    if (request->message.type == WIRE_EXEC_FAILED) {
+        prof_strays_drop(&collector->strays, request->pid);
+        if (target != NULL)
+            target->until_ns = 0;
+    }
     if (target == NULL) {
         refuse(&reply, "not being sampled");
     } else if (request->message.type == WIRE_EXEC) {
@@ -272,6 +283,24 @@ static void answer_bye(
     }
     struct wire_reply reply = make_reply(collector);
     prof_listener_answer(bye->connection, &reply);
+}
+
+/* Of itself anybody may tell this, of another process only its parent. */
+static void answer_unseen(
+    struct prof_collector *collector, const struct prof_request *request)
+{
+    struct wire_reply reply = make_reply(collector);
+    struct prof_stray_news news;
+    if (prof_strays_read(request->message.text, &news) &&
+        (news.pid == 0 ||
+         prof_process_files_status(news.pid, "PPid") == request->pid)) {
+        uint32_t pid = news.pid != 0 ? news.pid : request->pid;
+        struct prof_target *target = *find_target(collector, pid);
+        uint64_t now_ns = prof_strays_add(&collector->strays, pid, &news);
+        if (target != NULL)
+            target->until_ns = now_ns;
+    }
+    prof_listener_answer(request->connection, &reply);
 }
 
 static void note_failure(
@@ -308,6 +337,9 @@ static void answer(
         break;
     case WIRE_FAILED:
         note_failure(collector, request);
+        break;
+    case WIRE_UNSEEN:
+        answer_unseen(collector, request);
         break;
     default:
         (void)close(request->connection);
@@ -404,6 +436,7 @@ void prof_collector_run(struct prof_collector *collector)
         fullest = share > fullest ? share : fullest;
         prof_target_tend_clock(at);
     }
+    prof_strays_look(&collector->strays);
     adapt_wait(collector, fullest);
     if (prof_overhead_judge(&collector->overhead, collector->targets))
         collector->common.governed_ns = collector->overhead.governor.period_ns;
@@ -469,6 +502,7 @@ void prof_collector_finish(struct prof_collector *collector)
     prof_listener_close(&collector->listener);
     while (collector->targets != NULL)
         remove_target(collector, &collector->targets);
+    prof_strays_finish(&collector->strays);
     write_notes(collector);
 }
 

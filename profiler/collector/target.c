@@ -271,6 +271,8 @@ double prof_target_drain(struct prof_target *target)
  */
 uint64_t prof_target_cpu_ns(struct prof_target *target)
 {
+    if (target->until_ns > 0)
+        return target->until_ns;
     uint64_t count_ns = prof_perf_clock_read_ns(&target->clock);
     uint64_t clock_ns =
         target->is_replaced ? 0 : prof_process_cpu_ns(target->pid);

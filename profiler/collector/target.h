@@ -54,6 +54,7 @@ struct prof_target {
     int pidfd;          /* readable when the process is dead */
     bool is_replaced;   /* it has exec'ed: /proc tells of another image */
     bool is_execing;    /* it is about to */
+    uint64_t until_ns;  /* its CPU time when it became a stray; 0: it has not */
     enum prof_clock_mode mode;
     struct prof_ring_reader ring;
     struct prof_limits limits;

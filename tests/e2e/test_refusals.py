@@ -44,11 +44,103 @@ def test_a_setuid_program(public_folder):
     refused(result, path, "set-user-ID|setuid")
 
 
-def test_a_static_child_does_not_hide_its_parent(tmp_path):
-    path = tmp_path / "x.folded"
-    script = f"{lab.program('spin')} 0.5; {lab.program('spin_static')} 0.5"
-    result = lab.record([path], "sh", "-c", script)
-    assert result.returncode == 0
+# ---- children of a program that is sampled ----
+
+def named(lines, program, reason):
+    """Whether one of the sentences names the program and the reason."""
+    return any(f"/{program}' was not sampled" in line and reason in line
+               for line in lines)
+
+
+def frame(folded, program, label):
+    """What the program used, in a frame that says why it was not seen."""
+    wanted = f"[not sampled: {label}]"
+    return folded.of_program(program).inclusive()[wanted]
+
+
+CHILDREN = (
+    ("spin_static", "{programs}/spin_static", "static", "statically linked"),
+    ("spin_static_pie", "{programs}/spin_static_pie", "static",
+     "statically linked"),
+    ("timed_out", "env -i {programs}/timed_out", "no LD_PRELOAD",
+     "without LD_PRELOAD"),
+)
+
+
+@pytest.mark.parametrize("way", ("record", "refused", "preload"))
+@pytest.mark.parametrize("program, command, label, reason", CHILDREN)
+def test_a_child_that_cannot_be_preloaded_is_named(
+        tmp_path, way, program, command, label, reason):
+    (tmp_path / "timed_out").symlink_to(lab.program("spin"))
+    folder = lab.PROGRAMS if program != "timed_out" else tmp_path
+    script = (f"{lab.program('spin')} 0.2 >/dev/null; "
+              f"{command.format(programs=folder)} 0.3 >/dev/null; exit 4")
+    data, path = tmp_path / "x.data", tmp_path / "x.folded"
+    if way == "preload":
+        result = lab.run("sh", "-c", script, env=lab.clean_environment(
+            LD_PRELOAD=str(lab.LIBRARY), WATCHFIRE_FREQUENCY="997",
+            WATCHFIRE_OUTPUT=f"{data},{path}"))
+    else:
+        prefix = (lab.program("refuse_perf"),) if way == "refused" else ()
+        result = lab.run(*prefix, lab.WATCHFIRE, "record", "-F", "997", "-o",
+                         data, "-o", path, "--", "sh", "-c", script)
+        assert named(result.stderr.splitlines(), program, reason)
+    assert result.returncode == 4
+    assert result.stdout == ""
+    assert lab.wait_until(path.exists)
     folded = lab.Folded(path)
     assert folded.of_program("spin").inclusive()["main"] > 0
-    assert re.search("static|not be sampled", result.stderr), result.stderr
+    used = frame(folded, program, label) / 300e6
+    # Without perf events its clock is read ten times a second.
+    assert 0.25 < used < 1.1 if way == "refused" else 0.9 < used < 1.1
+    report = lab.report(data)
+    assert named(report["notes"], program, reason)
+    assert {"reason": "not_sampled", "count": 1}.items() <= next(
+        loss for loss in report["quality"]["losses"]
+        if loss["reason"] == "not_sampled").items()
+
+
+def test_a_32_bit_child_is_named(tmp_path):
+    if not (lab.PROGRAMS / "narrow").exists():
+        pytest.skip("no 32-bit program could be built")
+    result = lab.record([tmp_path / "x.folded"], "sh", "-c",
+                        f"{lab.program('narrow')}; exit 5")
+    assert result.returncode == 5
+    assert named(result.stderr.splitlines(), "narrow", "32-bit")
+
+
+def test_a_setuid_child_is_named(public_folder):
+    lab.need_root()
+    copy = public_folder / "spin_setuid_child"
+    copy.write_bytes(lab.program("spin").read_bytes())
+    copy.chmod(0o4755)
+    if os.statvfs(public_folder).f_flag & os.ST_NOSUID:
+        pytest.skip("the file system here ignores set-user-ID")
+    path = public_folder / "child.folded"
+    result = lab.run(*lab.as_nobody(
+        public_folder / "bin" / "watchfire", "record", "-o", path, "--",
+        "sh", "-c", f"{copy} 0.2; exit 6"))
+    assert result.returncode == 6
+    assert named(result.stderr.splitlines(), copy.name, "setuid")
+
+
+def test_a_spawned_child_is_named_and_one_that_fails_is_not(tmp_path):
+    """By posix_spawn and by vfork; what cannot be started is not a process."""
+    script = (
+        "import os, subprocess\n"
+        f"program = '{lab.program('spin_static')}'\n"
+        "os.posix_spawn(program, ['spin', '0.2'], os.environ)\n"
+        "os.wait()\n"
+        "subprocess.run([program, '0.2'], check=True)\n"
+        "for failing in (['/nonexistent'], [program, 200000 * 'x']):\n"
+        "    try: subprocess.run(failing)\n"
+        "    except OSError as error: print(error.errno)\n")
+    path = tmp_path / "x.folded"
+    result = lab.record([path], lab.tool("python3"), "-c", script)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split()[-2:] == ["2", "7"]
+    _, remarks = lab.summary_and_remarks(result.stderr)
+    (sentence,) = (line for line in remarks if "was not sampled" in line)
+    assert "(2 processes" in sentence and "spin_static'" in sentence
+    used = frame(lab.Folded(path), "spin_static", "static")
+    assert used / 400e6 == pytest.approx(1, abs=0.1)
