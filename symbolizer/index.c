@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- opening ---- */
 
@@ -65,6 +66,31 @@ enum status sym_index_open_memory(
     return status;
 }
 
+/* File systems across a network, or made by programs, may have no mmap(2). */
+static enum status map_or_read(
+    struct sym_index *index, int fd, struct diag *diag)
+{
+    void *bytes = mmap(NULL, index->bytes_count, PROT_READ, MAP_PRIVATE, fd, 0);
+    index->is_mapped = bytes != MAP_FAILED;
+    if (index->is_mapped) {
+        index->bytes = bytes;
+        return STATUS_OK;
+    }
+    uint8_t *copy = malloc(index->bytes_count);
+    if (copy == NULL)
+        return fail(diag, STATUS_NO_MEMORY, "no memory for an index");
+    index->bytes = copy;
+    index->is_read = true;
+    for (size_t done = 0; done < index->bytes_count;) {
+        ssize_t count =
+            pread(fd, copy + done, index->bytes_count - done, (off_t)done);
+        if (count <= 0)
+            return fail(diag, STATUS_SYSTEM, "read an index");
+        done += (size_t)count;
+    }
+    return STATUS_OK;
+}
+
 enum status sym_index_open(
     struct sym_index *index, int fd, uint64_t key, struct diag *diag)
 {
@@ -75,12 +101,9 @@ enum status sym_index_open(
     if (identity.st_size <= 0)
         return fail(diag, STATUS_MALFORMED, "an index without a whole header");
     index->bytes_count = (size_t)identity.st_size;
-    void *bytes = mmap(NULL, index->bytes_count, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (bytes == MAP_FAILED)
-        return fail(diag, STATUS_SYSTEM, "mmap an index");
-    index->bytes = bytes;
-    index->is_mapped = true;
-    enum status status = open_bytes(index, key, diag);
+    enum status status = map_or_read(index, fd, diag);
+    if (status == STATUS_OK)
+        status = open_bytes(index, key, diag);
     if (status != STATUS_OK)
         sym_index_close(index);
     return status;
@@ -90,6 +113,8 @@ void sym_index_close(struct sym_index *index)
 {
     if (index->is_mapped)
         munmap((void *)(uintptr_t)index->bytes, index->bytes_count);
+    if (index->is_read)
+        free((void *)(uintptr_t)index->bytes);
     free(index->is_checked);
     *index = (struct sym_index){0};
 }

@@ -15,7 +15,8 @@
 struct sym_index {
     const uint8_t *bytes;
     size_t bytes_count;
-    bool is_mapped; /* else borrowed */
+    bool is_mapped; /* else borrowed, or */
+    bool is_read;   /* on the heap */
     bool is_damaged;
     struct sym_index_header header;
     struct sym_index_layout at;
@@ -39,7 +40,7 @@ struct sym_index_frame {
 
 /*
  * Map the file behind `fd`, which stays the caller's and must be a file that
- * nobody else may change.
+ * nobody else may change. Where files cannot be mapped, it is read.
  *
  *   key      the index must have been made with it
  *   errors   MALFORMED (damage), MISMATCH (another version, another file),

@@ -246,3 +246,12 @@ def end(process):
     if process.poll() is None:
         process.send_signal(signal.SIGKILL)
     process.wait(PATIENCE)
+
+
+def in_own_mounts(script):
+    """A shell's command line that runs with mounts of its own."""
+    need_root()
+    words = [tool("unshare"), "--mount"]
+    if run(*words, "true").returncode != 0:
+        pytest.skip("no mount namespaces here")
+    return [*words, "/bin/sh", "-e", "-c", script]

@@ -106,6 +106,57 @@ def test_a_cache_that_cannot_be_used_is_no_failure(addresses, folder):
     assert symbolize(addresses, environment(WATCHFIRE_CACHE=folder)) == wanted
 
 
+def test_a_relative_xdg_folder_is_ignored(tmp_path, addresses, monkeypatch):
+    """By the specification; what HOME says counts then."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "relative").mkdir()
+    home = tmp_path / "home"
+    home.mkdir()
+    env = environment(XDG_CACHE_HOME="relative", HOME=home)
+    index_program(addresses, home / ".cache/watchfire", env)
+    assert list((tmp_path / "relative").iterdir()) == []
+
+
+def test_without_any_setting_nothing_is_kept(
+        tmp_path, addresses, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    symbolize(addresses, environment())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mount", [
+    "-t tmpfs -o size=40k none", "-t tmpfs -o ro none"])
+def test_a_cache_that_is_full_or_read_only_is_no_failure(
+        tmp_path, addresses, mount):
+    wanted = symbolize(addresses, environment())
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    # It stays for a while, so that an index is tried for.
+    result = lab.run(*lab.in_own_mounts(
+        f"mount {mount} {cache}; (echo {addresses[0]}; sleep 1;"
+        f"printf '%s\\n' {' '.join(addresses[1:])}) |"
+        f"WATCHFIRE_CACHE={cache} {lab.WATCHFIRE} symbolize -afi -e {PROGRAM};"
+        f"ls -A {cache}"))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == wanted  # and no file is left
+    assert result.stderr == ""
+
+
+def test_a_cache_that_is_a_link_to_a_stranger_s_folder_is_not_used(
+        tmp_path, addresses):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to make a stranger's folder")
+    stranger = tmp_path / "stranger"
+    stranger.mkdir(mode=0o755)
+    nobody = pwd.getpwnam("nobody")
+    os.chown(stranger, nobody.pw_uid, nobody.pw_gid)
+    (tmp_path / "cache").symlink_to(stranger)
+    wanted = symbolize(addresses, environment())
+    env = environment(WATCHFIRE_CACHE=tmp_path / "cache")
+    assert symbolize(addresses, env) == wanted
+    assert list(stranger.iterdir()) == []
+
+
 def test_a_damaged_index_changes_no_answer(tmp_path, addresses):
     env = environment(WATCHFIRE_CACHE=tmp_path)
     wanted = symbolize(addresses, environment())

@@ -69,18 +69,10 @@ def test_deleted_at_once_by_the_shell_that_started_it(tmp_path):
 
 # ---- file systems of the program's own ----
 
-def in_own_mounts(script):
-    lab.need_root()
-    words = [lab.tool("unshare"), "--mount"]
-    if lab.run(*words, "true").returncode != 0:
-        pytest.skip("no mount namespaces here")
-    return [*words, "/bin/sh", "-e", "-c", script]
-
-
 def test_a_file_that_only_the_program_sees(tmp_path):
     place = tmp_path / "place"
     place.mkdir()
-    recorded(tmp_path, *in_own_mounts(
+    recorded(tmp_path, *lab.in_own_mounts(
         f"mount -t tmpfs none {place}; cp {lab.program('places')} {place}/x;"
         f"exec {place}/x stay"))
     assert not list(place.iterdir())
@@ -90,7 +82,7 @@ def test_another_build_under_the_name_that_the_program_sees(tmp_path):
     place = tmp_path / "place"
     place.mkdir()
     shutil.copy(lab.program("places_other"), place / "x")
-    seen, _ = recorded(tmp_path, *in_own_mounts(
+    seen, _ = recorded(tmp_path, *lab.in_own_mounts(
         f"mount -t tmpfs none {place}; cp {lab.program('places')} {place}/x;"
         f"exec {place}/x stay"))
     assert OTHER_NAME not in seen
@@ -104,8 +96,8 @@ def test_a_file_on_an_overlay(tmp_path):
         f"cp {lab.program('places')} lower/x;"
         "mount -t overlay none -o lowerdir=lower,upperdir=upper,workdir=work "
         "merged; exec merged/x stay")
-    command = in_own_mounts(script)
-    if lab.run(*in_own_mounts(script.replace("exec", "true"))).returncode != 0:
+    command = lab.in_own_mounts(script)
+    if lab.run(*lab.in_own_mounts(script.replace("exec", "true"))).returncode != 0:
         pytest.skip("no overlays here")
     base.rmdir()
     recorded(tmp_path, *command)
@@ -114,7 +106,7 @@ def test_a_file_on_an_overlay(tmp_path):
 def test_what_is_kept_does_not_keep_a_file_system_busy(tmp_path):
     place = tmp_path / "place"
     place.mkdir()
-    recorded(tmp_path, *in_own_mounts(
+    recorded(tmp_path, *lab.in_own_mounts(
         f"mount -t tmpfs none {place}; cp {lab.program('places')} {place}/x;"
         f"{place}/x stay; umount {place}"))
 

@@ -4,11 +4,17 @@
  */
 #include "tests/harness.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "symbolizer/index.h"
@@ -139,6 +145,48 @@ TEST(what_goes_into_an_index_comes_out)
     }
     CHECK(!index.is_damaged);
     sym_index_close(&index);
+    drop_file(&file);
+}
+
+/* From now on this process maps no file. */
+static bool forbid_mapping(void)
+{
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mmap, 0, 3),
+        BPF_STMT(
+            BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[4])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xffffffff, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENODEV),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {
+        .len = sizeof rules / sizeof rules[0], .filter = rules};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(an_index_on_a_file_system_without_mmap_is_read)
+{
+    struct file file = make_file();
+    int fd = file.fd, status;
+    pid_t child = fork();
+    if (child == 0) {
+        struct sym_index index;
+        if (!forbid_mapping())
+            _exit(2);
+        if (mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0) != MAP_FAILED)
+            _exit(3);
+        if (sym_index_open(&index, fd, KEY, NULL) != STATUS_OK)
+            _exit(4);
+        struct sym_index_walk walk = sym_index_find(&index, BASE);
+        struct sym_index_frame frame;
+        bool is_found =
+            sym_index_walk_next(&index, &walk, &frame) && frame.line == 1000;
+        sym_index_close(&index);
+        _exit(is_found ? 0 : 5);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
     drop_file(&file);
 }
 
