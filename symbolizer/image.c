@@ -10,6 +10,7 @@
 #include <elfutils/libdwelf.h>
 
 #include "symbolizer/bytes.h"
+#include "symbolizer/relocate.h"
 
 /* The kernel runs no file with more. */
 enum { SEGMENT_LIMIT = 65536 / sizeof(Elf64_Phdr) };
@@ -152,6 +153,10 @@ static enum status parse(struct sym_image *image, struct diag *diag)
 {
     elf_version(EV_CURRENT);
     image->elf = elf_memory(image->bytes, image->bytes_count);
+    if (image->elf != NULL && elf_kind(image->elf) == ELF_K_AR)
+        return fail(
+            diag, STATUS_UNSUPPORTED,
+            "'%s' is an archive; 'ar x' takes its members out", image->path);
     if (image->elf == NULL || elf_kind(image->elf) != ELF_K_ELF)
         return fail(
             diag, STATUS_MALFORMED, "'%s' is not an ELF file", image->path);
@@ -170,6 +175,8 @@ static enum status parse(struct sym_image *image, struct diag *diag)
             image->path);
 
     find_section_names(image);
+    if (header.e_type == ET_REL)
+        sym_relocate(image);
     read_build_id(image);
     return read_segments(image, diag);
 }

@@ -31,7 +31,8 @@ struct sym_image {
     Elf *elf;
     char *path;  /* the file that was opened, for messages and searches */
     void *bytes; /* the whole file, private and writable: libelf patches
-                    the headers of sections it inflates in place */
+                    the headers of sections it inflates in place, and
+                    relocations are applied there */
     size_t bytes_count;
     bool is_mapped;       /* else on the heap */
     struct stat identity; /* all 0 for an image from memory */

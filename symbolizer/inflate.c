@@ -16,6 +16,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "symbolizer/relocate.h"
+
 /* The largest debug sections known, of browsers, have 2 GB. */
 #define TOTAL_LIMIT_BYTES    (UINT64_C(1) << 33)
 
@@ -41,13 +43,14 @@ enum method { PLAIN, ZLIB, ZSTD };
 /* One section to copy or to inflate. */
 struct part {
     const char *name;
+    Elf_Scn *section;
     enum method method;
     const uint8_t *bytes;
     uint64_t bytes_count, plain_count;
 };
 
 struct plan {
-    const char *path;
+    const struct sym_image *image;
     struct part parts[WANTED];
     unsigned count;
     uint64_t total; /* bytes of the new image */
@@ -114,14 +117,15 @@ static enum status read_method(
         if (head.ch_type != ELFCOMPRESS_ZLIB && head.ch_type != ZSTD_METHOD)
             return fail(
                 diag, STATUS_UNSUPPORTED,
-                "'%s': %s is compressed by an unknown method (%u)", plan->path,
-                name, head.ch_type);
+                "'%s': %s is compressed by an unknown method (%u)",
+                plan->image->path, name, head.ch_type);
         part->method = head.ch_type == ZSTD_METHOD ? ZSTD : ZLIB;
         part->plain_count = head.ch_size;
     }
     if (part->bytes_count < head_bytes)
         return fail(
-            diag, STATUS_MALFORMED, "'%s': %s is cut short", plan->path, name);
+            diag, STATUS_MALFORMED, "'%s': %s is cut short", plan->image->path,
+            name);
     part->bytes += head_bytes;
     part->bytes_count -= head_bytes;
     return STATUS_OK;
@@ -138,6 +142,7 @@ static enum status add_part(
     struct part *part = &plan->parts[plan->count++];
     *part = (struct part){
         .name = wanted_name(name),
+        .section = section,
         .bytes = data->d_buf,
         .bytes_count = data->d_size,
         .plain_count = data->d_size};
@@ -149,7 +154,7 @@ static enum status add_part(
         plan->total + part->plain_count > plan->limit)
         return fail(
             diag, STATUS_LIMIT, "'%s': %s claims to inflate to %llu bytes",
-            plan->path, name, (unsigned long long)part->plain_count);
+            plan->image->path, name, (unsigned long long)part->plain_count);
     plan->total = align8(plan->total + part->plain_count);
     return STATUS_OK;
 }
@@ -158,7 +163,7 @@ static enum status make_plan(
     struct plan *plan, const struct sym_image *image, struct diag *diag)
 {
     *plan = (struct plan){
-        .path = image->path,
+        .image = image,
         .total = sizeof(Elf64_Ehdr),
         .limit = INFLATION_BASE_BYTES};
     if (gelf_getclass(image->elf) != ELFCLASS64)
@@ -244,8 +249,11 @@ static enum status write_image(
         const struct part *part = &plan->parts[i];
         if (!write_part(part, image + at))
             return fail(
-                diag, STATUS_MALFORMED, "'%s': %s does not inflate", plan->path,
-                part->name);
+                diag, STATUS_MALFORMED, "'%s': %s does not inflate",
+                plan->image->path, part->name);
+        if (part->method != PLAIN)
+            sym_relocate_inflated(
+                plan->image, part->section, image + at, part->plain_count);
         headers[i + 1] = (Elf64_Shdr){
             .sh_name = (Elf64_Word)(name - (char *)image - names_at),
             .sh_type = SHT_PROGBITS,

@@ -185,6 +185,52 @@ def test_a_section_is_where_addresses_count_from():
     assert past.stdout == "??\n??:0\n"
 
 
+PIECES = """
+int total;
+static inline __attribute__((always_inline)) void add(int what)
+{
+    total += what * what;
+}
+void first(int what) { add(what); }
+void second(int what) { first(what); add(what + 1); }
+"""
+
+
+# clang's address tables, zlib and the older form of line tables beside what
+# gcc does by itself.
+@pytest.mark.parametrize("compiler, options", [
+    ("gcc", ["-g"]), ("gcc", ["-g", "-gz"]), ("gcc", ["-gdwarf-4"]),
+    ("clang-14", ["-gdwarf-5"])])
+def test_a_relocatable_file_says_what_the_linked_one_does(
+        compiler, options, tmp_path):
+    source, part, whole = (tmp_path / name for name in ("a.c", "a.o", "a.so"))
+    source.write_text(PIECES)
+    lab.run(lab.tool(compiler), "-O2", "-fPIC", "-ffunction-sections",
+            *options, "-c", source, "-o", part)
+    lab.run(lab.tool(compiler), "-shared", part, "-o", whole)
+    for symbol in lab.run(lab.tool("nm"), "-S", whole).stdout.splitlines():
+        name = symbol.split()[-1]
+        if name not in ("first", "second"):
+            continue
+        start, size = (int(word, 16) for word in symbol.split()[:2])
+        linked = symbolize("-fi", "-e", whole, input=lines_of(
+            range(start, start + size)), stdin=None).stdout
+        assert f"{name}\n{source}:" in linked
+        assert f"add\n{source}:5" in linked
+        loose = symbolize("-fi", "-j", f".text.{name}", "-e", part,
+                          input=lines_of(range(size)), stdin=None)
+        assert loose.stdout == linked
+        assert loose.stderr == ""
+
+
+def test_an_archive_is_refused(tmp_path):
+    archive = tmp_path / "lib.a"
+    lab.run(lab.tool("ar"), "rc", archive, lab.program("shares"))
+    result = symbolize("-e", archive, "0")
+    assert result.returncode == 1
+    assert "is an archive" in lab.only_sentence(result.stderr)
+
+
 def test_long_names_of_options():
     path = lab.program("shares")
     text = next(s for s in code_sections(path) if s[0] == ".text")
