@@ -137,6 +137,9 @@ void prof_tap_process_map(
         .path = strncmp(record->name, "//", 2) == 0 ? "" : record->name};
     if (!record->is_code || line.end <= line.start || !prof_maps_is_code(&line))
         return;
+    /* Not even its name is kept. */
+    if (process->space.mappings.count >= PROF_LIMIT_MAPPINGS)
+        return;
     note_program(process, line.path);
     note_line(process, &line);
     prof_address_space_map(&process->space, &line, record->time_ns);

@@ -41,7 +41,8 @@ struct prof_tap {
     struct table named;                 /* struct named */
     uint64_t clocks_ns;                 /* when they were last read */
     uint32_t process_count;
-    bool has_lost; /* records; what was mapped may be among them */
+    bool is_listing; /* who is new must be known */
+    bool has_lost;   /* records; what was mapped may be among them */
 };
 
 enum status prof_tap_create(
@@ -145,7 +146,9 @@ static void take_fork(
         if (process != NULL)
             (void)prof_tap_process_read_clock(process);
     }
-    if (process != NULL)
+    /* Later it is made by its first sample: a thread may be too brief for one,
+     * and come in any number. */
+    if (process != NULL && tap->is_listing)
         (void)prof_tap_process_thread(process, record->tid);
 }
 
@@ -373,8 +376,10 @@ enum status prof_tap_watch(
     if (tap->options.whom == PROF_TAP_CHILD)
         return prof_tap_events_add(&tap->events, pid, diag);
     bool is_changed = true;
+    tap->is_listing = true;
     for (int i = 0; i < LISTINGS_MAX && is_changed && status == STATUS_OK; i++)
         status = watch_new(tap, pid, &is_changed, diag);
+    tap->is_listing = false;
     return status;
 }
 

@@ -265,6 +265,15 @@ def test_the_command_keeps_its_exit_status(tmp_path):
         assert result.returncode == status
 
 
+def test_stacks_are_completed_though_memory_may_not_be_read(tmp_path):
+    result = lab.run(
+        lab.program("refuse_perf"), "--memory", lab.WATCHFIRE, "record", "--via", "perf",
+        "-o", tmp_path / "m.data", "--", lab.program("deep"))
+    assert result.returncode == 0, result.stderr
+    quality = lab.report(tmp_path / "m.data")["quality"]
+    assert quality["incomplete_samples"] / quality["samples"] <= 0.002
+
+
 def test_threads_that_are_made_later_are_sampled(tmp_path):
     stopped = Stopped(lab.program("late_threads"))
     attached = Attached([tmp_path / "t.data"], stopped.pid)
@@ -431,6 +440,18 @@ def test_another_users_process_is_refused_with_his_number(public_folder):
         "-p", os.getpid(), "-o", "/dev/null", "-f", "folded")
     assert result.returncode == 1
     assert "user 0" in lab.only_sentence(result.stderr)
+
+
+def test_refused_perf_events_are_named_and_nothing_is_run(tmp_path):
+    output = tmp_path / "r.data"
+    result = lab.run(
+        lab.program("refuse_perf"), lab.WATCHFIRE, "record", "--via", "perf",
+        "-o", output, "--", "touch", tmp_path / "ran")
+    assert result.returncode == 1
+    sentence = lab.only_sentence(result.stderr)
+    assert "perf events are refused" in sentence
+    assert "perf_event_paranoid" in sentence
+    assert not output.exists() and not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("options", (

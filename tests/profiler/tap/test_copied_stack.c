@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "profiler/tap/copied_stack.h"
+#include "profiler/unwind/sig_reader.h"
 
 enum { DEPTH = 200, FRAME_BYTES = 120, COPY_BYTES = 65536, SMALL_BYTES = 4096 };
 
@@ -44,7 +45,11 @@ __attribute__((noipa)) static int descend(int depth)
     if (depth == 0) {
         (void)getcontext(&own.context);
         uint64_t sp = (uint64_t)own.context.uc_mcontext.gregs[REG_RSP];
-        memcpy(own.copy, (const void *)sp, DEPTH * FRAME_BYTES);
+        /* Across all variables, which sanitizers watch. */
+        for (uint64_t at = 0; at < DEPTH * FRAME_BYTES; at += 8) {
+            uint64_t word = prof_slot_at(sp + at);
+            memcpy(own.copy + at, &word, sizeof word);
+        }
         own.visit();
         return room[0];
     }
