@@ -136,7 +136,7 @@ PARTS = (
 def test_a_share_is_that_of_the_program(shares, part):
     told = shares.told["parts"][part] / shares.told["total_ns"]
     seen = shares.folded.inclusive()[part] / shares.folded.total()
-    assert seen == pytest.approx(told, abs=0.02)
+    assert seen == pytest.approx(told, abs=0.025)
 
 
 def test_the_total_is_the_cpu_time_used(shares):
@@ -173,7 +173,7 @@ def test_the_kernels_time_is_seen_with_its_frames(shares):
 def test_an_ordinary_user_sees_his_own_in_user_mode(public_folder):
     output = public_folder / "attached.folded"
     user = lab.as_nobody()
-    stopped = Stopped(lab.program("shares"), 2, user=user)
+    stopped = Stopped(lab.program("shares"), 1, user=user)
     attached = Attached(
         [output], stopped.pid, user=user,
         watchfire=public_folder / "bin" / "watchfire")
@@ -187,7 +187,7 @@ def test_an_ordinary_user_sees_his_own_in_user_mode(public_folder):
         for frame in stack)
     share = folded.inclusive()["part_deep"] / folded.total()
     deep = told["parts"]["part_deep"] / told["total_ns"]
-    assert share == pytest.approx(deep, abs=0.03)
+    assert share == pytest.approx(deep, abs=0.04)
 
 
 # ---- a compile ----
@@ -199,9 +199,9 @@ class Compile:
     def __init__(self, folder):
         usage = folder / "usage"
         source = folder / "a.cc"
-        source.write_text("#include <regex>\n#include <iostream>\n"
-                          "bool f(const char *s) {\n"
-                          "  return std::regex_match(s, std::regex(\"a+\")); }")
+        source.write_text("#include <map>\n#include <string>\n"
+                          "int f(std::map<std::string, int> &m) {\n"
+                          "  return m[\"a\"] + m[\"b\"]; }")
         self.data = folder / "cc.data"
         stopped = Stopped(
             lab.program("timed"), usage, lab.tool("g++"), "-O1", "-c", source,

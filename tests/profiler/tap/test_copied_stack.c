@@ -38,7 +38,10 @@ static void walk(uint64_t bytes, bool is_live)
     own.end = prof_copied_stack_walk(&stack, own.code, &own.known, &own.walk);
 }
 
-__attribute__((noipa)) static int descend(int depth)
+/* In a section of its own, whose ends the linker tells. */
+extern const char __start_descend_code[], __stop_descend_code[];
+
+__attribute__((noipa, section("descend_code"))) static int descend(int depth)
 {
     volatile char room[64];
     room[0] = (char)depth;
@@ -77,7 +80,8 @@ static unsigned count_of_descend(void)
     unsigned count = 0;
     for (uint32_t i = 0; i < own.walk.count; i++) {
         uint64_t pc = own.frames[i] & PROF_FRAME_ADDRESS;
-        count += pc - (uint64_t)(uintptr_t)descend < 256;
+        count += pc - (uint64_t)(uintptr_t)__start_descend_code <
+                 (uint64_t)(__stop_descend_code - __start_descend_code);
     }
     return count;
 }
