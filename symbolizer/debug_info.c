@@ -74,7 +74,8 @@ static enum status open_supplement(
 static enum status add_range(
     struct sym_debug_info *info, uint64_t start, uint64_t end, uint32_t unit)
 {
-    if (start >= end || !sym_image_is_code(info->context.image, start))
+    uint64_t shift = info->context.shift;
+    if (start >= end || !sym_image_is_code(info->context.image, start - shift))
         return STATUS_OK;
     struct unit_range range = {.start = start, .end = end, .unit = unit};
     return table_add(&info->ranges, &range) == TABLE_NONE ? STATUS_NO_MEMORY
@@ -94,7 +95,8 @@ static enum status add_root_ranges(
         if (info->ranges.count >= RANGE_LIMIT ||
             !sym_budget_spend(&info->context.budget, SYM_COST_OF_A_RANGE))
             return STATUS_LIMIT;
-        if (add_range(info, start, end, unit) != STATUS_OK)
+        uint64_t shift = info->context.shift;
+        if (add_range(info, start + shift, end + shift, unit) != STATUS_OK)
             return STATUS_NO_MEMORY;
     }
     return STATUS_OK;
@@ -238,6 +240,26 @@ static void sort_ranges(struct sym_debug_info *info)
     }
 }
 
+/* Where the runtime file was moved, DWARF still tells its old addresses. */
+static bool make_view(
+    struct sym_debug_info *info, const struct sym_image *runtime)
+{
+    uint64_t shift = sym_image_shift(runtime, info->image);
+    if (shift == 0)
+        return true;
+    info->context.shift = shift;
+    info->context.image = &info->view;
+    info->view.segments.row_bytes = sizeof(struct sym_segment);
+    for (uint32_t i = 0; i < runtime->segments.count; i++) {
+        struct sym_segment segment =
+            *(struct sym_segment *)table_row(&runtime->segments, i);
+        segment.vaddr -= shift;
+        if (table_add(&info->view.segments, &segment) == TABLE_NONE)
+            return false;
+    }
+    return true;
+}
+
 enum status sym_debug_info_open(
     struct sym_debug_info *info, const struct sym_image *image,
     const struct sym_image *runtime, char *const *dirs,
@@ -274,6 +296,8 @@ enum status sym_debug_info_open(
     info->context.split = (struct sym_split_files){
         .image = image, .runtime = runtime, .budget = &info->context.budget};
 
+    if (!make_view(info, runtime))
+        return STATUS_NO_MEMORY;
     status = list_units(info, problem);
     sort_ranges(info);
     return status == STATUS_NO_MEMORY ? status : STATUS_OK;
@@ -359,6 +383,7 @@ void sym_debug_info_close(struct sym_debug_info *info)
         sym_unit_fini(table_row(&info->units, i));
     table_fini(&info->units);
     table_fini(&info->ranges);
+    table_fini(&info->view.segments);
     sym_die_names_fini(&info->context.names);
     sym_split_files_close(&info->context.split);
     if (info->dwarf != NULL)

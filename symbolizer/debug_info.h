@@ -27,8 +27,9 @@ struct sym_debug_info {
     struct sym_image supplement;   /* dwz's file, if any */
     struct sym_image inflated_supplement;
     Dwarf *dwarf, *supplement_dwarf;
-    struct table units;  /* struct sym_unit */
-    struct table ranges; /* by start */
+    struct sym_image view; /* the runtime file's segments, as DWARF has them */
+    struct table units;    /* struct sym_unit */
+    struct table ranges;   /* by start */
     struct sym_unit_context context;
 };
 

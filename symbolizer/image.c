@@ -323,6 +323,35 @@ bool sym_image_is_code(const struct sym_image *image, uint64_t vaddr)
     return false;
 }
 
+enum { LEAST_PAGE_BYTES = 4096 };
+
+/* Where .text is, in a file that need not have its bytes. */
+static bool text_vaddr(const struct sym_image *image, uint64_t *vaddr)
+{
+    GElf_Shdr header;
+    for (Elf_Scn *section = elf_nextscn(image->elf, NULL); section != NULL;
+         section = elf_nextscn(image->elf, section)) {
+        if (gelf_getshdr(section, &header) == NULL)
+            return false;
+        if (strcmp(sym_image_section_name(image, &header), ".text") == 0) {
+            *vaddr = header.sh_addr;
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t sym_image_shift(
+    const struct sym_image *image, const struct sym_image *debug)
+{
+    uint64_t here, there;
+    if (image == debug || !text_vaddr(image, &here) ||
+        !text_vaddr(debug, &there) || there == 0)
+        return 0;
+    uint64_t shift = here - there;
+    return shift % LEAST_PAGE_BYTES == 0 ? shift : 0;
+}
+
 bool sym_image_has_build_id(
     const struct sym_image *image, const uint8_t *bytes, size_t count)
 {

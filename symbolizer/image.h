@@ -90,6 +90,14 @@ bool sym_image_vaddr(
  */
 bool sym_image_is_code(const struct sym_image *image, uint64_t vaddr);
 
+/*
+ * How far the code of `image` was moved after `debug` was split from it, as
+ * prelink does: what is to be added to the addresses of `debug`. 0 where
+ * nothing tells.
+ */
+uint64_t sym_image_shift(
+    const struct sym_image *image, const struct sym_image *debug);
+
 /* Whether the file carries this build-id, and not none at all. */
 bool sym_image_has_build_id(
     const struct sym_image *image, const uint8_t *bytes, size_t count);

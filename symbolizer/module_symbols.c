@@ -24,14 +24,17 @@ static bool add_elf_names(struct sym_module *module)
         &module->image, &module->debug, &module->embedded};
     for (size_t i = 0; i < sizeof images / sizeof images[0]; i++) {
         if (images[i]->elf != NULL &&
-            !sym_names_add_elf(&module->names, images[i]->elf, SHT_SYMTAB))
+            !sym_names_add_elf(
+                &module->names, images[i]->elf, SHT_SYMTAB,
+                sym_image_shift(&module->image, images[i])))
             return false;
     }
     /* Go's own table says no more than a full symbol table. */
     if (module->names.symbols.count == 0 &&
         !sym_names_add_pclntab(&module->names, &module->image))
         return false;
-    return sym_names_add_elf(&module->names, module->image.elf, SHT_DYNSYM) &&
+    return sym_names_add_elf(
+               &module->names, module->image.elf, SHT_DYNSYM, 0) &&
            sym_names_add_plt(&module->names, &module->image);
 }
 

@@ -105,6 +105,7 @@ struct elf_symbols {
     Elf_Data *rows, *extended_sections;
     struct sym_section_bytes strings;
     bool is_dynamic;
+    uint64_t shift;
     uint32_t file; /* of the local symbols that follow */
 };
 
@@ -176,6 +177,10 @@ static bool add_elf_symbol(
         .type = GELF_ST_TYPE(row.st_info),
         .binding = GELF_ST_BIND(row.st_info),
         .is_exact = from->is_dynamic};
+    if (symbol.limit != 0) { /* else it names no code */
+        symbol.vaddr += from->shift;
+        symbol.limit += from->shift;
+    }
     if (symbol.binding == STB_LOCAL)
         symbol.file = from->file;
     return sym_names_add(names, &symbol);
@@ -197,10 +202,11 @@ static Elf_Data *extended_sections(Elf *elf, Elf_Scn *symbols)
 
 static bool add_elf_table(
     struct sym_names *names, Elf *elf, Elf_Scn *section,
-    const GElf_Shdr *header)
+    const GElf_Shdr *header, uint64_t shift)
 {
     struct elf_symbols from = {
         .elf = elf,
+        .shift = shift,
         .rows = elf_getdata(section, NULL),
         .extended_sections = extended_sections(elf, section),
         .strings = strings_of(elf, header->sh_link),
@@ -217,7 +223,8 @@ static bool add_elf_table(
     return true;
 }
 
-bool sym_names_add_elf(struct sym_names *names, Elf *elf, uint32_t table_type)
+bool sym_names_add_elf(
+    struct sym_names *names, Elf *elf, uint32_t table_type, uint64_t shift)
 {
     for (Elf_Scn *section = elf_nextscn(elf, NULL); section != NULL;
          section = elf_nextscn(elf, section)) {
@@ -226,7 +233,7 @@ bool sym_names_add_elf(struct sym_names *names, Elf *elf, uint32_t table_type)
             header.sh_type != table_type)
             continue;
         /* There is one of a type, by the specification. */
-        return add_elf_table(names, elf, section, &header);
+        return add_elf_table(names, elf, section, &header, shift);
     }
     return true;
 }

@@ -48,9 +48,10 @@ bool sym_names_add(struct sym_names *names, const struct sym_symbol *symbol);
 /*
  * Add the symbols of executable sections from the tables of one type,
  * SHT_SYMTAB or SHT_DYNSYM. Names stay in the Elf. Damaged rows are passed
- * over. False: no memory.
+ * over. `shift` is added to their addresses. False: no memory.
  */
-bool sym_names_add_elf(struct sym_names *names, Elf *elf, uint32_t table_type);
+bool sym_names_add_elf(
+    struct sym_names *names, Elf *elf, uint32_t table_type, uint64_t shift);
 
 /*
  * Add the functions of text in the form of /proc/kallsyms, which the caller

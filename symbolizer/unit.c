@@ -259,6 +259,22 @@ static void read_tree(
     walk_tree(&walk, root);
 }
 
+/* From the addresses of DWARF to those of the runtime file. */
+static void move(struct sym_unit *unit, uint64_t shift)
+{
+    struct sym_node *nodes = unit->nodes.rows;
+    struct sym_span *spans = unit->spans.rows;
+    struct sym_line_row *rows = unit->lines.rows.rows;
+    for (uint32_t i = 0; shift != 0 && i < unit->nodes.count; i++)
+        nodes[i].start += shift;
+    for (uint32_t i = 0; shift != 0 && i < unit->spans.count; i++) {
+        spans[i].start += shift;
+        spans[i].end += shift;
+    }
+    for (uint32_t i = 0; shift != 0 && i < unit->lines.rows.count; i++)
+        rows[i].vaddr += shift;
+}
+
 enum status sym_unit_read(
     struct sym_unit *unit, struct sym_unit_context *context, struct diag *diag)
 {
@@ -280,6 +296,7 @@ enum status sym_unit_read(
         return fail(diag, STATUS_NO_MEMORY, "no memory for functions");
 
     enum status status = read_lines(unit, context, &root, diag);
+    move(unit, context->shift);
     if (status == STATUS_OK && tree.status != STATUS_OK)
         status = fail(
             diag, tree.status, "unit at 0x%llx: %s",

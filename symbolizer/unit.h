@@ -38,7 +38,9 @@ struct sym_unit {
 
 /* What the units of one file share. */
 struct sym_unit_context {
-    const struct sym_image *image; /* the runtime file: tells dead code */
+    const struct sym_image *image; /* the runtime file: tells dead code; at
+                                      the addresses that DWARF has */
+    uint64_t shift;                /* from those to the runtime file's */
     struct sym_die_names names;
     struct sym_section_bytes line;
     struct sym_budget budget;     /* of the file, for all of them */

@@ -135,6 +135,11 @@ TEST(an_index_of_a_separate_debug_file_answers_like_it)
     compare_fixture("linked/inline");
 }
 
+TEST(an_index_of_a_moved_file_answers_like_it)
+{
+    compare_fixture("prelinked/inline");
+}
+
 TEST(an_index_of_functions_in_pieces_answers_like_them)
 {
     compare_fixture("shapes");

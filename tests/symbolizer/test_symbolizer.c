@@ -245,6 +245,30 @@ TEST(a_kernel_without_a_list_of_symbols_says_so_and_knows_nothing)
     sym_symbolizer_destroy(symbolizer);
 }
 
+/* prelink(8) moves a program after its debug file was split from it. */
+TEST(a_file_that_was_moved_is_named_by_the_debug_file_it_had)
+{
+    enum { MOVED = 0x10000000 };
+    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
+    struct sym_module *moved = fixture_open(symbolizer, "prelinked/inline");
+    struct sym_module *whole = fixture_open(symbolizer, "inline_gcc_dwarf5");
+    uint64_t end = fixture_symbol("inline_gcc_dwarf5", "other") + 16;
+    for (uint64_t vaddr = fixture_symbol("inline_gcc_dwarf5", "outer");
+         vaddr < end; vaddr++) {
+        struct sym_frames wanted = fixture_lookup(whole, vaddr);
+        struct sym_frames found = fixture_lookup(moved, vaddr + MOVED);
+        CHECK_EQ(found.count, wanted.count);
+        CHECK_EQ(found.start_vaddr, wanted.start_vaddr + MOVED);
+        for (size_t i = 0; i < wanted.count; i++) {
+            CHECK_STR(found.rows[i].function, wanted.rows[i].function);
+            CHECK_STR(found.rows[i].file, wanted.rows[i].file);
+            CHECK_EQ(found.rows[i].line, wanted.rows[i].line);
+        }
+    }
+    CHECK_STR(sym_module_problem(moved), "");
+    sym_symbolizer_destroy(symbolizer);
+}
+
 /* ---- shapes ---- */
 
 TEST(an_address_inside_a_final_noreturn_call_belongs_to_its_caller)
