@@ -1,0 +1,34 @@
+/* A thread that runs before all others for a moment; see the header. */
+#include "profiler/attach/urgency.h"
+
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* linux/sched.h, which does not go together with sched.h */
+#define FLAG_RESET_ON_FORK 0x01
+
+void prof_urgency_raise(struct prof_urgency *urgency, uint32_t tid)
+{
+    struct prof_sched_attr urgent = {
+        .size = sizeof urgent,
+        .policy = SCHED_FIFO,
+        .flags = FLAG_RESET_ON_FORK,
+        .priority = 1};
+    *urgency = (struct prof_urgency){.tid = tid};
+    if (syscall(
+            SYS_sched_getattr, tid, &urgency->before, sizeof urgency->before,
+            0) != 0)
+        return;
+    /* Who has a real-time policy runs before all others already. */
+    uint32_t policy = urgency->before.policy;
+    if (policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE)
+        urgency->is_raised = syscall(SYS_sched_setattr, tid, &urgent, 0) == 0;
+}
+
+void prof_urgency_restore(struct prof_urgency *urgency)
+{
+    if (urgency->is_raised)
+        (void)syscall(SYS_sched_setattr, urgency->tid, &urgency->before, 0);
+    urgency->is_raised = false;
+}
