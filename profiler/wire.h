@@ -74,6 +74,23 @@
  * build-id begins with `identity`, and releases into `places` where in the
  * memfd the table is.
  *
+ * GUESTS
+ *
+ * A core that was mapped into a running process (profiler/agent/guest.h) has no
+ * socket: who could map it can also read and write its memory. struct
+ * wire_guest lies there, and `state` says whose turn it is:
+ *
+ *     NEW       -> HELLO      guest: the segment is `fd` of its thread `tid`
+ *     HELLO     -> ANSWERED   collector: `reply` is written
+ *     ANSWERED  -> SAMPLING   guest
+ *     any       -> FAILED     guest: `reply.text` says why; on to OUT
+ *     any       -> OUT        guest: nothing refers to the image any more
+ *     OUT       -> LEAVING    guest: nobody came to unmap it, it does so itself
+ *
+ * In between the guest's thread sleeps on `guest_orders` in the segment, a
+ * futex whose bits the collector sets. A guest that finds `seen_ns` unchanged
+ * for WIRE_PULSE_NS ends as if it had been told to.
+ *
  * MESSAGES
  *
  * SOCK_SEQPACKET in the abstract name space, one request and one reply per
@@ -88,7 +105,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC         0x57465231u /* "WFR1" */
-#define WIRE_VERSION       5u
+#define WIRE_VERSION       6u
 
 #define WIRE_BLOCK_BYTES   128u
 #define WIRE_BLOCK_COUNT   8192u
@@ -195,6 +212,12 @@ struct wire_header {
      */
     _Atomic uint32_t pause_wanted;
     _Atomic uint32_t is_paused;
+
+    /* Collector to a guest's thread: WIRE_ORDER_... */
+    _Atomic uint32_t guest_orders;
+
+    /* Guest: threads without a timer, as they block its signal just now. */
+    _Atomic uint32_t guest_deferred;
 
     /*
      * Children that could not reach the collector, and threads that got no
@@ -331,6 +354,35 @@ struct wire_reply {
     uint32_t status;  /* 0, or nonzero: `text` says what failed */
     uint64_t period_ns;
     char text[256];
+};
+
+enum wire_guest_state {
+    WIRE_GUEST_NEW,
+    WIRE_GUEST_HELLO,
+    WIRE_GUEST_ANSWERED,
+    WIRE_GUEST_SAMPLING,
+    WIRE_GUEST_FAILED,
+    WIRE_GUEST_OUT,
+    WIRE_GUEST_LEAVING,
+};
+
+/* Bits of guest_orders. */
+#define WIRE_ORDER_ANSWERED 1u /* state is */
+#define WIRE_ORDER_THREADS  2u /* threads came or went */
+#define WIRE_ORDER_SCAN     4u /* modules did */
+#define WIRE_ORDER_END      8u
+
+#define WIRE_PULSE_NS       UINT64_C(5000000000)
+
+struct wire_guest {
+    uint32_t magic, version;
+    uint64_t begin, end; /* of what was mapped for the guest */
+    uint32_t host;       /* the thread that was borrowed, as it sees itself */
+    _Atomic uint32_t state;
+    uint32_t pid, tid; /* of the guest's thread, as the target sees itself */
+    int32_t fd;        /* of the segment, in that thread */
+    uint32_t stuck;    /* threads that may still be inside, at the end */
+    struct wire_reply reply;
 };
 
 _Static_assert(sizeof(struct wire_header) <= WIRE_HEADER_BYTES, "one page");

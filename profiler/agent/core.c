@@ -7,8 +7,8 @@
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/tables.h"
+#include "profiler/agent/tasks.h"
 
-#include <dirent.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -62,47 +62,27 @@ static bool make_scratch(void)
     return true;
 }
 
+void prof_core_unmap(void)
+{
+    prof_segment_release();
+    if (prof_core.scratch != NULL)
+        (void)sys_munmap(prof_core.scratch, SCRATCH_BYTES);
+    prof_core.scratch = NULL;
+}
+
 /* ---- threads ---- */
 
-struct kernel_dirent {
-    uint64_t inode;
-    int64_t next;
-    uint16_t bytes;
-    uint8_t type;
-    char name[];
-};
-
-static int parse_tid(const char *text)
+static void arm_thread(void *unused, int tid)
 {
-    int tid = 0;
-    for (; *text >= '0' && *text <= '9'; text++)
-        tid = tid * 10 + (*text - '0');
-    return *text == '\0' ? tid : 0;
+    (void)unused;
+    (void)prof_timer_arm(tid, PROF_TIMER_STANDING);
 }
 
 /* Threads that were there before us: other constructors may start some. */
 static void arm_existing_threads(void)
 {
-    int fd = (int)sys_call4(
-        __NR_openat, (long)AT_FDCWD, "/proc/self/task",
-        (long)(O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0L);
-    if (fd < 0) {
-        (void)prof_timer_arm(sys_gettid(), PROF_TIMER_STANDING);
-        return;
-    }
-    _Alignas(struct kernel_dirent) char buffer[1024];
-    long bytes;
-    while ((bytes = sys_call3(
-                __NR_getdents64, (long)fd, buffer, sizeof buffer)) > 0) {
-        for (long at = 0; at < bytes;) {
-            const struct kernel_dirent *entry = (void *)(buffer + at);
-            int tid = parse_tid(entry->name);
-            if (tid > 0)
-                (void)prof_timer_arm(tid, PROF_TIMER_STANDING);
-            at += entry->bytes;
-        }
-    }
-    (void)sys_close(fd);
+    if (!prof_tasks_visit(arm_thread, NULL))
+        arm_thread(NULL, sys_gettid());
 }
 
 /* ---- coming and going ---- */
@@ -110,15 +90,20 @@ static void arm_existing_threads(void)
 void prof_core_report_failure(const char *session, const char *reason)
 {
     struct wire_reply reply;
-    prof_core.is_heard = prof_link_ask(
-        session, WIRE_FAILED, -1, reason, HELLO_TIMEOUT_MS, &reply);
+    prof_core.is_heard =
+        session != NULL &&
+        prof_link_ask(
+            session, WIRE_FAILED, -1, reason, HELLO_TIMEOUT_MS, &reply);
 }
 
 static bool say_hello(int fd, struct wire_reply *reply)
 {
     int tables = -1;
-    prof_core.is_heard = prof_link_hello(
-        prof_core.config.session, fd, HELLO_TIMEOUT_MS, reply, &tables);
+    prof_core.is_heard = prof_core.config.say_hello != NULL
+                             ? prof_core.config.say_hello(fd, reply)
+                             : prof_link_hello(
+                                   prof_core.config.session, fd,
+                                   HELLO_TIMEOUT_MS, reply, &tables);
     prof_tables_map(tables);
     prof_core.is_deserted = !prof_core.is_heard && prof_link_is_possible();
     return prof_core.is_heard && reply->status == 0 && reply->period_ns > 0;

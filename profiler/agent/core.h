@@ -38,6 +38,11 @@ struct prof_core_config {
     const struct prof_engine *(*load_reference)(const char **reason);
     unsigned (*mask_beliefs)(void); /* bits 1 << signal of our signals that
                                        the calling thread thinks it blocked */
+    /* Of CPU-clock timers: SIGPROF, beside SIGTRAP of perf events, or another,
+       and that one alone. */
+    int tick_signal;
+    /* Instead of a message; NULL: there is a socket. As prof_link_hello(). */
+    bool (*say_hello)(int fd, struct wire_reply *reply);
     uint32_t tid_offset; /* bytes from the thread pointer to the thread's
                             kernel id; 0: ask the kernel each time */
 };
@@ -78,6 +83,12 @@ __attribute__((visibility("hidden"))) extern struct prof_core prof_core;
  */
 bool prof_core_start(
     const struct prof_core_config *config, char *text, uint32_t text_bytes);
+
+/*
+ * Give back what prof_core_start() has mapped. No handler may be inside, nor
+ * come in.
+ */
+void prof_core_unmap(void);
 
 /* Tell the collector why this process cannot be sampled. */
 void prof_core_report_failure(const char *session, const char *reason);
@@ -167,7 +178,7 @@ bool prof_timers_wanted(void);
 /* Publish code that may soon be unmapped, or that is gone; see wire.h. */
 void prof_core_publish(const struct wire_module *module);
 
-/* The handler of SIGTRAP and SIGPROF. */
+/* The handler of our signals. */
 __attribute__((visibility("hidden"))) SIGNAL_SAFE void prof_handle_signal(
     int signal, void *info, void *ucontext);
 
@@ -223,7 +234,7 @@ __attribute__((visibility("hidden"))) void prof_restore_rt(void);
 
 /*
  * The signals that are ours, and what the program believes of them. `signal`
- * is SIGTRAP or SIGPROF; others are not ours and give false.
+ * is SIGTRAP or that of the timers; others are not ours and give false.
  */
 bool prof_signal_is_ours(int signal);
 void prof_signals_install(void);

@@ -243,14 +243,41 @@ bool prof_scan(struct prof_scan *scan)
     return true;
 }
 
+/* What is remembered of a look is replaced: those that are gone, withdrawn. */
+void prof_scan_stacks(struct prof_scan *scan)
+{
+    struct prof_scan_memory *memory = scan->memory;
+    long base = sys_mmap(
+        NULL, sizeof *memory, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == NULL || sys_is_error(base))
+        return;
+    struct prof_scan_memory *now = (struct prof_scan_memory *)base;
+    if (prof_maps_open(&now->maps)) {
+        publish_stacks(now, scan->cfi);
+        retire_stacks(now, memory, scan->cfi);
+        prof_maps_close(&now->maps);
+        memory->stack_count = now->stack_count;
+        for (uint32_t i = 0; i < now->stack_count; i++)
+            memory->stacks[i] = now->stacks[i];
+    }
+    (void)sys_munmap(now, sizeof *now);
+}
+
+void prof_scan_release(struct prof_scan *scan)
+{
+    release(scan->old);
+    release(scan->memory);
+    scan->old = scan->memory = NULL;
+}
+
 /*
  * libcs keep the id in the block that the thread pointer points to, at an
  * offset of their own. It is believed when only one word there has its value.
  */
-uint32_t prof_scan_tid_offset(void)
+uint32_t prof_scan_tid_offset(uint32_t tid)
 {
     uint32_t words[THREAD_BYTES / sizeof(uint32_t)], offset = 0;
-    uint32_t tid = (uint32_t)sys_gettid();
     uint64_t thread = 0;
     struct prof_scan_files files;
     /* ARCH_GET_FS of arch_prctl(2) */

@@ -45,10 +45,17 @@ struct prof_scan {
  */
 bool prof_scan(struct prof_scan *scan);
 
+/* Publish the stacks alone, where threads have come or gone. */
+void prof_scan_stacks(struct prof_scan *scan);
+
+/* Unmap it all. No handler may be inside, nor come in. */
+void prof_scan_release(struct prof_scan *scan);
+
 /*
  * Bytes from the thread pointer to the thread's kernel id, found in the calling
- * thread; 0 when it is not certain.
+ * thread, which has the thread pointer of the thread `tid`; 0 when it is not
+ * certain.
  */
-uint32_t prof_scan_tid_offset(void);
+uint32_t prof_scan_tid_offset(uint32_t tid);
 
 #endif

@@ -100,6 +100,7 @@ __attribute__((constructor)) static void shell_arrive(void)
             .engine = shell_engine_open(),
             .load_reference = load_reference,
             .mask_beliefs = shell_mask_beliefs,
+            .tick_signal = SIGPROF,
             .tid_offset = find_tid_offset()};
         /* Where there is a command, or a first process, that one speaks. */
         if (!prof_core_start(&config, text, sizeof text) && is_first)

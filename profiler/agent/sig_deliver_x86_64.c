@@ -110,6 +110,9 @@ SIGNAL_SAFE void prof_signal_deliver(
     ucontext_t *copy = (void *)((char *)context + shift);
     copy->uc_mcontext.fpregs =
         (void *)((char *)context->uc_mcontext.fpregs + shift);
+    /* Where it returns to: the program's own, as ours may be gone by then. */
+    if (action->flags & PROF_SA_RESTORER)
+        *(uint64_t *)to = (uint64_t)(uintptr_t)action->restorer;
     if ((action->flags & SA_RESTART) == 0)
         prof_call_interrupt(copy);
     begin_handler(context, signal, to, shift, info, action);

@@ -1,5 +1,5 @@
 /*
- * What is done with a SIGTRAP or SIGPROF that is not a sample.
+ * What is done with a signal of ours that is not a sample.
  *
  * One that the program thinks it has blocked is held back here, not in the
  * kernel: there, samples would wait beside it, and come out where the program
@@ -24,12 +24,12 @@ static bool is_forced(int signal, const siginfo_t *info)
 }
 
 /*
- * Both signals kill by default: let it, when this handler returns. For PID 1
- * of a name space they do not, unless they are forced.
+ * SIGTRAP and SIGPROF kill by default: let it, when this handler returns. For
+ * PID 1 of a name space they do not, unless they are forced.
  */
 static void die(int signal, bool forced)
 {
-    if (prof_core.pid == 1 && !forced)
+    if (signal == SIGURG || (prof_core.pid == 1 && !forced))
         return;
     struct prof_kernel_sigaction deadly = {.handler = NULL};
     (void)sys_call4(
@@ -56,7 +56,7 @@ static _Atomic int waiters[2];        /* a thread in sigwait(3); 0: none */
 
 static int held_index(int signal)
 {
-    return signal == SIGPROF;
+    return signal != SIGTRAP;
 }
 
 static void copy_info(siginfo_t *to, const siginfo_t *from)

@@ -1,13 +1,12 @@
 /*
- * The two signals the agent uses, and what the program believes of them: its
- * own dispositions are kept here and never reach the kernel.
+ * The signals the agent uses, SIGTRAP of perf events and that of timers, and
+ * what the program believes of them: its own dispositions are kept here and
+ * never reach the kernel. Where only timers are used, SIGTRAP is left alone.
  */
 #include "profiler/agent/core.h"
 #include "profiler/agent/sys.h"
 
 #include <signal.h>
-
-static const int our_signals[] = {SIGTRAP, SIGPROF};
 
 /*
  * The program's dispositions. A reader in the handler may meet a writer in
@@ -17,10 +16,21 @@ static const int our_signals[] = {SIGTRAP, SIGPROF};
 static struct prof_kernel_sigaction believed[2];
 static bool is_installed;
 
+/* SIGTRAP comes first. */
+static int our_signal(int index)
+{
+    return index == 0 ? SIGTRAP : prof_core.config.tick_signal;
+}
+
+static int first_index(void)
+{
+    return prof_core.config.tick_signal == SIGPROF ? 0 : 1;
+}
+
 static int signal_index(int signal)
 {
-    for (int i = 0; i < 2; i++) {
-        if (our_signals[i] == signal)
+    for (int i = first_index(); i < 2; i++) {
+        if (our_signal(i) == signal)
             return i;
     }
     return -1;
@@ -37,7 +47,7 @@ static void act(
     struct prof_kernel_sigaction *old)
 {
     (void)sys_call4(
-        __NR_rt_sigaction, (long)our_signals[index], action, old,
+        __NR_rt_sigaction, (long)our_signal(index), action, old,
         sizeof action->mask);
 }
 
@@ -58,14 +68,14 @@ static struct prof_kernel_sigaction our_action(void)
 void prof_signals_install(void)
 {
     struct prof_kernel_sigaction ours = our_action();
-    for (int i = 0; !is_installed && i < 2; i++)
+    for (int i = first_index(); !is_installed && i < 2; i++)
         act(i, &ours, &believed[i]);
     is_installed = true;
 }
 
 void prof_signals_uninstall(void)
 {
-    for (int i = 0; is_installed && i < 2; i++)
+    for (int i = first_index(); is_installed && i < 2; i++)
         act(i, &believed[i], NULL);
     is_installed = false;
 }
@@ -73,8 +83,8 @@ void prof_signals_uninstall(void)
 static void act_where_ignored(
     const struct prof_kernel_sigaction *action, unsigned but)
 {
-    for (int i = 0; is_installed && i < 2; i++) {
-        if (believed[i].handler == SIG_IGN && !(but & 1u << our_signals[i]))
+    for (int i = first_index(); is_installed && i < 2; i++) {
+        if (believed[i].handler == SIG_IGN && !(but & 1u << our_signal(i)))
             act(i, action, NULL);
     }
 }

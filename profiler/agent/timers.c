@@ -48,7 +48,7 @@ int prof_timer_arm(int tid, enum prof_timer_use use)
 {
     struct kernel_sigevent event = {
         .value = WIRE_COOKIE,
-        .signal = SIGPROF,
+        .signal = prof_core.config.tick_signal,
         .notify = SIGEV_THREAD_ID,
         .tid = tid};
     int timer = -1;
@@ -61,8 +61,8 @@ int prof_timer_arm(int tid, enum prof_timer_use use)
         return (int)result;
     }
 
-    bool is_repeated =
-        (prof_core.actions & WIRE_ARM_TIMERS) != 0 || use == PROF_TIMER_LOSING;
+    bool is_repeated = (prof_core.actions & WIRE_ARM_TIMERS) != 0 ||
+                       use != PROF_TIMER_BEGINNING;
     /* Threads that stand already do not expire together. */
     struct itimerspec times = {
         .it_value = to_timespec(

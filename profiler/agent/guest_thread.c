@@ -1,0 +1,180 @@
+/* The life of a guest's own thread; see guest.h, and wire.h for what it says.
+ */
+#include "profiler/agent/guest.h"
+
+#include "profiler/agent/core.h"
+#include "profiler/agent/guest_timers.h"
+#include "profiler/agent/sys.h"
+
+#include <linux/close_range.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+enum {
+    PAGE_BYTES = 4096,   /* below the stack: a guard */
+    WAKE_NS = 500000000, /* how often it looks for the collector's pulse */
+    LEFT_NS = 900000000, /* for its last act, when nobody does it */
+};
+
+static struct wire_guest *here;
+static struct prof_scan scan;
+static struct prof_guest_timers *timers;
+
+/* When the pulse was seen to change. */
+static uint64_t last_pulse;
+static uint64_t last_pulse_ns;
+
+static void enter(enum wire_guest_state state)
+{
+    /* Pairs with the collector's look: what was written before is there. */
+    atomic_store_explicit(&here->state, state, memory_order_release);
+}
+
+static void pause_for(long ns)
+{
+    struct timespec pause = {.tv_nsec = ns};
+    (void)sys_call2(__NR_nanosleep, &pause, (void *)NULL);
+}
+
+/* Wait for orders, and take them. */
+static uint32_t take_orders(void)
+{
+    _Atomic uint32_t *orders = &prof_core.ring.header->guest_orders;
+    struct timespec limit = {.tv_nsec = WAKE_NS};
+    /* Pairs with the release in the collector's order. */
+    uint32_t taken = atomic_exchange_explicit(orders, 0, memory_order_acquire);
+    if (taken != 0)
+        return taken;
+    (void)sys_call4(__NR_futex, orders, (long)FUTEX_WAIT, 0L, &limit);
+    return atomic_exchange_explicit(orders, 0, memory_order_acquire);
+}
+
+/* No timer of ours outlives a collector that has died, or hangs. */
+static bool is_collector_alive(void)
+{
+    uint64_t pulse = atomic_load_explicit(
+        &prof_core.ring.header->seen_ns, memory_order_relaxed);
+    uint64_t now_ns = prof_core_now_ns();
+    if (pulse != last_pulse || last_pulse_ns == 0) {
+        last_pulse = pulse;
+        last_pulse_ns = now_ns;
+    }
+    return now_ns - last_pulse_ns < WIRE_PULSE_NS;
+}
+
+/* The segment is mapped by now: the answer can be waited for there. */
+static bool say_hello(int fd, struct wire_reply *reply)
+{
+    here->fd = fd;
+    enter(WIRE_GUEST_HELLO);
+    while ((take_orders() & WIRE_ORDER_ANSWERED) == 0) {
+        if (!is_collector_alive())
+            return false;
+    }
+    *reply = here->reply;
+    return true;
+}
+
+/* It needs a loader, and the command does not let it be asked for. */
+static const struct prof_engine *load_reference(const char **reason)
+{
+    *reason = "libunwind needs the preloaded library";
+    return NULL;
+}
+
+static void give_reason(const char *reason)
+{
+    uint32_t i = 0;
+    for (; i + 1 < sizeof here->reply.text && reason[i] != '\0'; i++)
+        here->reply.text[i] = reason[i];
+    here->reply.text[i] = '\0';
+    here->reply.status = 1;
+    enter(WIRE_GUEST_FAILED);
+}
+
+static void begin(void)
+{
+    struct prof_core_config config = {
+        .engine = prof_guest_make_engine(&scan),
+        .load_reference = load_reference,
+        .say_hello = say_hello,
+        .tick_signal = SIGURG,
+        .tid_offset = prof_scan_tid_offset(here->host)};
+    char text[sizeof here->reply.text] = "";
+    timers = prof_guest_timers_make();
+    if (timers != NULL && prof_core_start(&config, text, sizeof text)) {
+        enter(WIRE_GUEST_SAMPLING);
+        return;
+    }
+    give_reason(timers == NULL ? "no memory for its timers" : text);
+}
+
+static void look_at_threads(void)
+{
+    uint32_t deferred = prof_guest_timers_look(timers);
+    atomic_store_explicit(
+        &prof_core.ring.header->guest_deferred, deferred, memory_order_relaxed);
+}
+
+static void serve(void)
+{
+    look_at_threads();
+    /* Without us the process would have ended with its last thread. */
+    while (is_collector_alive() && !prof_guest_timers_is_alone(timers)) {
+        uint32_t orders = take_orders();
+        if (orders & WIRE_ORDER_END)
+            return;
+        if (orders & WIRE_ORDER_SCAN)
+            (void)prof_scan(&scan);
+        else if (orders & WIRE_ORDER_THREADS)
+            prof_scan_stacks(&scan);
+        if (orders & WIRE_ORDER_THREADS)
+            look_at_threads();
+    }
+}
+
+static void leave(void)
+{
+    atomic_store_explicit(&prof_core.is_active, 0, memory_order_relaxed);
+    prof_guest_timers_end(timers);
+    /* Ignored by default, or the program's own: ticks that still wait are
+       dropped, or do no harm. */
+    prof_signals_uninstall();
+    if (prof_core.clock_gettime != NULL)
+        here->stuck = prof_guest_wait_for_handlers(here->begin, here->end);
+    if (here->stuck > 0) {
+        enter(WIRE_GUEST_LEAVING);
+        for (;;)
+            (void)sys_call1(__NR_exit, 0L);
+    }
+    prof_core_unmap();
+    prof_guest_release_engine(&scan);
+}
+
+void prof_guest_run(struct wire_guest *guest)
+{
+    here = guest;
+    here->pid = (uint32_t)sys_getpid();
+    here->tid = (uint32_t)sys_gettid();
+    (void)sys_call2(__NR_prctl, (long)PR_SET_NAME, "watchfire");
+    (void)sys_call3(__NR_mprotect, here->begin, (long)PAGE_BYTES, 0L);
+    /* A table of descriptors of our own, with nothing in it. */
+    if (sys_call3(__NR_close_range, 0L, (long)~0u, (long)CLOSE_RANGE_UNSHARE) ==
+        0)
+        begin();
+    else
+        give_reason("Linux 5.9 or later is needed (close_range(2))");
+    bool is_sampling =
+        atomic_load_explicit(&here->state, memory_order_relaxed) ==
+        WIRE_GUEST_SAMPLING;
+    if (is_sampling)
+        serve();
+    leave();
+    enter(WIRE_GUEST_OUT);
+    /* Whoever let us in sees to the rest, if he is there. */
+    pause_for(LEFT_NS);
+    enter(WIRE_GUEST_LEAVING);
+    prof_guest_vanish(here->begin, here->end);
+}
