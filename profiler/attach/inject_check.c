@@ -1,0 +1,139 @@
+/* Whether code of ours may come into a process; see the header. */
+#include "profiler/attach/inject_check.h"
+
+#include <inttypes.h>
+#include <linux/kcmp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "profiler/attach/reach.h"
+
+enum { LINE_BYTES = 512, PATH_BYTES = 64 };
+
+struct standing {
+    char state;
+    uint32_t parent, tracer, seccomp;
+};
+
+static FILE *open_file(uint32_t pid, const char *name)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/%s", pid, name);
+    return fopen(path, "re");
+}
+
+static bool read_standing(uint32_t pid, struct standing *standing)
+{
+    char line[LINE_BYTES];
+    FILE *file = open_file(pid, "status");
+    if (file == NULL)
+        return false;
+    *standing = (struct standing){.state = '?'};
+    while (fgets(line, sizeof line, file) != NULL) {
+        (void)sscanf(line, "State: %c", &standing->state);
+        (void)sscanf(line, "PPid: %" SCNu32, &standing->parent);
+        (void)sscanf(line, "TracerPid: %" SCNu32, &standing->tracer);
+        (void)sscanf(line, "Seccomp: %" SCNu32, &standing->seccomp);
+    }
+    (void)fclose(file);
+    return true;
+}
+
+enum status prof_inject_vdso(uint32_t pid, uint64_t vdso[2], struct diag *diag)
+{
+    char line[LINE_BYTES];
+    FILE *file = open_file(pid, "maps");
+    if (file == NULL)
+        return fail(diag, STATUS_GONE, "process %" PRIu32 " has ended", pid);
+    vdso[0] = vdso[1] = 0;
+    while (vdso[0] == 0 && fgets(line, sizeof line, file) != NULL) {
+        if (strstr(line, "[vdso]") != NULL)
+            (void)sscanf(line, "%" SCNx64 "-%" SCNx64, &vdso[0], &vdso[1]);
+    }
+    (void)fclose(file);
+    if (vdso[0] == 0)
+        return fail(
+            diag, STATUS_UNSUPPORTED,
+            "process %" PRIu32 " has no vDSO: its memory is not that of a "
+            "program as the kernel starts it",
+            pid);
+    return STATUS_OK;
+}
+
+/* Whether we are there already. */
+static enum status check_maps(uint32_t pid, struct diag *diag)
+{
+    char line[LINE_BYTES];
+    bool is_watched = false, is_preloaded = false;
+    FILE *file = open_file(pid, "maps");
+    if (file == NULL)
+        return fail(diag, STATUS_GONE, "process %" PRIu32 " has ended", pid);
+    while (fgets(line, sizeof line, file) != NULL) {
+        is_watched |= strstr(line, "/memfd:watchfire") != NULL;
+        is_preloaded |= strstr(line, "/libwatchfire.so") != NULL;
+    }
+    (void)fclose(file);
+    if (is_watched || is_preloaded)
+        return fail(
+            diag, STATUS_UNSUPPORTED,
+            "process %" PRIu32 " is watched already%s", pid,
+            is_preloaded ? ", by the preloaded libwatchfire.so" : "");
+    return STATUS_OK;
+}
+
+/* Between vfork() and exec a process lives in its parent's memory. */
+static bool borrows_memory(uint32_t pid, uint32_t parent)
+{
+    return parent != 0 &&
+           syscall(SYS_kcmp, (pid_t)pid, (pid_t)parent, KCMP_VM, 0, 0) == 0;
+}
+
+static enum status check_standing(
+    uint32_t pid, const struct standing *standing, struct diag *diag)
+{
+    if (standing->tracer != 0)
+        return fail(
+            diag, STATUS_NOT_PERMITTED,
+            "process %" PRIu32 " is traced by process %" PRIu32
+            ", and can have one tracer only: 'kill %" PRIu32 "' would end that",
+            pid, standing->tracer, standing->tracer);
+    if (standing->state == 'T' || standing->state == 't')
+        return fail(
+            diag, STATUS_UNSUPPORTED,
+            "process %" PRIu32 " is stopped: 'kill -CONT %" PRIu32
+            "' lets it go on",
+            pid, pid);
+    if (standing->seccomp != 0)
+        return fail(
+            diag, STATUS_NOT_PERMITTED,
+            "process %" PRIu32 " has a seccomp filter (Seccomp: %" PRIu32
+            " in /proc/%" PRIu32 "/status), which may kill it for a system "
+            "call that is not its own: 'watchfire record --via perf -p %" PRIu32
+            "' makes none",
+            pid, standing->seccomp, pid, pid);
+    if (borrows_memory(pid, standing->parent))
+        return fail(
+            diag, STATUS_UNSUPPORTED,
+            "process %" PRIu32 " lives in the memory of its parent, %" PRIu32
+            ", until it starts a program",
+            pid, standing->parent);
+    return STATUS_OK;
+}
+
+enum status prof_inject_check(uint32_t pid, uint64_t vdso[2], struct diag *diag)
+{
+    struct standing standing;
+    enum status status = prof_reach_check(pid, diag);
+    if (status != STATUS_OK)
+        return status;
+    if (!read_standing(pid, &standing))
+        return fail(diag, STATUS_GONE, "process %" PRIu32 " has ended", pid);
+    status = check_standing(pid, &standing, diag);
+    if (status == STATUS_OK)
+        status = check_maps(pid, diag);
+    return status == STATUS_OK ? prof_inject_vdso(pid, vdso, diag) : status;
+}
