@@ -1,6 +1,7 @@
 /*
- * watchfire record -p: sample processes that run already, from outside, until
- * they have ended, the time is over, or a signal tells us to end. Either way
+ * watchfire record -p: sample processes that run already, from outside or by an
+ * agent that is brought in, until they have ended, the time is over, or a
+ * signal tells us to end. Either way
  * the profile is complete, and the exit status 0 unless an output failed.
  */
 #include "tools/attach.h"
@@ -37,6 +38,29 @@ enum status record_prepare_outputs(
     return outputs_begin(&session->outputs, diag);
 }
 
+static void say_no_sample(const struct session *session)
+{
+    say("no sample was taken: no thread used a whole period of %.3f ms",
+        (double)session->period_ns / 1e6);
+}
+
+void say_collector_remarks(const struct session *session)
+{
+    struct prof_collector_stats stats =
+        prof_collector_stats(session->collector);
+    const struct prof_profile *profile = session->profile;
+    for (uint32_t i = 0; i < prof_profile_note_count(profile); i++)
+        say("%s",
+            prof_profile_text(profile, prof_profile_note(profile, i)->text));
+    if (stats.governed[0] != '\0')
+        say("%s", stats.governed);
+    if (stats.held_ns > 0)
+        say("one of its threads was held for %.2f ms to bring the agent in",
+            (double)stats.held_ns / 1e6);
+    if (stats.processes > 0 && stats.samples == 0)
+        say_no_sample(session);
+}
+
 void say_tap_remarks(const struct session *session)
 {
     struct prof_tap_stats stats = prof_tap_stats(session->tap);
@@ -44,8 +68,7 @@ void say_tap_remarks(const struct session *session)
     if (stats.refusal.status != STATUS_OK)
         say("%s", stats.refusal.text);
     if (stats.samples == 0)
-        say("no sample was taken: no thread used a whole period of %.3f ms",
-            (double)session->period_ns / 1e6);
+        say_no_sample(session);
     else if (
         stats.has_kernel &&
         quality.account_ns > quality.sampled_ns / UNSAMPLED_MENTIONED)
@@ -82,21 +105,34 @@ static enum status watch_threads(
     return status;
 }
 
+static enum status watch_process(
+    const struct session *session, uint32_t pid, struct diag *diag)
+{
+    if (session->collector != NULL)
+        return prof_collector_inject(session->collector, pid, diag);
+    enum status status = prof_reach_check(pid, diag);
+    return status == STATUS_OK ? prof_tap_watch(session->tap, pid, diag)
+                               : status;
+}
+
 static enum status watch(
-    const struct record_options *options, struct prof_tap *tap,
+    const struct record_options *options, const struct session *session,
     struct diag *diag)
 {
     enum status status = STATUS_OK;
     if (options->threads.count > 0)
-        return watch_threads(options, tap, diag);
+        return watch_threads(options, session->tap, diag);
     for (uint32_t i = 0; i < options->processes.count && status == STATUS_OK;
-         i++) {
-        uint32_t pid = options->processes.ids[i];
-        status = prof_reach_check(pid, diag);
-        if (status == STATUS_OK)
-            status = prof_tap_watch(tap, pid, diag);
-    }
+         i++)
+        status = watch_process(session, options->processes.ids[i], diag);
     return status;
+}
+
+static bool is_over(const struct session *session)
+{
+    return session->tap != NULL
+               ? prof_tap_is_over(session->tap)
+               : prof_collector_stats(session->collector).live == 0;
 }
 
 /* In the place of a command line, those of the processes. */
@@ -136,7 +172,7 @@ static void run_until_end(
     struct pollfd waits[] = {
         {.fd = session_fd(session), .events = POLLIN},
         {.fd = signals, .events = POLLIN}};
-    while (!prof_tap_is_over(session->tap) &&
+    while (!is_over(session) &&
            (end_ns == 0 || clock_now_ns(CLOCK_MONOTONIC) < end_ns)) {
         (void)poll(waits, 2, session_wait_until_ms(session, end_ns));
         session_run(session);
@@ -150,33 +186,45 @@ static int run_session(
 {
     struct diag diag = {.status = STATUS_OK};
     char line[3000];
-    if (watch(options, session->tap, &diag) != STATUS_OK)
+    if (watch(options, session, &diag) != STATUS_OK)
         return say_failure(&diag);
     describe(session);
     run_until_end(session, options->duration_ns, signals);
     session_stop(session);
     size_t failed = session_finish(session, 0, session_say, NULL);
-    say_tap_remarks(session);
+    if (session->tap != NULL)
+        say_tap_remarks(session);
+    else
+        say_collector_remarks(session);
     session_summarize(session, line, sizeof line);
     say("%s", line);
     session_settle(session);
     return failed > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
+static enum status begin(
+    const struct record_options *options, struct session *session,
+    struct diag *diag)
+{
+    const struct prof_tap_options outside = {
+        .period_ns = options->collector.period_ns,
+        .whom = options->threads.count > 0 ? PROF_TAP_THREADS : PROF_TAP_TREE};
+    return options->is_injected
+               ? session_begin(session, &options->collector, diag)
+               : session_begin_tap(session, &outside, diag);
+}
+
 int attach_record(struct record_options *options)
 {
     static struct session session;
     struct diag diag = {.status = STATUS_OK};
-    const struct prof_tap_options outside = {
-        .period_ns = options->collector.period_ns,
-        .whom = options->threads.count > 0 ? PROF_TAP_THREADS : PROF_TAP_TREE};
     session.remark = say_text;
     struct limits inherited;
     limits_lift(&inherited);
     int signals = take_over_signals();
     int exit_status;
     if (record_prepare_outputs(options, &session, &diag) != STATUS_OK ||
-        session_begin_tap(&session, &outside, &diag) != STATUS_OK)
+        begin(options, &session, &diag) != STATUS_OK)
         exit_status = say_failure(&diag);
     else
         exit_status = run_session(options, &session, signals);

@@ -12,6 +12,9 @@ int attach_record(struct record_options *options);
 MUST_CHECK enum status record_prepare_outputs(
     struct record_options *options, struct session *session, struct diag *diag);
 
+/* Say what a summary of sampling by agents does not. */
+void say_collector_remarks(const struct session *session);
+
 /* Say what a summary of sampling from outside does not. */
 void say_tap_remarks(const struct session *session);
 

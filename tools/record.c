@@ -142,18 +142,10 @@ static void say_remarks(const struct run *run)
 {
     struct prof_collector_stats stats =
         prof_collector_stats(run->session.collector);
-    const struct prof_profile *profile = run->session.profile;
-    for (uint32_t i = 0; i < prof_profile_note_count(profile); i++)
-        say("%s",
-            prof_profile_text(profile, prof_profile_note(profile, i)->text));
-    if (stats.governed[0] != '\0')
-        say("%s", stats.governed);
+    say_collector_remarks(&run->session);
     if (stats.processes == 0 && stats.failure.status == STATUS_OK)
         say("no process could be sampled: the agent was not loaded into '%s'",
             run->options.command[0]);
-    else if (stats.processes > 0 && stats.samples == 0)
-        say("no sample was taken: no thread used a whole period of %.3f ms",
-            (double)run->session.period_ns / 1e6);
 }
 
 static void say_summary(const struct run *run)

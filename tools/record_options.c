@@ -27,7 +27,7 @@ static const char help[] =
     "started\n"
     "and starts, until it ends, TIME is over, or Ctrl-C. Nothing enters such "
     "a\n"
-    "process, and it is not stopped.\n"
+    "process, and it is not stopped, unless --via inject asks for that.\n"
     "\n"
     "  -F HZ          samples a second and thread; 997 unless given\n"
     "  -o FILE        write FILE, in the format of its extension: .svg,\n"
@@ -43,6 +43,10 @@ static const char help[] =
     "  --via perf     sample COMMAND as -p does, from outside: for programs "
     "that\n"
     "                 are static or made by Go\n"
+    "  --via inject   sample PROCESS where perf events are refused: an agent "
+    "is\n"
+    "                 brought into it, and taken out in the end; what it has\n"
+    "                 started is not followed\n"
     "  -e EVENT       what to sample: cpu, or wall: time asleep as well\n"
     "  --threads      show threads apart\n"
     "  --unit UNIT    what folded counts are: ns or samples\n"
@@ -112,9 +116,10 @@ static int take_whom(struct record_options *options, int option)
         return say_usage("record", "-t %s is not a list of threads", optarg);
     }
     options->is_outside = strcmp(optarg, "perf") == 0;
-    if (options->is_outside)
+    options->is_injected = strcmp(optarg, "inject") == 0;
+    if (options->is_outside || options->is_injected)
         return EXIT_DONE;
-    return say_usage("record", "--via %s is not a way: perf", optarg);
+    return say_usage("record", "--via %s is not a way: perf, inject", optarg);
 }
 
 /* How the agent works. */
@@ -191,11 +196,24 @@ static int take_option(struct record_options *options, int option)
     }
 }
 
+/* An agent in a process that runs has timers of its own, and our unwinder. */
+static int check_injected(struct record_options *options)
+{
+    if (options->processes.count == 0 || options->threads.count > 0)
+        return say_usage("record", "--via inject goes with -p, and not -t");
+    if (options->collector.is_reference_wanted ||
+        options->collector.best_mode != PROF_CLOCK_PERF)
+        return say_usage(
+            "record", "--via inject goes with neither --clock nor --unwinder");
+    options->collector.best_mode = PROF_CLOCK_TIMER;
+    return EXIT_DONE;
+}
+
 /* Whether the options go together. */
 static int check_whom(struct record_options *options, int left, char **command)
 {
     bool is_attached = options->processes.count + options->threads.count > 0;
-    options->is_outside |= is_attached;
+    options->is_outside |= is_attached && !options->is_injected;
     if (is_attached && left > 0)
         return say_usage("record", "there is -p or -t, and a command as well");
     if (!is_attached && left == 0)
@@ -207,7 +225,7 @@ static int check_whom(struct record_options *options, int left, char **command)
             "record", "%s needs the agent, and with %s there is none",
             options->agents_only, is_attached ? "-p" : "--via perf");
     options->command = is_attached ? NULL : command;
-    return EXIT_DONE;
+    return options->is_injected ? check_injected(options) : EXIT_DONE;
 }
 
 int record_options_parse(struct record_options *options, int argc, char **argv)

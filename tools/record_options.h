@@ -23,6 +23,7 @@ struct record_options {
     struct process_list processes; /* -p: that run already */
     struct process_list threads;   /* -t: of them, these only; empty: all */
     bool is_outside;               /* --via perf: sampled from outside */
+    bool is_injected;              /* --via inject: an agent is brought in */
     const char *agents_only;       /* an option that needs an agent, or NULL */
 };
 

@@ -12,6 +12,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/collector/children.h"
+#include "profiler/collector/injected.h"
 #include "profiler/collector/listener.h"
 #include "profiler/collector/overhead.h"
 #include "profiler/collector/process_files.h"
@@ -119,6 +120,10 @@ static void remove_target(
 {
     struct prof_target *gone = *at;
     *at = gone->next;
+    if (gone->injected != NULL) {
+        prof_target_end_now(gone);
+        (void)prof_injected_close(gone->injected, &collector->stats.left);
+    }
     if (gone->pidfd >= 0)
         (void)epoll_ctl(collector->epoll, EPOLL_CTL_DEL, gone->pidfd, NULL);
     prof_target_close(gone);
@@ -192,6 +197,17 @@ static void refuse(struct wire_reply *reply, const char *reason)
     (void)snprintf(reply->text, sizeof reply->text, "%.255s", reason);
 }
 
+static void add_target(
+    struct prof_collector *collector, struct prof_target *target)
+{
+    target->next = collector->targets;
+    collector->targets = target;
+    collector->stats.processes++;
+    collector->stats.live++;
+    if (target->pidfd >= 0)
+        (void)watch(collector, target->pidfd);
+}
+
 static void answer_hello(
     struct prof_collector *collector, const struct prof_request *hello)
 {
@@ -230,12 +246,7 @@ static void answer_hello(
             reply.actions |= WIRE_REFERENCE_ENGINE;
         if (target->mode == PROF_CLOCK_PERF && is_sampled)
             reply.actions |= WIRE_DISARM_FOR_EXEC | WIRE_ARM_BRIEF;
-        target->next = collector->targets;
-        collector->targets = target;
-        collector->stats.processes++;
-        collector->stats.live++;
-        if (target->pidfd >= 0)
-            (void)watch(collector, target->pidfd);
+        add_target(collector, target);
     }
     prof_listener_answer_with(
         hello->connection, &reply, prof_tables_fd(collector->common.tables));
@@ -349,6 +360,38 @@ static void answer(
         (void)close(request->fd);
 }
 
+/* What answer_hello() is, to a guest that we have brought in ourselves. */
+enum status prof_collector_inject(
+    struct prof_collector *collector, uint32_t pid, struct diag *diag)
+{
+    struct prof_injected *injected = NULL;
+    uint32_t inner_pid;
+    int segment;
+    enum status status =
+        prof_injected_open(&injected, pid, &segment, &inner_pid, diag);
+    if (status != STATUS_OK)
+        return status;
+    struct prof_target *target = prof_target_open(
+        &collector->common, pid, inner_pid, segment, NULL, diag);
+    (void)close(segment);
+    if (target == NULL) {
+        (void)prof_injected_close(injected, NULL);
+        return STATUS_UNSUPPORTED;
+    }
+    struct wire_reply reply = make_reply(collector);
+    target->injected = injected;
+    prof_target_begin_now(target);
+    add_target(collector, target);
+    status =
+        prof_injected_begin(injected, target->ring.ring.header, &reply, diag);
+    uint64_t held_ns = prof_injected_held_ns(injected);
+    if (held_ns > collector->stats.held_ns)
+        collector->stats.held_ns = held_ns;
+    if (status != STATUS_OK)
+        remove_target(collector, find_target(collector, pid));
+    return status;
+}
+
 /* ---- running ---- */
 
 /* Fuller rings are drained more often. */
@@ -421,6 +464,21 @@ static void look_around(struct prof_collector *collector)
     collector->looked_pid = at != NULL ? at->pid : 0;
 }
 
+static void tend_guests(struct prof_collector *collector)
+{
+    uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
+    struct prof_target **at = &collector->targets;
+    while (*at != NULL) {
+        if ((*at)->injected != NULL &&
+            !prof_injected_tend((*at)->injected, now_ns)) {
+            (*at)->is_replaced = true;
+            remove_target(collector, at);
+        } else {
+            at = &(*at)->next;
+        }
+    }
+}
+
 void prof_collector_run(struct prof_collector *collector)
 {
     struct prof_request request;
@@ -437,6 +495,7 @@ void prof_collector_run(struct prof_collector *collector)
         prof_target_tend_clock(at);
     }
     prof_strays_look(&collector->strays);
+    tend_guests(collector);
     adapt_wait(collector, fullest);
     if (prof_overhead_judge(&collector->overhead, collector->targets))
         collector->common.governed_ns = collector->overhead.governor.period_ns;
@@ -492,6 +551,7 @@ static void write_notes(struct prof_collector *collector)
     note_diag(collector, &collector->common.traced);
     note_diag(collector, &collector->common.looks.refusal);
     note_diag(collector, &collector->stats.failure);
+    note_diag(collector, &collector->stats.left);
     note_lost(collector);
 }
 

@@ -45,6 +45,8 @@ struct prof_collector_stats {
     enum prof_clock_mode mode; /* the worst that any of them got */
     struct diag failure;       /* of an agent; STATUS_OK: none */
     char governed[256];        /* what was done about the cost; "": nothing */
+    uint64_t held_ns;          /* the longest that injecting held a thread */
+    struct diag left; /* what of an agent had to stay; STATUS_OK: none */
 };
 
 /*
@@ -55,6 +57,15 @@ struct prof_collector_stats {
 MUST_CHECK enum status prof_collector_create(
     struct prof_collector **collector, struct prof_profile *profile,
     const struct prof_collector_options *options, struct diag *diag);
+
+/*
+ * Bring a guest into a process that runs already (injected.h), and sample it by
+ * CPU-clock timers. Its children are not followed.
+ *
+ *   errors  why it is not possible, in a sentence for a person
+ */
+MUST_CHECK enum status prof_collector_inject(
+    struct prof_collector *collector, uint32_t pid, struct diag *diag);
 
 /* Ends what sampling is still on. */
 void prof_collector_destroy(struct prof_collector *collector);

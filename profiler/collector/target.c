@@ -82,6 +82,16 @@ static void note_main_thread(
         account->earlier_ns = prof_target_cpu_ns(earlier);
 }
 
+void prof_target_begin_now(struct prof_target *target)
+{
+    target->account.earlier_ns = target->account.startup_ns;
+}
+
+void prof_target_end_now(struct prof_target *target)
+{
+    target->until_ns = prof_target_cpu_ns(target);
+}
+
 /* The agent waits meanwhile: nothing is mapped or unmapped. */
 static void scan_at_start(struct prof_address_space *space)
 {

@@ -54,7 +54,8 @@ struct prof_target {
     int pidfd;          /* readable when the process is dead */
     bool is_replaced;   /* it has exec'ed: /proc tells of another image */
     bool is_execing;    /* it is about to */
-    uint64_t until_ns;  /* its CPU time when it became a stray; 0: it has not */
+    uint64_t until_ns;  /* its CPU time when it became a stray, or the recording
+                           ended; 0: neither */
     enum prof_clock_mode mode;
     struct prof_ring_reader ring;
     struct prof_limits limits;
@@ -66,7 +67,8 @@ struct prof_target {
     struct prof_slots slots;
     struct prof_looks *looks; /* NULL but for event wall */
     struct prof_standing standing;
-    struct index threads_by_tid; /* into account.threads */
+    struct prof_injected *injected; /* NULL: it has our library */
+    struct index threads_by_tid;    /* into account.threads */
     struct prof_frame_cache frames;
     struct table batch;          /* struct prof_pending */
     struct table records;        /* of one drain: a size, the bytes, ... */
@@ -89,6 +91,13 @@ struct prof_target {
 struct prof_target *prof_target_open(
     struct prof_target_common *common, uint32_t pid, uint32_t inner_pid, int fd,
     struct prof_target *earlier, struct diag *diag);
+
+/*
+ * It runs before and after: what it has used before now, or uses from now on,
+ * is not of the recording.
+ */
+void prof_target_begin_now(struct prof_target *target);
+void prof_target_end_now(struct prof_target *target);
 
 /*
  * See whether it is traced by now, or has a filter that its agent does not know

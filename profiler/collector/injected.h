@@ -1,0 +1,56 @@
+/*
+ * A guest in a process that began without us (profiler/agent/guest.h): brought
+ * in, told of threads and modules that come and go, and taken out again. What
+ * is said between the two stands in profiler/wire.h.
+ */
+#ifndef PROFILER_COLLECTOR_INJECTED_H
+#define PROFILER_COLLECTOR_INJECTED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/wire.h"
+
+struct prof_injected;
+
+/*
+ * Bring a guest into the process `pid`; its thread waits for an answer.
+ *
+ *   segment    out: a descriptor of its ring, the caller's
+ *   inner_pid  out: the process as it sees itself
+ *   errors     as prof_inject(); UNSUPPORTED: the guest's own reason
+ */
+MUST_CHECK enum status prof_injected_open(
+    struct prof_injected **injected, uint32_t pid, int *segment,
+    uint32_t *inner_pid, struct diag *diag);
+
+/*
+ * Let it begin to sample. `header` is that of its ring, which must stay mapped
+ * until prof_injected_close().
+ *
+ *   errors  UNSUPPORTED: it did not begin, with its reason
+ */
+MUST_CHECK enum status prof_injected_begin(
+    struct prof_injected *injected, struct wire_header *header,
+    const struct wire_reply *reply, struct diag *diag);
+
+/*
+ * Between drains: look for what it must know. False: it is gone, with an exec
+ * or the end of the process, or because it has not seen us live for too long.
+ */
+bool prof_injected_tend(struct prof_injected *injected, uint64_t now_ns);
+
+/* For how long a thread of the process was held. */
+uint64_t prof_injected_held_ns(const struct prof_injected *injected);
+
+/*
+ * End sampling, and take everything out of the process that we brought in; what
+ * it has sampled is in the ring. NULL is accepted.
+ *
+ *   errors  LIMIT: some of it had to stay, which the sentence says
+ */
+enum status prof_injected_close(
+    struct prof_injected *injected, struct diag *diag);
+
+#endif

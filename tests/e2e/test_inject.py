@@ -1,0 +1,355 @@
+"""record -p --via inject: an agent comes into a process, and nothing stays.
+
+Perf events are refused to the command in all of it, as in a container.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+import lab
+
+LIBCS = ("glibc_dynamic", "glibc_static", "musl_dynamic", "musl_static")
+CYCLES = int(os.environ.get("TESTS_INJECT_CYCLES", 6))
+
+
+def start(*command, **options):
+    return subprocess.Popen(
+        [str(word) for word in command], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True, env=lab.clean_environment(),
+        **options)
+
+
+@pytest.fixture
+def target():
+    """Starts programs that are gone when the test is over."""
+    started = []
+
+    def begin(*command, **options):
+        started.append(start(*command, **options))
+        time.sleep(0.1)
+        return started[-1]
+
+    yield begin
+    for process in started:
+        lab.end(process)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
+
+
+def lively(target, libc="glibc_dynamic"):
+    path = lab.PROGRAMS / f"lively_{libc}"
+    if not path.exists():
+        pytest.skip(f"{path} was not built")
+    return target(path)
+
+
+def command(output, pid, *options, way="inject"):
+    return (
+        lab.program("refuse_perf"), lab.WATCHFIRE, "record", *lab.AT_ANY_COST,
+        "--via", way, "-o", output, *options, "-p", pid)
+
+
+def inject(output, pid, *options):
+    """Attach for a while; the summary."""
+    result = lab.run(*command(output, pid, *options))
+    assert result.returncode == 0, result.stderr
+    last, remarks = lab.summary_and_remarks(result.stderr)
+    assert "by CPU-clock timers" in last
+    assert any("was held for" in line for line in remarks), remarks
+    return result.stderr
+
+
+def said_at_its_end(process):
+    out, _ = process.communicate(timeout=lab.PATIENCE)
+    assert process.returncode == 0
+    return out
+
+
+class Traces:
+    """What an agent could leave in a process. The threads' stacks that the
+    program's libc keeps for later come and go by themselves."""
+
+    def __init__(self, pid):
+        folder = Path(f"/proc/{pid}")
+        status = (folder / "status").read_text()
+        self.maps = [
+            line for line in (folder / "maps").read_text().splitlines()
+            if line.split()[1][2] == "x" or "watchfire" in line]
+        self.signals = re.findall(r"(?:SigIgn|SigCgt):\t(\w+)", status)
+        self.masks = sorted(
+            tuple(re.findall(r"SigBlk:\t(\w+)", self.read(task / "status")))
+            for task in (folder / "task").iterdir()
+            if "lively" in self.read(task / "comm"))[:1]
+        self.names = {
+            self.read(task / "comm") for task in (folder / "task").iterdir()}
+        self.names -= {""}
+        self.timers = (folder / "timers").read_text()
+        self.files = sorted(
+            (entry.name, os.readlink(entry))
+            for entry in (folder / "fd").iterdir())
+
+    @staticmethod
+    def read(path):
+        try:
+            return path.read_text()
+        except OSError:
+            return ""  # the thread is gone
+
+    def __eq__(self, other):
+        return vars(self) == vars(other)
+
+    def __repr__(self):
+        return str(vars(self))
+
+
+def memory_kib(pid, what):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"{what}:\s+(\d+) kB", status)[1])
+
+
+# ---- what is seen ----
+
+
+@pytest.mark.parametrize("libc", LIBCS)
+def test_stacks_of_every_libc(tmp_path, target, libc):
+    process = lively(target, libc)
+    output = tmp_path / "x.folded"
+    inject(output, process.pid, "-d", 1)
+    folded = lab.Folded(output)
+    inside = [stack for stack, _ in folded.stacks if "steady" in stack]
+    assert inside
+    for stack in inside:
+        at = stack.index("steady")
+        assert stack[at - 2:at] == ("outer", "middle"), stack
+        if libc == "glibc_dynamic":
+            assert stack[at - 3] == "run_steady", stack
+    assert folded.inclusive()["steady"] / folded.total() > 0.2
+    # These threads were not there when it came.
+    assert folded.inclusive()["passing"] > 0
+    process.stdin.close()
+    process.wait(lab.PATIENCE)
+
+
+def test_shares_are_those_of_the_program(tmp_path, target):
+    process = target(lab.program("shares"), 3)
+    output = tmp_path / "x.folded"
+    inject(output, process.pid)  # until its end, which is a normal one
+    told = json.loads(said_at_its_end(process))
+    folded = lab.Folded(output)
+    weights = folded.inclusive()
+    for part, used_ns in told["parts"].items():
+        seen = weights[part] / folded.total()
+        # 750 ticks of 4 ms: four times what chance may do. That library is
+        # opened and closed all the time, and of no module when it is gone.
+        if part != "part_loaded":
+            assert seen == pytest.approx(
+                used_ns / told["total_ns"], abs=0.06), part
+
+
+def test_the_sum_is_what_the_kernel_counts(tmp_path, target):
+    process = target(lab.program("spin"), 60, 2)
+    output = tmp_path / "x.folded"
+
+    def used_ns():
+        fields = Path(f"/proc/{process.pid}/schedstat").read_text().split()
+        return int(fields[0]) + sum(
+            int((task / "schedstat").read_text().split()[0])
+            for task in Path(f"/proc/{process.pid}/task").iterdir()
+            if task.name != str(process.pid)
+            and "watchfire" not in Traces.read(task / "comm"))
+
+    before = used_ns()
+    inject(output, process.pid, "-d", 2)
+    used = used_ns() - before
+    folded = lab.Folded(output)
+    assert folded.total() <= used * 1.02
+    assert folded.account() / folded.total() < 0.05
+
+
+# ---- what is left ----
+
+
+def test_nothing_stays_however_often(tmp_path, target):
+    process = lively(target)
+    before = Traces(process.pid)
+    inject(tmp_path / "x.folded", process.pid, "-d", 0.1)
+    first_kib = memory_kib(process.pid, "VmData")
+    for _ in range(CYCLES):
+        inject(tmp_path / "x.folded", process.pid, "-d", 0.1)
+        after = Traces(process.pid)
+        assert after.names == {"lively_glibc_dy\n"}
+        assert after == before
+    # Our last scratch is gone; malloc's arenas of passing threads are not ours.
+    assert memory_kib(process.pid, "VmData") <= first_kib + 512
+    process.stdin.close()
+    process.stdin = None
+    assert said_at_its_end(process) == "waiting 0, early 0\n"
+
+
+def test_no_wait_is_cut_short(tmp_path, target):
+    process = target(lab.program("waits"), 3)
+    output, seen = tmp_path / "x.folded", 0
+    while process.poll() is None:
+        result = lab.run(*command(output, process.pid, "-d", 0.2))
+        # A slow machine attaches less often, and may come too late at the end.
+        if result.returncode != 0:
+            assert process.poll() is not None, result.stderr
+        else:
+            seen += lab.Folded(output).inclusive()["run_waiter"]
+    counted = json.loads(said_at_its_end(process))
+    assert seen > 0
+    for what in ("interrupted", "early", "pieces"):
+        bad = {name: row[what] for name, row in counted.items() if row[what]}
+        assert not bad, what
+    for name, row in counted.items():
+        assert row["late"] <= 1 + row["waits"] / 50, (name, row)
+
+
+def test_a_killed_command_leaves_a_process_that_is_clean_again(
+        tmp_path, target):
+    """At six moments, from the injection on; then all are waited for."""
+    processes = [lively(target) for _ in range(6)]
+    before = [Traces(process.pid) for process in processes]
+    for i, process in enumerate(processes):
+        watcher = start(
+            *command(tmp_path / f"{i}.folded", process.pid),
+            stderr=subprocess.DEVNULL)
+        time.sleep((0.005, 0.02, 0.04, 0.08, 0.2, 0.5)[i])
+        lab.end(watcher)
+        watcher.stdin.close()
+        watcher.stdout.close()
+    for process, was in zip(processes, before):
+        assert process.poll() is None
+
+        def is_clean():
+            now = Traces(process.pid)
+            # The page of code that the agent's thread ended in may stay.
+            new = [line for line in now.maps if line not in was.maps]
+            now.maps = was.maps
+            return now == was and len(new) <= 1 and all(
+                is_a_page(line) for line in new)
+
+        assert lab.wait_until(is_clean), Traces(process.pid)
+        process.stdin.close()
+        process.stdin = None
+        assert said_at_its_end(process) == "waiting 0, early 0\n"
+
+
+def is_a_page(line):
+    begin, end = (int(word, 16) for word in line.split()[0].split("-"))
+    return end - begin == 4096 and line.split()[1] == "r-xp"
+
+
+# ---- ends ----
+
+
+def test_an_exec_is_an_end(tmp_path, target):
+    process = target("sh", "-c", "read x; exec sleep 30")
+    output = tmp_path / "x.folded"
+    watcher = start(
+        *command(output, process.pid), stderr=subprocess.PIPE)
+    assert lab.wait_until(
+        lambda: "watchfire" in "".join(
+            Traces.read(task / "comm")
+            for task in Path(f"/proc/{process.pid}/task").iterdir()))
+    process.stdin.write("\n")
+    process.stdin.flush()
+    _, err = watcher.communicate(timeout=lab.PATIENCE)
+    assert watcher.returncode == 0, err
+    assert process.poll() is None
+    assert "watchfire" not in Path(f"/proc/{process.pid}/maps").read_text()
+
+
+def test_an_interrupt_is_an_end(tmp_path, target):
+    process = lively(target)
+    before = Traces(process.pid)
+    watcher = start(
+        *command(tmp_path / "x.folded", process.pid), stderr=subprocess.PIPE)
+    assert lab.wait_until(
+        lambda: Path(f"/proc/{process.pid}/timers").read_text() != "")
+    time.sleep(0.2)
+    # refuse_perf has become the command by its exec.
+    watcher.send_signal(signal.SIGINT)
+    _, err = watcher.communicate(timeout=lab.PATIENCE)
+    assert watcher.returncode == 0, err
+    assert lab.Folded(tmp_path / "x.folded").total() > 0
+    assert Traces(process.pid) == before
+
+
+# ---- refusals ----
+
+
+def refusal(output, pid):
+    result = lab.run(*command(output, pid, "-d", 1))
+    assert result.returncode == 1
+    return lab.only_sentence(result.stderr)
+
+
+def test_a_stopped_process_is_refused(tmp_path, target):
+    process = lively(target)
+    os.kill(process.pid, signal.SIGSTOP)
+    status = Path(f"/proc/{process.pid}/status")
+    assert lab.wait_until(lambda: "State:\tT" in status.read_text())
+    said = refusal(tmp_path / "x.folded", process.pid)
+    assert "is stopped" in said and f"kill -CONT {process.pid}" in said
+
+
+def test_a_traced_process_is_refused(tmp_path, target):
+    process = lively(target)
+    tracer = target(lab.tool("strace"), "-qq", "-o", "/dev/null", "-p",
+                    process.pid)
+    status = Path(f"/proc/{process.pid}/status")
+    assert lab.wait_until(
+        lambda: f"TracerPid:\t{tracer.pid}\n" in status.read_text())
+    assert "is traced by process" in refusal(tmp_path / "x.folded", process.pid)
+
+
+def test_a_filtered_process_is_refused(tmp_path, target):
+    process = target(lab.program("refuse_perf"), "sleep", 30)
+    said = refusal(tmp_path / "x.folded", process.pid)
+    assert "seccomp filter (Seccomp: 2" in said and "--via perf" in said
+
+
+def test_a_watched_process_is_refused(tmp_path, target):
+    process = lively(target)
+    watcher = start(
+        *command(tmp_path / "x.folded", process.pid), stderr=subprocess.PIPE)
+    assert lab.wait_until(
+        lambda: Path(f"/proc/{process.pid}/timers").read_text() != "")
+    said = refusal(tmp_path / "y.folded", process.pid)
+    assert "is watched already" in said
+    watcher.send_signal(signal.SIGINT)
+    watcher.communicate(timeout=lab.PATIENCE)
+
+
+def test_a_preloaded_process_is_refused(tmp_path, target):
+    watcher = target(
+        lab.WATCHFIRE, "record", "-o", tmp_path / "y.folded", "--", "sleep", 30,
+        stderr=subprocess.DEVNULL)
+    children = Path(f"/proc/{watcher.pid}/task/{watcher.pid}/children")
+    assert lab.wait_until(lambda: children.read_text() != "")
+    pid = int(children.read_text().split()[0])
+    maps = Path(f"/proc/{pid}/maps")
+    assert lab.wait_until(lambda: "libwatchfire" in maps.read_text())
+    said = refusal(tmp_path / "x.folded", pid)
+    assert "libwatchfire.so" in said
+    os.kill(pid, signal.SIGTERM)
+    watcher.wait(lab.PATIENCE)
+
+
+def test_options_that_do_not_go_with_it(tmp_path):
+    for words in (
+            ("--via", "inject", "--", "true"),
+            ("--via", "inject", "-p", "1", "-t", "1"),
+            ("--via", "inject", "-p", "1", "--unwinder", "libunwind")):
+        result = lab.run(lab.WATCHFIRE, "record", *words)
+        assert result.returncode == 2
+        assert "--via inject goes with" in result.stderr
