@@ -23,6 +23,9 @@
 
 /* A stack that is larger is walked while the thread is held. */
 enum { COPY_BYTES = 262144 };
+
+/* Of all stacks together: a process may make threads only to exhaust us. */
+enum { WORDS_MAX = 8388608 };
 enum { FRAMES_MAX = 8192, LISTINGS_MAX = 16 };
 
 /* A walk and its frames. */
@@ -268,7 +271,9 @@ static void add_thread(struct taking *taking, uint32_t tid)
         return;
 
     const struct stack *best = taking->best;
-    if (best != NULL) {
+    if (best != NULL && taking->words.count > WORDS_MAX - best->walk.count) {
+        prof_profile_add_loss(snapshot->profile, PROF_LOSS_CUT, 1);
+    } else if (best != NULL) {
         seen.first_word =
             table_add_many(&taking->words, best->frames, best->walk.count);
         seen.word_count = seen.first_word != TABLE_NONE ? best->walk.count : 0;
