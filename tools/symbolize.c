@@ -7,6 +7,7 @@
 #include "tools/tool.h"
 
 #include <getopt.h>
+#include <libiberty/libiberty.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@
 
 struct request {
     const char *path, *section;
-    bool is_json, is_help;
+    bool is_json, is_help, is_version;
     struct symbolize_style style;
 
     struct exp_writer *writer;
@@ -47,6 +48,11 @@ static const char symbolize_help[] =
     "  -j, --section=NAME     addresses count from the start of this section\n"
     "      --json             llvm-symbolizer's JSON, with all of the above\n"
     "  -h, --help             this text\n"
+    "  -v, --version          which watchfire this is\n"
+    "\n"
+    "A word @FILE stands for the words in FILE. -b, -r and -R of addr2line "
+    "are\n"
+    "taken and not needed.\n"
     "\n"
     "ADDRESS is hexadecimal, as the file itself has it. Exit status: 0 done, "
     "1\n"
@@ -67,7 +73,25 @@ static const struct option long_options[] = {
     {"short-names", no_argument, NULL, OPTION_SHORT_NAMES},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},
+    {"target", required_argument, NULL, 'b'},
+    {"recurse-limit", no_argument, NULL, 'R'},
+    {"recursion-limit", no_argument, NULL, 'R'},
+    {"no-recurse-limit", no_argument, NULL, 'r'},
+    {"no-recursion-limit", no_argument, NULL, 'r'},
     {NULL, 0, NULL, 0}};
+
+/* A letter may stand among others: it is named alone. */
+static int refuse(int option, char **argv)
+{
+    const char letter[] = {'-', (char)optopt, '\0'};
+    bool is_letter = optopt > 0 && optopt < OPTION_JSON &&
+                     strncmp(argv[optind - 1], "--", 2) != 0;
+    return say_usage(
+        "symbolize",
+        option == ':' ? "%s wants an argument" : "%s is not an option",
+        is_letter ? letter : argv[optind - 1]);
+}
 
 static int take_option(struct request *request, int option, char **argv)
 {
@@ -104,12 +128,18 @@ static int take_option(struct request *request, int option, char **argv)
         request->is_json = true;
         return EXIT_DONE;
     case 'h':
+    case 'H':
         request->is_help = true;
         return EXIT_DONE;
-    case ':':
-        return say_usage("symbolize", "%s wants an argument", argv[optind - 1]);
+    case 'v':
+        request->is_version = true;
+        return EXIT_DONE;
+    case 'b': /* files tell what they are, and names are bounded anyhow */
+    case 'r':
+    case 'R':
+        return EXIT_DONE;
     default:
-        return say_usage("symbolize", "%s is not an option", argv[optind - 1]);
+        return refuse(option, argv);
     }
 }
 
@@ -118,9 +148,9 @@ static int parse_options(struct request *request, int argc, char **argv)
     int option;
     opterr = 0;
     while ((option = getopt_long(
-                argc, argv, ":e:afiCpsj:h", long_options, NULL)) != -1) {
+                argc, argv, ":e:afiCpsj:hHvb:rR", long_options, NULL)) != -1) {
         int status = take_option(request, option, argv);
-        if (status != EXIT_DONE || request->is_help)
+        if (status != EXIT_DONE || request->is_help || request->is_version)
             return status;
     }
     if (request->is_json) {
@@ -259,12 +289,16 @@ static int run(struct request *request, struct address_input *input)
     return request->bad_count > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-int symbolize_main(int argc, char **argv)
+static int main_of_words(int argc, char **argv)
 {
     struct request request = {.path = "a.out"};
     int status = parse_options(&request, argc, argv);
     if (request.is_help) {
         (void)fputs(symbolize_help, stdout);
+        return EXIT_DONE;
+    }
+    if (request.is_version) {
+        (void)puts("watchfire " WATCHFIRE_VERSION);
         return EXIT_DONE;
     }
     struct address_input input = {
@@ -276,4 +310,15 @@ int symbolize_main(int argc, char **argv)
     if (status == EXIT_DONE)
         status = check_words(input);
     return status == EXIT_DONE ? run(&request, &input) : status;
+}
+
+/* Files of words are read by the function that all of binutils use. */
+int symbolize_main(int argc, char **argv)
+{
+    char **words = argv;
+    expandargv(&argc, &words);
+    int status = main_of_words(argc, words);
+    if (words != argv)
+        freeargv(words);
+    return status;
 }

@@ -244,6 +244,25 @@ def test_long_names_of_options():
     assert address not in short
 
 
+def test_words_are_taken_as_addr2line_takes_them(tmp_path):
+    path = lab.program("shares")
+    text = next(s for s in code_sections(path) if s[0] == ".text")
+    address = f"{text[1] + 0x40:x}"
+    words = tmp_path / "words"
+    words.write_text(f"-f -i\n--exe={path} 0x{address}\n'{address}' 0X0")
+    for command in (
+            [f"@{words}"], [f"-e{path}", f"@{words}", "1"],
+            ["-b", "elf64-x86-64", "-r", "-R", "-C", "-fie", path, address],
+            ["--target=elf64-x86-64", "--no-recurse-limit", "--func",
+             "--demangle=auto", f"--exe={path}", f"0x{address}", "--", "1"]):
+        theirs = lab.run(lab.tool("addr2line"), *command)
+        ours = symbolize(*command)
+        assert (ours.stdout, ours.returncode) == (theirs.stdout, 0), command
+        assert ours.stdout != ""
+    assert symbolize("--version").stdout == lab.run(
+        lab.WATCHFIRE, "--version").stdout
+
+
 def test_each_line_of_a_pipe_is_answered_at_once():
     with subprocess.Popen(
             [lab.WATCHFIRE, "symbolize", "-f", "-e", lab.program("shares")],
@@ -329,7 +348,10 @@ def test_a_line_that_is_no_address_is_answered_and_complained_about():
     (["-e", "PROGRAM", "main"], 2, "'main' is not"),
     (["-e", "PROGRAM", "-j", ".nope", "0"], 2, r"\.nope"),
     (["-e"], 2, "argument"),
-    (["-x"], 2, "-x"),
+    (["-x"], 2, "-x is"),
+    (["-C=gnu-v3", "0"], 2, "-= is not"),
+    (["--unknown", "0"], 2, "--unknown is not"),
+    (["-fe"], 2, "-e wants"),
 ])
 def test_what_cannot_be_done_is_said_in_one_sentence(words, status, reason):
     words = [lab.program("shares") if w == "PROGRAM" else w for w in words]
