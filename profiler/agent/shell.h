@@ -6,6 +6,7 @@
 #ifndef PROFILER_AGENT_SHELL_H
 #define PROFILER_AGENT_SHELL_H
 
+#include <link.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -30,6 +31,7 @@
     X(_Fork)                                                                   \
     X(__ppoll_chk)                                                             \
     X(__sysv_signal)                                                           \
+    X(dl_iterate_phdr)                                                         \
     X(dlclose)                                                                 \
     X(epoll_pwait)                                                             \
     X(epoll_pwait2)                                                            \

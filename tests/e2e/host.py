@@ -1,6 +1,7 @@
 """Running a program plainly and watched, and holding the two together."""
 
 import re
+import re
 import subprocess
 
 import lab
@@ -25,10 +26,10 @@ def watch(tmp_path, way, *command, frequency=997, settings=(), **options):
     path = tmp_path / f"{way}.folded"
     if way == "preload":
         env = dict(options.pop("env", None) or lab.clean_environment())
-        env.update(
-            LD_PRELOAD=str(lab.LIBRARY), WATCHFIRE_OUTPUT=str(path),
-            WATCHFIRE_FREQUENCY=str(frequency),
-            WATCHFIRE_MAX_OVERHEAD="100", **dict(settings))
+        env.update({
+            "LD_PRELOAD": str(lab.LIBRARY), "WATCHFIRE_OUTPUT": str(path),
+            "WATCHFIRE_FREQUENCY": str(frequency),
+            "WATCHFIRE_MAX_OVERHEAD": "100", **dict(settings)})
         result = lab.run(*command, env=env, **options)
     else:
         prefix = (lab.program("refuse_perf"),) if way == "refused" else ()
@@ -75,3 +76,12 @@ def has_samples(watched):
         return False
     folded = watched.folded()
     return folded.total() > folded.account()
+
+
+def adds_up(watched):
+    """Whether the profile has the CPU time that the kernel tells, no more and
+    no less. For record, whose last line says that."""
+    told = re.search(r"([0-9.]+) s of CPU time", watched.result.stderr)
+    kernel_ns = float(told[1]) * 1e9
+    total_ns = watched.folded().total()
+    return abs(total_ns - kernel_ns) <= max(0.01 * kernel_ns, 2e6)
