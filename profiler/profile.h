@@ -178,6 +178,10 @@ struct prof_origin {
     uint64_t start_ns, end_ns;
     uint64_t cpu_ns; /* the kernel's figure for the whole recording */
     uint32_t cpu_count;
+
+    /* The address of some symbol of the kernel's, by which one can tell whether
+       it is still where it was; 0 unknown. */
+    uint64_t kernel_symbol_vaddr;
 };
 
 struct prof_profile;

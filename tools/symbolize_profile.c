@@ -147,6 +147,19 @@ static void use_copy(
     source->alternative = path;
 }
 
+/* It is put elsewhere at every start (KASLR). */
+static bool is_kernel_in_place(
+    const struct prof_profile *profile, struct sym_module *module)
+{
+    struct sym_frames frames;
+    uint64_t vaddr = prof_profile_read_origin(profile)->kernel_symbol_vaddr;
+    if (vaddr == 0 ||
+        sym_module_lookup(module, vaddr, &frames, NULL) != STATUS_OK ||
+        sym_module_problem(module)[0] != '\0')
+        return true; /* or nobody can tell: there are no names */
+    return frames.count > 0 && frames.start_vaddr == vaddr;
+}
+
 /* NULL when the module's file cannot be used. */
 static struct sym_module *open_module(struct work *work, uint32_t id)
 {
@@ -157,9 +170,15 @@ static struct sym_module *open_module(struct work *work, uint32_t id)
     struct sym_source source = source_of(work->profile, id, path, sizeof path);
     use_copy(work, id, &source, path, sizeof path);
     struct sym_module *module;
-    if (sym_module_open(work->symbolizer, &source, &module, &diag) == STATUS_OK)
+    if (sym_module_open(work->symbolizer, &source, &module, &diag) != STATUS_OK)
+        remark(work, diag.text);
+    else if (
+        source.kind == SYM_KERNEL && !is_kernel_in_place(work->profile, module))
+        remark(
+            work, "the kernel is not where it was when this was recorded: its "
+                  "functions stay addresses");
+    else
         return module;
-    remark(work, diag.text);
     return NULL;
 }
 

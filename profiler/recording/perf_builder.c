@@ -45,6 +45,12 @@ static void map_kernel(
         .module = prof_perf_module_of_kernel(&builder->modules, event)};
     builder->is_failed |= !prof_perf_space_map(
         &builder->kernel, builder->profile, PROF_NONE, &area, 0);
+    /* perf notes the symbol behind the name, and its address for an offset. */
+    static const char kernel[] = "[kernel.kallsyms]_";
+    if (event->name_bytes >= sizeof kernel - 1 &&
+        memcmp(event->name, kernel, sizeof kernel - 1) == 0)
+        prof_profile_origin(builder->profile)->kernel_symbol_vaddr =
+            event->offset;
 }
 
 /* The first file an image maps is its executable; then comes the loader. */

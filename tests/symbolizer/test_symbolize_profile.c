@@ -232,6 +232,47 @@ TEST(frames_of_a_file_that_is_gone_come_from_its_copy)
     destroy(&scene);
 }
 
+/* "_text" of the kernel that runs; 0: it does not tell. */
+static uint64_t kernel_text(void)
+{
+    char line[512];
+    uint64_t vaddr = 0, found = 0;
+    FILE *list = fopen("/proc/kallsyms", "re");
+    while (list != NULL && fgets(line, sizeof line, list) != NULL) {
+        char name[400];
+        if (sscanf(line, "%" SCNx64 " %*c %399s", &vaddr, name) == 2 &&
+            strcmp(name, "_text") == 0)
+            found = vaddr;
+    }
+    if (list != NULL)
+        (void)fclose(list);
+    return found;
+}
+
+TEST(frames_of_a_kernel_that_was_elsewhere_keep_their_addresses)
+{
+    uint64_t text = kernel_text();
+    if (text == 0)
+        skip();
+    for (uint64_t moved = 0; moved < 2; moved++) {
+        struct scene scene = scene_of("no such file");
+        struct prof_module kernel = {
+            .kind = PROF_MODULE_KERNEL,
+            .path = prof_profile_string(scene.profile, "[kernel.kallsyms]")};
+        uint32_t frame = prof_profile_add_native_frame(
+            scene.profile, prof_profile_add_module(scene.profile, &kernel),
+            text);
+        prof_profile_origin(scene.profile)->kernel_symbol_vaddr =
+            text + moved * 0x200001;
+        scene.help.remark = take_remark;
+        remarks[0] = '\0';
+        symbolize(&scene);
+        CHECK_EQ(label(&scene, frame, 0)[0] == '[', moved);
+        CHECK_EQ(strstr(remarks, "not where it was") != NULL, moved);
+        destroy(&scene);
+    }
+}
+
 /* A process that sees the fixtures' folder as its root, until `gate` closes. */
 static pid_t start_in_fixtures(int gate[2])
 {
