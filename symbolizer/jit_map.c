@@ -15,11 +15,10 @@
 
 /* ---- adding ---- */
 
-static bool add_code(
-    struct sym_jit_map *map, uint64_t start, uint64_t size, const char *name)
+static bool add_code(struct sym_jit_map *map, struct sym_jit_code code)
 {
-    struct sym_jit_code code = {.start = start, .size = size, .name = name};
-    if (size == 0 || size > UINT64_MAX - start || name[0] == '\0')
+    if (code.size == 0 || code.size > UINT64_MAX - code.start ||
+        code.name[0] == '\0')
         return true;
     map->codes.row_bytes = sizeof code;
     return table_add(&map->codes, &code) != TABLE_NONE;
@@ -36,7 +35,9 @@ static bool add_line(struct sym_jit_map *map, const char *line)
     uint64_t size = strtoull(second, &after, 16);
     if (after == second || *after != ' ')
         return true;
-    return add_code(map, start, size, after + strspn(after, " "));
+    struct sym_jit_code code = {
+        .start = start, .size = size, .name = after + strspn(after, " ")};
+    return add_code(map, code);
 }
 
 static bool add_perf_map(struct sym_jit_map *map, char *text)
@@ -59,19 +60,74 @@ enum {
     JITDUMP_HEAD_BYTES = 16, /* of a record: kind, size, time */
     JIT_CODE_LOAD = 0,
     JIT_CODE_MOVE = 1,
+    JIT_CODE_DEBUG_INFO = 2,
 };
 
-static bool add_load(struct sym_jit_map *map, struct sym_bytes record)
+/* Lines that were told, of the code that is loaded next. */
+struct told_lines {
+    uint64_t start;
+    uint32_t first, count;
+};
+
+/* One entry; true also when the record ends before it does. */
+static bool add_entry(
+    struct sym_jit_map *map, struct sym_bytes *record, struct told_lines *told,
+    const char **file)
+{
+    static const char same_file[] = "\xff";
+    uint64_t vaddr = sym_bytes_fixed(record, 8);
+    struct sym_jit_line line = {
+        .offset = vaddr - told->start,
+        .line = (uint32_t)sym_bytes_fixed(record, 4),
+        .discriminator = (uint32_t)sym_bytes_fixed(record, 4)};
+    const char *name = sym_bytes_text(record);
+    if (record->is_bad)
+        return true;
+    if (strcmp(name, same_file) != 0)
+        *file = name;
+    line.file = *file;
+    /* They ascend; one that does not is damaged. */
+    const struct sym_jit_line *before =
+        told->count > 0 ? table_row(&map->lines, map->lines.count - 1) : NULL;
+    if (vaddr < told->start || (before != NULL && before->offset > line.offset))
+        return true;
+    told->count++;
+    return table_add(&map->lines, &line) != TABLE_NONE;
+}
+
+static bool add_lines(
+    struct sym_jit_map *map, struct sym_bytes record, struct told_lines *told)
+{
+    *told = (struct told_lines){
+        .start = sym_bytes_fixed(&record, 8), .first = map->lines.count};
+    uint64_t left = sym_bytes_fixed(&record, 8);
+    const char *file = "";
+    map->lines.row_bytes = sizeof(struct sym_jit_line);
+    for (; left > 0 && !record.is_bad; left--) {
+        if (!add_entry(map, &record, told, &file))
+            return false;
+    }
+    return true;
+}
+
+static bool add_load(
+    struct sym_jit_map *map, struct sym_bytes record, struct told_lines *told)
 {
     sym_bytes_skip(&record, 16); /* pid, tid, where it is in the ELF image */
     uint64_t start = sym_bytes_fixed(&record, 8);
     uint64_t size = sym_bytes_fixed(&record, 8);
     sym_bytes_skip(&record, 8); /* the number of the code */
-    const char *name = sym_bytes_text(&record);
-    return record.is_bad || add_code(map, start, size, name);
+    struct sym_jit_code code = {
+        .start = start, .size = size, .name = sym_bytes_text(&record)};
+    if (told->start == start) {
+        code.first_line = told->first;
+        code.line_count = told->count;
+    }
+    *told = (struct told_lines){0};
+    return record.is_bad || add_code(map, code);
 }
 
-/* The name of what was last loaded at the old address goes along. */
+/* Name and lines of what was last loaded at the old address go along. */
 static bool add_move(struct sym_jit_map *map, struct sym_bytes record)
 {
     sym_bytes_skip(&record, 16);
@@ -83,9 +139,13 @@ static bool add_move(struct sym_jit_map *map, struct sym_bytes record)
     uint32_t left = map->codes.count < SEARCH_LIMIT ? map->codes.count
                                                     : (uint32_t)SEARCH_LIMIT;
     for (uint32_t id = map->codes.count; !record.is_bad && left > 0; left--) {
-        const struct sym_jit_code *code = table_row(&map->codes, --id);
-        if (code->start == from)
-            return add_code(map, to, size, code->name);
+        struct sym_jit_code code =
+            *(const struct sym_jit_code *)table_row(&map->codes, --id);
+        if (code.start != from)
+            continue;
+        code.start = to;
+        code.size = size;
+        return add_code(map, code);
     }
     return true;
 }
@@ -94,6 +154,7 @@ static bool add_jitdump(struct sym_jit_map *map, const char *text, size_t count)
 {
     struct sym_bytes bytes = sym_bytes_of(text, count, 8);
     uint64_t head_bytes = sym_bytes_fixed(&bytes, 4);
+    struct told_lines told = {0};
     bytes = sym_bytes_of(text, count, head_bytes);
     while (sym_bytes_left(&bytes) >= JITDUMP_HEAD_BYTES) {
         uint64_t kind = sym_bytes_fixed(&bytes, 4);
@@ -105,9 +166,11 @@ static bool add_jitdump(struct sym_jit_map *map, const char *text, size_t count)
             sym_bytes_take(&bytes, size - JITDUMP_HEAD_BYTES);
         bool is_ok = true;
         if (kind == JIT_CODE_LOAD)
-            is_ok = add_load(map, record);
+            is_ok = add_load(map, record, &told);
         else if (kind == JIT_CODE_MOVE)
             is_ok = add_move(map, record);
+        else if (kind == JIT_CODE_DEBUG_INFO)
+            is_ok = add_lines(map, record, &told);
         if (!is_ok)
             return false;
     }
@@ -208,11 +271,27 @@ const struct sym_jit_code *sym_jit_map_find(
     return span != NULL ? table_row(&map->codes, span->owner) : NULL;
 }
 
+const struct sym_jit_line *sym_jit_map_line(
+    const struct sym_jit_map *map, const struct sym_jit_code *code, uint64_t pc)
+{
+    const struct sym_jit_line *rows = map->lines.rows;
+    uint32_t low = code->first_line, high = low + code->line_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (rows[middle].offset <= pc - code->start)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > code->first_line ? &rows[low - 1] : NULL;
+}
+
 void sym_jit_map_fini(struct sym_jit_map *map)
 {
     for (uint32_t i = 0; i < map->texts.count; i++)
         free(*(char **)table_row(&map->texts, i));
     table_fini(&map->texts);
     table_fini(&map->codes);
+    table_fini(&map->lines);
     table_fini(&map->spans);
 }

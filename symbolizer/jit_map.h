@@ -2,7 +2,8 @@
  * Names of code that a runtime made in memory, from what it wrote down:
  *
  *   perf map   /tmp/perf-PID.map, lines of "START SIZE NAME" in hexadecimal
- *   jitdump    jit-PID.dump, records of code that was loaded and moved
+ *   jitdump    jit-PID.dump, records of code that was loaded and moved, and
+ *              of the source lines of what is loaded next
  *              (linux: tools/perf/Documentation/jitdump-specification.txt)
  *
  * Code is made again where other code was: what was written later counts.
@@ -19,13 +20,22 @@
 
 struct sym_jit_code {
     uint64_t start, size;
-    const char *name; /* in the text of the map */
+    const char *name;                /* in the text of the map */
+    uint32_t first_line, line_count; /* rows of `lines` */
+};
+
+/* Where code comes from, from this place in it on. */
+struct sym_jit_line {
+    uint64_t offset;
+    const char *file; /* in the text of the map */
+    uint32_t line, discriminator;
 };
 
 /* Zeroed is empty; add, then finish, then find. */
 struct sym_jit_map {
     struct table texts; /* char *: the files, which names point into */
     struct table codes; /* struct sym_jit_code, in the order of the files */
+    struct table lines; /* struct sym_jit_line; ascending for each code */
     struct table spans; /* owner: row of `codes` */
 };
 
@@ -49,6 +59,11 @@ bool sym_jit_map_finish(struct sym_jit_map *map);
 /* The code at a runtime address, or NULL. */
 const struct sym_jit_code *sym_jit_map_find(
     const struct sym_jit_map *map, uint64_t pc);
+
+/* The line at `pc`, which is in `code`; NULL: not known. */
+const struct sym_jit_line *sym_jit_map_line(
+    const struct sym_jit_map *map, const struct sym_jit_code *code,
+    uint64_t pc);
 
 void sym_jit_map_fini(struct sym_jit_map *map);
 

@@ -244,7 +244,13 @@ static enum status symbolize_place(
     const struct sym_jit_code *code =
         sym_jit_map_find(&work->jit, place->offset);
     if (code != NULL) {
+        const struct sym_jit_line *line =
+            sym_jit_map_line(&work->jit, code, place->offset);
         made.function = code->name;
+        if (line != NULL) {
+            made.file = line->file;
+            made.line = line->line;
+        }
         frames = (struct sym_frames){.rows = &made, .count = 1};
     }
     static const struct sym_frame unknown = {

@@ -128,6 +128,90 @@ static void put_move(
     put(dump, 1, 8);
 }
 
+static void put_text(struct dump *dump, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    memcpy(dump->bytes + dump->count, text, bytes);
+    dump->count += bytes;
+}
+
+static void put_line(
+    struct dump *dump, uint64_t pc, uint32_t line, const char *file)
+{
+    put(dump, pc, 8);
+    put(dump, line, 4);
+    put(dump, 0, 4);
+    put_text(dump, file);
+}
+
+/* Four lines of the code at 0x1000, the third out of order; the claim is of
+   what the record says there are. */
+static void put_lines(struct dump *dump, uint64_t claim)
+{
+    put_head(dump, 2, 16 + 4 * 16 + 5 + 2 + 2 + 5);
+    put(dump, 0x1000, 8);
+    put(dump, claim, 8);
+    put_line(dump, 0x1004, 7, "a.js");
+    put_line(dump, 0x1008, 8, "\xff");
+    put_line(dump, 0x1006, 9, "\xff");
+    put_line(dump, 0x1010, 3, "b.js");
+}
+
+static void check_line(
+    const struct sym_jit_map *map, uint64_t pc, const char *file, uint32_t line)
+{
+    const struct sym_jit_code *code = sym_jit_map_find(map, pc);
+    CHECK(code != NULL);
+    const struct sym_jit_line *found = sym_jit_map_line(map, code, pc);
+    CHECK_STR(found != NULL ? found->file : "", file);
+    CHECK_EQ(found != NULL ? found->line : 0, line);
+}
+
+TEST(dump_tells_lines_of_what_is_loaded_next_wherever_it_moves)
+{
+    struct dump dump = begin_dump();
+    put_load(&dump, 0x3000, 0x20, "before");
+    put_lines(&dump, 4);
+    put_load(&dump, 0x1000, 0x20, "first");
+    put_load(&dump, 0x2000, 0x20, "second");
+    put_move(&dump, 0x1000, 0x5000, 0x20);
+    struct sym_jit_map map = map_of(dump.bytes, dump.count);
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t start = i == 0 ? 0x1000 : 0x5000;
+        check_line(&map, start + 3, "", 0);
+        check_line(&map, start + 4, "a.js", 7);
+        check_line(&map, start + 8, "a.js", 8);
+        check_line(&map, start + 15, "a.js", 8);
+        check_line(&map, start + 31, "b.js", 3);
+    }
+    check_line(&map, 0x2010, "", 0);
+    check_line(&map, 0x3010, "", 0);
+    sym_jit_map_fini(&map);
+}
+
+TEST(dump_gives_no_lines_to_code_that_is_made_again_without)
+{
+    struct dump dump = begin_dump();
+    put_lines(&dump, 4);
+    put_load(&dump, 0x1000, 0x20, "first");
+    put_load(&dump, 0x1000, 0x20, "again");
+    struct sym_jit_map map = map_of(dump.bytes, dump.count);
+    CHECK_STR(name_at(&map, 0x1010), "again");
+    check_line(&map, 0x1010, "", 0);
+    sym_jit_map_fini(&map);
+}
+
+TEST(dump_that_claims_more_lines_than_it_has_gives_those)
+{
+    struct dump dump = begin_dump();
+    put_lines(&dump, UINT64_MAX);
+    put_load(&dump, 0x1000, 0x20, "first");
+    struct sym_jit_map map = map_of(dump.bytes, dump.count);
+    CHECK_EQ(map.lines.count, 3);
+    check_line(&map, 0x1010, "b.js", 3);
+    sym_jit_map_fini(&map);
+}
+
 TEST(dump_names_code_that_was_loaded_and_moved)
 {
     struct dump dump = begin_dump();

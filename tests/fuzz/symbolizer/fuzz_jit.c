@@ -13,6 +13,8 @@ static void check(
         abort();
     (void)strlen(code->name); /* AddressSanitizer sees its end */
     const struct sym_jit_code *found = sym_jit_map_find(map, code->start);
+    if (found != NULL)
+        (void)sym_jit_map_line(map, found, code->start);
     if (found == NULL || found->start > code->start ||
         code->start - found->start >= found->size)
         abort();
