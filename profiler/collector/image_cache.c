@@ -6,7 +6,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-/* What could not be opened is kept as well, so that it is tried once. */
+/* What is no ELF file is kept as well, so that it is tried once. */
 struct cached_image {
     uint64_t device, inode; /* 0, 0: the vDSO */
     int fd;                 /* the image reads from it */
@@ -84,6 +84,9 @@ struct prof_image *prof_image_cache_get(
         open_vdso(cache, line->end - line->start, &row);
     else
         open_file(pid, line, &row);
+    /* Gone with its process, it may be found by way of another one. */
+    if (!is_vdso && row.fd < 0)
+        return NULL;
     id = table_add(&cache->images, &row);
     if (id == TABLE_NONE || !index_add(&cache->by_file, hash, id)) {
         if (id == TABLE_NONE) {

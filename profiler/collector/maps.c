@@ -87,7 +87,11 @@ int prof_maps_open_file(uint32_t pid, const struct prof_maps_line *line)
         return fd;
     /* Without privilege a deleted program is still to be had. */
     (void)snprintf(name, sizeof name, "/proc/%" PRIu32 "/exe", pid);
-    return open_if_same(name, flags, line);
+    fd = open_if_same(name, flags, line);
+    /* A process that has ended has neither; most had our root. */
+    return fd >= 0 || line->path[0] != '/'
+               ? fd
+               : open_if_same(line->path, flags, line);
 }
 
 bool prof_maps_is_memory(uint32_t pid, const struct prof_maps_line *line)

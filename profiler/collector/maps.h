@@ -30,7 +30,8 @@ bool prof_maps_is_memory(uint32_t pid, const struct prof_maps_line *line);
 /*
  * A descriptor of the file that is mapped there, never of another; or
  * negative. Tried are /proc/PID/map_files, the file that is mapped for certain,
- * then /proc/PID/root and /proc/PID/exe with the same device and inode.
+ * then /proc/PID/root, /proc/PID/exe and our own root with the same device and
+ * inode.
  */
 int prof_maps_open_file(uint32_t pid, const struct prof_maps_line *line);
 

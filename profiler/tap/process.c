@@ -217,8 +217,10 @@ bool prof_tap_process_read_clock(struct prof_tap_process *process)
     uint64_t now_ns = process->common->is_by_thread
                           ? sum_of_threads_ns(process)
                           : prof_process_cpu_ns(process->pid);
-    if (now_ns != 0)
+    if (now_ns != 0) {
         process->clock_ns = now_ns;
+        process->given_then_ns = process->given_ns;
+    }
     return now_ns != 0;
 }
 
@@ -235,10 +237,24 @@ static void free_process(struct prof_tap_process *process)
     free(process);
 }
 
+/*
+ * What the process has used, by its CPU clock. Between the last reading and the
+ * end the samples tell; of one whose clock was never read, nothing does.
+ */
+static uint64_t used_ns(const struct prof_tap_process *process)
+{
+    if (process->clock_ns <= process->begin_ns)
+        return 0;
+    uint64_t since_ns =
+        process->is_replaced ? 0 : process->given_ns - process->given_then_ns;
+    return process->clock_ns - process->begin_ns + since_ns;
+}
+
 void prof_tap_process_end(struct prof_tap_process *process, uint64_t time_ns)
 {
     struct prof_tap_common *common = process->common;
-    if (!process->is_replaced && !prof_tap_process_read_clock(process))
+    if (!process->is_replaced && !prof_tap_process_read_clock(process) &&
+        process->clock_ns == 0)
         common->unread_count++;
     const struct prof_tap_thread *first =
         process->threads.count > 0
@@ -249,9 +265,7 @@ void prof_tap_process_end(struct prof_tap_process *process, uint64_t time_ns)
         .thread = first != NULL ? first->thread : PROF_NONE,
         .time_ns = time_ns,
         .given_ns = process->given_ns,
-        .used_ns = process->clock_ns > process->begin_ns
-                       ? process->clock_ns - process->begin_ns
-                       : 0};
+        .used_ns = used_ns(process)};
     (void)table_add(&common->rests, &rest);
     if (process->process != PROF_NONE)
         prof_profile_edit_process(common->profile, process->process)->end_ns =

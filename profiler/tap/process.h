@@ -55,12 +55,13 @@ struct prof_tap_process {
     struct prof_code *code; /* of them; NULL before the first sample */
     struct table threads;   /* struct prof_tap_thread */
     struct index by_tid;
-    uint64_t begin_ns;     /* of the process's CPU clock, when it was met */
-    uint64_t clock_ns;     /* the same, when last read; 0: never */
-    uint64_t given_ns;     /* weights of its samples */
-    bool is_replaced;      /* by another image of the same process */
-    bool is_gone;          /* its clock could not be read any more */
-    uint64_t next_read_ns; /* of the maps, after a reading in vain */
+    uint64_t begin_ns;      /* of the process's CPU clock, when it was met */
+    uint64_t clock_ns;      /* the same, when last read; 0: never */
+    uint64_t given_ns;      /* weights of its samples */
+    uint64_t given_then_ns; /* the same, when its clock was last read */
+    bool is_replaced;       /* by another image of the same process */
+    bool is_gone;           /* its clock could not be read any more */
+    uint64_t next_read_ns;  /* of the maps, after a reading in vain */
     struct prof_tap_process *next;
 };
 
