@@ -43,7 +43,14 @@ static void print_help(void)
         "  WATCHFIRE_DURATION      -d of record\n"
         "  WATCHFIRE_MAX_OVERHEAD  --max-overhead of record; 1\n"
         "  WATCHFIRE_UNWINDER      --unwinder of record\n"
-        "  WATCHFIRE_DISABLE       set: sample nothing");
+        "  WATCHFIRE_DISABLE       set: sample nothing\n"
+        "\n"
+        "Whatever gives names to code reads:\n"
+        "  WATCHFIRE_CACHE         a folder for what was read, or off;\n"
+        "                          $XDG_CACHE_HOME/watchfire\n"
+        "  WATCHFIRE_DEBUGINFOD    1: have DEBUGINFOD_URLS asked for debug\n"
+        "                          files, in the background, for the next "
+        "time");
 }
 
 int main(int argc, char **argv)
