@@ -67,7 +67,22 @@ static bool is_trusted(int fd)
             (long)peer.uid == sys_call0(__NR_geteuid));
 }
 
-static int session_connect(const char *session)
+/*
+ * connect(2) waits while the collector's queue is full, which others can fill;
+ * sends have the same limit.
+ */
+static void limit_wait(int fd, int timeout_ms)
+{
+    struct {
+        int64_t seconds, microseconds; /* as the kernel reads a timeval */
+    } limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    if (timeout_ms >= 0)
+        (void)sys_call5(
+            __NR_setsockopt, (long)fd, (long)SOL_SOCKET, (long)SO_SNDTIMEO,
+            &limit, (long)sizeof limit);
+}
+
+static int session_connect(const char *session, int timeout_ms)
 {
     struct sockaddr_un address;
     socklen_t bytes = session_address(session, &address);
@@ -78,6 +93,7 @@ static int session_connect(const char *session)
         __NR_socket, (long)AF_UNIX, (long)(SOCK_SEQPACKET | SOCK_CLOEXEC), 0L);
     if (fd < 0)
         return fd;
+    limit_wait(fd, timeout_ms);
     if (sys_call3(__NR_connect, (long)fd, &address, (long)bytes) < 0 ||
         !is_trusted(fd)) {
         (void)sys_close(fd);
@@ -157,7 +173,7 @@ static bool ask(
     const char *session, enum wire_message_type type, int fd, const char *text,
     int timeout_ms, struct wire_reply *reply, int *reply_fd)
 {
-    int socket = session_connect(session);
+    int socket = session_connect(session, timeout_ms);
     if (socket < 0)
         return false;
 

@@ -16,7 +16,7 @@
  *
  *   fd          goes along; stays the caller's; -1: none
  *   text        goes along with WIRE_FAILED; NULL: none
- *   timeout_ms  for the reply; negative: for ever
+ *   timeout_ms  to be let in, and for the reply; negative: for ever
  *   returns     false when there is no collector, it is somebody else's, or no
  *               valid reply came in time
  */

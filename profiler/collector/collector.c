@@ -23,7 +23,8 @@ enum {
     WAIT_MAX_MS = 100,
     WAIT_MIN_MS = 2,
     EVENTS_AT_ONCE = 16,
-    LEAVING_MAX = 256, /* agents waiting for outputs */
+    REQUESTS_AT_ONCE = 256, /* then rings come first */
+    LEAVING_MAX = 256,      /* agents waiting for outputs */
 };
 
 struct prof_collector {
@@ -483,7 +484,9 @@ void prof_collector_run(struct prof_collector *collector)
 {
     struct prof_request request;
     prof_kept_files_run(&collector->common.build_ids.kept);
-    while (prof_listener_next(&collector->listener, &request))
+    for (int i = 0; i < REQUESTS_AT_ONCE &&
+                    prof_listener_next(&collector->listener, &request);
+         i++)
         answer(collector, &request);
 
     double fullest = 0;

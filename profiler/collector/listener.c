@@ -12,13 +12,21 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { NAME_DIGITS = 16 };
+enum {
+    NAME_DIGITS = 16,
+    STRANGERS = 16,        /* of them wait at once */
+    ACCEPTED_AT_ONCE = 128 /* then rings come first */
+};
 
 void prof_listener_init(struct prof_listener *listener)
 {
-    *listener = (struct prof_listener){.socket = -1, .epoll = -1};
+    *listener = (struct prof_listener){
+        .socket = -1,
+        .epoll = -1,
+        .own = {.count = PROF_CONNECTIONS},
+        .strangers = {.count = STRANGERS}};
     for (int i = 0; i < PROF_CONNECTIONS; i++)
-        listener->connections[i] = -1;
+        listener->own.connections[i] = listener->strangers.connections[i] = -1;
 }
 
 enum status prof_listener_open(
@@ -70,12 +78,18 @@ enum status prof_listener_adopt(
     return STATUS_OK;
 }
 
+static void close_all(struct prof_guests *guests)
+{
+    for (unsigned i = 0; i < guests->count; i++) {
+        if (guests->connections[i] >= 0)
+            (void)close(guests->connections[i]);
+    }
+}
+
 void prof_listener_close(struct prof_listener *listener)
 {
-    for (int i = 0; i < PROF_CONNECTIONS; i++) {
-        if (listener->connections[i] >= 0)
-            (void)close(listener->connections[i]);
-    }
+    close_all(&listener->own);
+    close_all(&listener->strangers);
     if (listener->socket >= 0)
         (void)close(listener->socket);
     prof_listener_init(listener);
@@ -96,18 +110,54 @@ enum status prof_listener_watch(
                : fail(diag, STATUS_SYSTEM, "watch the agents' socket");
 }
 
-/* Accept what waits; a full table gives up its oldest, silent connection. */
-static void accept_all(struct prof_listener *listener)
+/* The kernel's word for who is at the other end. */
+static bool read_peer(int connection, struct ucred *peer)
 {
-    int fd;
-    while ((fd = accept4(
-                listener->socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >=
-           0) {
-        int *slot = &listener->connections[listener->oldest];
-        listener->oldest = (listener->oldest + 1) % PROF_CONNECTIONS;
-        if (*slot >= 0)
-            (void)close(*slot);
-        *slot = fd;
+    socklen_t bytes = sizeof *peer;
+    return getsockopt(connection, SOL_SOCKET, SO_PEERCRED, peer, &bytes) == 0 &&
+           peer->pid > 0;
+}
+
+static bool is_own(const struct prof_listener *listener, uid_t uid)
+{
+    bool is_known = uid == 0 || uid == geteuid();
+    for (unsigned i = 0; i < listener->known_count; i++)
+        is_known |= listener->known[i] == uid;
+    return is_known;
+}
+
+/* Of the program when it runs as another user: sudo, setuid(2). */
+static void note_user(struct prof_listener *listener, uid_t uid)
+{
+    if (!is_own(listener, uid) && listener->known_count < PROF_KNOWN_USERS)
+        listener->known[listener->known_count++] = uid;
+}
+
+/* A full table gives up its oldest, silent connection. */
+static void keep(struct prof_guests *guests, int fd)
+{
+    int *slot = &guests->connections[guests->oldest];
+    guests->oldest = (guests->oldest + 1) % guests->count;
+    if (*slot >= 0)
+        (void)close(*slot);
+    *slot = fd;
+}
+
+static void accept_some(struct prof_listener *listener)
+{
+    for (int i = 0; i < ACCEPTED_AT_ONCE; i++) {
+        struct ucred peer;
+        int fd =
+            accept4(listener->socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0)
+            return;
+        if (!read_peer(fd, &peer)) {
+            (void)close(fd);
+            continue;
+        }
+        keep(
+            is_own(listener, peer.uid) ? &listener->own : &listener->strangers,
+            fd);
         if (listener->epoll >= 0)
             (void)watch(listener, fd);
     }
@@ -149,7 +199,7 @@ static int take_descriptor(struct msghdr *received)
  * Read the request of one connection; -1 with EAGAIN while nothing has come.
  */
 static int receive(
-    const struct prof_listener *listener, int connection,
+    struct prof_listener *listener, int connection,
     struct prof_request *request)
 {
     union {
@@ -168,7 +218,6 @@ static int receive(
         return -1;
 
     struct ucred peer;
-    socklen_t peer_bytes = sizeof peer;
     request->connection = connection;
     request->fd = take_descriptor(&received);
     request->message.text[sizeof request->message.text - 1] = '\0';
@@ -176,9 +225,8 @@ static int receive(
         request->message.magic == WIRE_MAGIC &&
         request->message.version == WIRE_VERSION &&
         is_secret(listener, &request->message) &&
-        getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &peer_bytes) ==
-            0 &&
-        peer.pid > 0) {
+        read_peer(connection, &peer)) {
+        note_user(listener, peer.uid);
         request->pid = (uint32_t)peer.pid;
         return 1;
     }
@@ -187,14 +235,13 @@ static int receive(
     return 0;
 }
 
-bool prof_listener_next(
-    struct prof_listener *listener, struct prof_request *request)
+static bool take_from(
+    struct prof_listener *listener, struct prof_guests *guests,
+    struct prof_request *request)
 {
-    accept_all(listener);
-    for (unsigned i = 0; i < PROF_CONNECTIONS; i++) {
+    for (unsigned i = 0; i < guests->count; i++) {
         /* The oldest first. */
-        int *slot =
-            &listener->connections[(listener->oldest + i) % PROF_CONNECTIONS];
+        int *slot = &guests->connections[(guests->oldest + i) % guests->count];
         if (*slot < 0)
             continue;
         int connection = *slot;
@@ -212,6 +259,14 @@ bool prof_listener_next(
         (void)close(connection);
     }
     return false;
+}
+
+bool prof_listener_next(
+    struct prof_listener *listener, struct prof_request *request)
+{
+    accept_some(listener);
+    return take_from(listener, &listener->own, request) ||
+           take_from(listener, &listener->strangers, request);
 }
 
 void prof_listener_answer(int connection, const struct wire_reply *reply)

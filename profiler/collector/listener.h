@@ -12,13 +12,29 @@
 #include "profiler/wire.h"
 
 #define PROF_SESSION_BYTES 64
-#define PROF_CONNECTIONS   64 /* waiting at once; more evict the oldest */
+
+/* Waiting at once; more evict the oldest. */
+#define PROF_CONNECTIONS   64
+
+/* Users who may have proved that they know the secret. */
+#define PROF_KNOWN_USERS   8
+
+/*
+ * Anybody on this machine can connect to an abstract name. A stranger is who
+ * is neither root, nor our user, nor one of whom somebody knew the secret;
+ * strangers evict only each other.
+ */
+struct prof_guests {
+    unsigned oldest, count;
+    int connections[PROF_CONNECTIONS]; /* accepted, nothing read; -1: free */
+};
 
 struct prof_listener {
     char session[PROF_SESSION_BYTES]; /* NAME.SECRET, for WATCHFIRE_SESSION */
     int socket;
-    int connections[PROF_CONNECTIONS]; /* accepted, nothing read; -1: free */
-    unsigned oldest;
+    struct prof_guests own, strangers;
+    uint32_t known[PROF_KNOWN_USERS];
+    unsigned known_count;
     int epoll; /* that watches them; borrowed; -1: none */
 };
 
@@ -46,8 +62,8 @@ void prof_listener_close(struct prof_listener *listener);
 
 /*
  * Take the next request, without waiting. Requests without the secret are
- * dropped. False: there is none. Call when the socket or a connection is
- * readable.
+ * dropped. False: there is none, or so many connected that other work comes
+ * first. Call when the socket or a connection is readable.
  */
 bool prof_listener_next(
     struct prof_listener *listener, struct prof_request *request);

@@ -4,13 +4,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "profiler/agent/link.h"
 #include "profiler/collector/listener.h"
+
+enum { NOBODY = 65534 };
 
 struct ask {
     const char *session;
@@ -121,6 +126,75 @@ TEST(listener_survives_connections_that_never_speak)
     CHECK_OK(pthread_join(thread, NULL));
     for (int i = 0; i < 3 * PROF_CONNECTIONS; i++)
         close(silent[i]);
+    prof_listener_close(&listener);
+}
+
+/* A child of another user, who connects and says nothing until it is ended. */
+static pid_t start_strangers(const void *address, socklen_t bytes, int count)
+{
+    int told[2];
+    char done;
+    CHECK_OK(pipe(told));
+    pid_t child = fork();
+    if (child == 0) {
+        if (setresuid(NOBODY, NOBODY, NOBODY) != 0 ||
+            prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+            _exit(1);
+        for (int i = 0; i < count; i++)
+            (void)connect(socket(AF_UNIX, SOCK_SEQPACKET, 0), address, bytes);
+        (void)!write(told[1], "", 1);
+        (void)pause();
+    }
+    CHECK_EQ(read(told[0], &done, 1), 1);
+    close(told[0]);
+    close(told[1]);
+    return child;
+}
+
+TEST(listener_lets_no_stranger_evict_who_belongs_to_us)
+{
+    if (geteuid() != 0)
+        return; /* nobody can be made a stranger */
+    struct prof_listener listener;
+    struct prof_request request;
+    struct sockaddr_storage address;
+    socklen_t bytes = sizeof address;
+    CHECK_OK(prof_listener_open(&listener, NULL));
+    CHECK_OK(getsockname(listener.socket, (void *)&address, &bytes));
+    int late = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    CHECK_OK(connect(late, (void *)&address, bytes));
+    CHECK(!prof_listener_next(&listener, &request));
+
+    pid_t strangers = start_strangers(&address, bytes, 2 * PROF_CONNECTIONS);
+    for (int i = 0; i < 10; i++)
+        CHECK(!prof_listener_next(&listener, &request));
+    struct wire_message message = {
+        .magic = WIRE_MAGIC, .version = WIRE_VERSION, .type = WIRE_BYE};
+    memcpy(
+        message.secret, strchr(listener.session, '.') + 1, WIRE_SECRET_BYTES);
+    CHECK_EQ(send(late, &message, sizeof message, 0), sizeof message);
+    CHECK(prof_listener_next(&listener, &request));
+
+    close(request.connection);
+    close(late);
+    (void)kill(strangers, SIGKILL);
+    (void)waitpid(strangers, NULL, 0);
+    prof_listener_close(&listener);
+}
+
+TEST(link_does_not_wait_for_ever_to_be_let_in)
+{
+    struct prof_listener listener;
+    struct sockaddr_storage address;
+    socklen_t bytes = sizeof address;
+    struct wire_reply reply;
+    CHECK_OK(prof_listener_open(&listener, NULL));
+    CHECK_OK(listen(listener.socket, 0)); /* and nobody accepts */
+    CHECK_OK(getsockname(listener.socket, (void *)&address, &bytes));
+    int first = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    CHECK_OK(connect(first, (void *)&address, bytes));
+    CHECK(!prof_link_ask(listener.session, WIRE_HELLO, -1, NULL, 50, &reply));
+    close(first);
     prof_listener_close(&listener);
 }
 
