@@ -31,6 +31,15 @@ struct prof_kernel_sigaction {
 
 #define PROF_SA_RESTORER 0x04000000u /* every action on x86-64 has it */
 
+/*
+ * A thread's alternate stack as the program set it, while the kernel has one
+ * of ours in its place; size 0: none.
+ */
+struct prof_alternate {
+    uint64_t start, size_bytes;
+    uint64_t ours; /* where that one starts */
+};
+
 /* What the core cannot find out by itself. */
 struct prof_core_config {
     const char *session;              /* NAME.SECRET; must stay valid */
@@ -43,6 +52,8 @@ struct prof_core_config {
     int tick_signal;
     /* Instead of a message; NULL: there is a socket. As prof_link_hello(). */
     bool (*say_hello)(int fd, struct wire_reply *reply);
+    /* The calling thread's; NULL: the kernel has none of ours. */
+    struct prof_alternate (*alternate)(void);
     uint32_t tid_offset; /* bytes from the thread pointer to the thread's
                             kernel id; 0: ask the kernel each time */
 };
@@ -251,6 +262,16 @@ void prof_signals_hide(unsigned but);
 void prof_signal_exchange(
     int signal, const struct prof_kernel_sigaction *wanted,
     struct prof_kernel_sigaction *old);
+
+/*
+ * Handlers of the program's that ask for the alternate stack, by signal, where
+ * the kernel was given prof_handle_on_stack() instead: it starts the one that
+ * was kept.
+ */
+void prof_onstack_keep(int signal, const struct prof_kernel_sigaction *action);
+SIGNAL_SAFE const struct prof_kernel_sigaction *prof_onstack_kept(int signal);
+__attribute__((visibility("hidden"))) SIGNAL_SAFE void prof_handle_on_stack(
+    int signal, void *info, void *ucontext);
 
 /* CLOCK_MONOTONIC, from the vDSO; ns. */
 SIGNAL_SAFE uint64_t prof_core_now_ns(void);

@@ -239,25 +239,16 @@ void shell_engine_drop_stack(uint64_t start)
     (void)pthread_mutex_unlock(&lock);
 }
 
-/* Interposed: an alternate stack is one that samples are taken on. */
-INTERPOSE int sigaltstack(const stack_t *wanted, stack_t *old)
+void shell_engine_set_alternate(uint64_t start, size_t bytes)
 {
-    int result = shell_real()->sigaltstack(wanted, old);
-    int saved_errno = errno;
-    if (result != 0 || wanted == NULL || cfi == NULL || !prof_core_is_ours() ||
-        !take_lock())
-        return result;
+    if (cfi == NULL || !take_lock())
+        return;
     if (alternate_start != 0)
         prof_stacks_remove(&cfi->stacks, alternate_start);
-    alternate_start = 0;
-    if ((wanted->ss_flags & SS_DISABLE) == 0) {
-        alternate_start = (uint64_t)(uintptr_t)wanted->ss_sp;
-        (void)prof_stacks_add(
-            &cfi->stacks, alternate_start, alternate_start + wanted->ss_size);
-    }
+    alternate_start = bytes > 0 ? start : 0;
+    if (bytes > 0)
+        (void)prof_stacks_add(&cfi->stacks, start, start + bytes);
     (void)pthread_mutex_unlock(&lock);
-    errno = saved_errno;
-    return result;
 }
 
 /* ---- coming and going ---- */

@@ -30,6 +30,9 @@ size_t shell_engine_stack_bytes(const pthread_attr_t *attributes);
 uint64_t shell_engine_add_stack(size_t bytes);
 void shell_engine_drop_stack(uint64_t start);
 
+/* The calling thread's alternate stack is another, or none: 0 bytes. */
+void shell_engine_set_alternate(uint64_t start, size_t bytes);
+
 /* In a fork's child. */
 void shell_engine_after_fork(void);
 

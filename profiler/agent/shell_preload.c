@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/shell_alternate.h"
 #include "profiler/agent/shell_engine.h"
 #include "profiler/unwind/reference.h"
 
@@ -101,6 +102,7 @@ __attribute__((constructor)) static void shell_arrive(void)
             .load_reference = load_reference,
             .mask_beliefs = shell_mask_beliefs,
             .tick_signal = SIGPROF,
+            .alternate = shell_alternate_here,
             .tid_offset = find_tid_offset()};
         /* Where there is a command, or a first process, that one speaks. */
         if (!prof_core_start(&config, text, sizeof text) && is_first)

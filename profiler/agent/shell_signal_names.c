@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/shell_alternate.h"
 
 typedef void signal_handler(int);
 
@@ -44,7 +45,8 @@ INTERPOSE signal_handler *signal(int number, signal_handler *handler)
 {
     return prof_signal_is_ours(number)
                ? set_handler(number, handler, SA_RESTART)
-               : shell_real()->signal(number, handler);
+               : shell_alternate_believed(
+                     number, shell_real()->signal(number, handler));
 }
 
 INTERPOSE signal_handler *bsd_signal(int number, signal_handler *handler)
@@ -62,7 +64,8 @@ INTERPOSE signal_handler *__sysv_signal(int number, signal_handler *handler)
     const int flags = (int)SA_RESETHAND | SA_NODEFER;
     return prof_signal_is_ours(number)
                ? set_handler(number, handler, flags)
-               : shell_real()->__sysv_signal(number, handler);
+               : shell_alternate_believed(
+                     number, shell_real()->__sysv_signal(number, handler));
 }
 
 INTERPOSE signal_handler *sysv_signal(int number, signal_handler *handler)
@@ -117,7 +120,8 @@ INTERPOSE int sigrelse(int number)
 INTERPOSE signal_handler *sigset(int number, signal_handler *handler)
 {
     if (!prof_signal_is_ours(number))
-        return shell_real()->sigset(number, handler);
+        return shell_alternate_believed(
+            number, shell_real()->sigset(number, handler));
     struct sigaction old, wanted = {.sa_flags = 0};
     sigset_t mask;
     bool is_held = handler == SIG_HOLD;

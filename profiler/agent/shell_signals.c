@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/shell_alternate.h"
 
 static void to_kernel(
     struct prof_kernel_sigaction *to, const struct sigaction *from)
@@ -64,7 +65,7 @@ INTERPOSE int sigaction(
     int number, const struct sigaction *wanted, struct sigaction *old)
 {
     if (!prof_signal_is_ours(number))
-        return shell_real()->sigaction(number, wanted, old);
+        return shell_alternate_action(number, wanted, old);
 
     struct prof_kernel_sigaction new_action, old_action;
     bool is_kept = wanted != NULL && !is_borrowed();

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/shell_alternate.h"
 #include "profiler/agent/shell_engine.h"
 
 /* Threads made and not yet running. */
@@ -95,6 +96,7 @@ static void end_thread(void *context)
         prof_core_note_thread_end(end->before_ns, end->begin_ns);
     prof_timer_disarm(end->timer);
     prof_timer_disarm(maker.timer - 1);
+    shell_alternate_drop();
     shell_engine_drop_stack(end->stack);
 }
 

@@ -57,6 +57,37 @@ static bool is_on_alternate(const ucontext_t *context, uint64_t sp)
            sp - (uintptr_t)context->uc_stack.ss_sp < context->uc_stack.ss_size;
 }
 
+/*
+ * Where the kernel would put its frame, had it been told of the program's own
+ * alternate stack. One that is too small is the end, as there: get_sigframe().
+ */
+static uint64_t place_with(
+    const struct prof_alternate *alternate, uint64_t interrupted_sp,
+    size_t bytes, bool is_wanted)
+{
+    uint64_t used = interrupted_sp - alternate->start;
+    bool is_nested = used > 0 && used <= alternate->size_bytes;
+    bool is_entered = is_wanted && !is_nested;
+    uint64_t to = (is_entered ? alternate->start + alternate->size_bytes
+                              : interrupted_sp - RED_ZONE_BYTES) -
+                  bytes;
+    if ((is_nested || is_entered) &&
+        to - FRAME_ALIGNMENT - alternate->start >= alternate->size_bytes)
+        *(volatile char *)UINTPTR_MAX = 0; /* all is blocked: it kills */
+    return to;
+}
+
+/* Whether the kernel has ours in place of the program's. */
+static bool is_replaced(
+    const ucontext_t *context, struct prof_alternate *alternate)
+{
+    if (prof_core.config.alternate == NULL)
+        return false;
+    *alternate = prof_core.config.alternate();
+    return alternate->size_bytes > 0 &&
+           (uintptr_t)context->uc_stack.ss_sp == alternate->ours;
+}
+
 static void copy_words(uint64_t *to, const uint64_t *from, size_t bytes)
 {
     for (size_t i = 0; i < (bytes + 7) / 8; i++)
@@ -99,7 +130,13 @@ SIGNAL_SAFE void prof_signal_deliver(
      */
     char *below = __builtin_alloca(bytes + FRAME_ALIGNMENT);
     uint64_t to = (uint64_t)(uintptr_t)below + FRAME_ALIGNMENT;
-    if ((action->flags & SA_ONSTACK) == 0 &&
+    struct prof_alternate alternate;
+    if (is_replaced(context, &alternate))
+        to = place_with(
+            &alternate, interrupted_sp, bytes,
+            (action->flags & SA_ONSTACK) != 0);
+    else if (
+        (action->flags & SA_ONSTACK) == 0 &&
         is_on_alternate(context, (uint64_t)(uintptr_t)frame) &&
         !is_on_alternate(context, interrupted_sp))
         to = interrupted_sp - RED_ZONE_BYTES - bytes;
