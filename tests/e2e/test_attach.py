@@ -389,8 +389,10 @@ def traces(pid):
     maps = Path(f"/proc/{pid}/maps").read_text()
     files = sorted(os.listdir(f"/proc/{pid}/fd"))
     status = Path(f"/proc/{pid}/status").read_text()
+    # SigQ is of all processes of the user.
     kept = [line for line in status.splitlines() if line.startswith(
-        ("Sig", "Shd", "Threads", "Tracer", "Seccomp", "NoNewPrivs"))]
+        ("SigP", "SigB", "SigI", "SigC", "Shd", "Threads", "Tracer",
+         "Seccomp", "NoNewPrivs"))]
     return maps, files, kept
 
 
