@@ -263,11 +263,12 @@ bool prof_core_loses_child(void)
 }
 
 /*
- * By the memory that is shared, where a system call would be the end or no
- * descriptor is left. The collector looks ten times a second or more; nobody
- * can sleep meanwhile.
+ * By the memory that is shared, where a system call would be the end, no
+ * descriptor is left, or the socket is in another network name space. The
+ * collector looks ten times a second or more; nobody can sleep meanwhile.
+ * False when it did not come by in time.
  */
-static void wait_for_pause(void)
+static bool wait_for_pause(void)
 {
     struct wire_header *header = prof_core.ring.header;
     uint64_t end_ns = prof_core_now_ns() + EXEC_TIMEOUT_MS * UINT64_C(1000000);
@@ -277,6 +278,7 @@ static void wait_for_pause(void)
                0 &&
            prof_core_now_ns() < end_ns)
         __builtin_ia32_pause();
+    return atomic_load_explicit(&header->is_paused, memory_order_relaxed) != 0;
 }
 
 static bool pause_silently(void)
@@ -285,7 +287,7 @@ static bool pause_silently(void)
         !prof_core.is_getpid_safe || (uint32_t)sys_getpid() != prof_core.pid ||
         (prof_core.actions & WIRE_DISARM_FOR_EXEC) == 0)
         return false;
-    wait_for_pause();
+    (void)wait_for_pause();
     return true;
 }
 
@@ -300,8 +302,9 @@ bool prof_core_before_exec(bool is_masked)
     struct wire_reply reply;
     bool is_answered = prof_link_ask(
         prof_core.config.session, WIRE_EXEC, -1, NULL, EXEC_TIMEOUT_MS, &reply);
-    if (!is_answered && !prof_link_is_possible())
-        wait_for_pause();
+    /* The new program will not reach it either. */
+    if (!is_answered && wait_for_pause())
+        count_lost_child(prof_core.ring.header);
     /* Also without an answer in time: it may be carried out later. */
     return true;
 }

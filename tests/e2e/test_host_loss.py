@@ -186,3 +186,84 @@ def test_no_timer_ticks_on_after_the_duration(tmp_path):
     run.finish()
     assert run.stdout == "0 are armed\n" + Deserted.OUTPUT
     assert run.process.returncode == 7
+
+
+# ---- places that cannot be reached, or are full ----
+
+def test_a_child_in_another_network_is_counted(tmp_path):
+    """Abstract names belong to a network name space."""
+    lab.need_root()
+    program = lab.program("spin")
+    script = f"{program} 0.1 >/dev/null; unshare -n {program} 0.2; exit 3"
+    if lab.run("unshare", "-n", "true").returncode != 0:
+        pytest.skip("this system lets root make no network name space")
+    watched = host.watch(tmp_path, "record", "sh", "-c", script)
+    assert watched.result.returncode == 3
+    assert watched.result.stdout.strip().isdigit()
+    assert any("1 process could not reach the collector" in line
+               for line in watched.remarks)
+
+
+@pytest.mark.parametrize("shared_memory", (
+    "mount -t tmpfs -o ro,size=4k none /dev/shm", "umount -l /dev/shm"))
+def test_shared_memory_needs_no_folder(tmp_path, shared_memory):
+    lab.need_root()
+    script = f'{shared_memory} && exec "$0" "$@"'
+    path = tmp_path / "x.folded"
+    result = lab.run("unshare", "-m", "sh", "-c", script, lab.WATCHFIRE,
+                     "record", "-o", path, "--", lab.program("leave"), 4)
+    if result.returncode in (1, 32):
+        pytest.skip(f"this system does not let root do that: {result.stderr}")
+    assert result.returncode == 4
+    assert lab.Folded(path).total() > 0
+
+
+def test_an_output_on_a_disk_that_cannot_be_written(tmp_path):
+    lab.need_root()
+    folder = tmp_path / "fixed"
+    folder.mkdir()
+    script = ('mount -t tmpfs -o ro none "$0" || exit 99; exec "$@"')
+    result = lab.run("unshare", "-m", "sh", "-c", script, folder,
+                     lab.WATCHFIRE, "record", "-o", folder / "x.folded", "--",
+                     lab.program("leave"), 4)
+    if result.returncode == 99:
+        pytest.skip("this system does not let root mount a tmpfs")
+    assert result.returncode == 1
+    assert "Read-only file system" in lab.only_sentence(result.stderr)
+
+
+def test_a_full_cache_is_done_without(tmp_path):
+    lab.need_root()
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    script = ('mount -t tmpfs -o size=8k none "$0" || exit 99; '
+              'head -c 8k /dev/zero >"$0/ballast"; '
+              'export WATCHFIRE_CACHE="$0"; "$@"; status=$?; '
+              'ls -A "$0"; exit $status')
+    path = tmp_path / "x.folded"
+    result = lab.run("unshare", "-m", "sh", "-c", script, cache,
+                     lab.WATCHFIRE, "record", "-o", path, "--",
+                     lab.program("crash"), 11)
+    if result.returncode == 99:
+        pytest.skip("this system does not let root mount a tmpfs")
+    assert result.returncode == 128 + 11
+    assert result.stdout.split() == ["ballast"]
+    assert lab.Folded(path).inclusive()["main"] > 0
+
+
+def test_without_proc_the_program_runs(tmp_path):
+    """By LD_PRELOAD; the command says what it cannot do without."""
+    lab.need_root()
+    script = 'mount -t tmpfs none /proc || exit 99; exec "$0" "$@"'
+    hidden = ("unshare", "-m", "sh", "-c", script)
+    result = lab.run(*hidden, "env", f"LD_PRELOAD={lab.LIBRARY}",
+                     f"WATCHFIRE_OUTPUT={tmp_path}/x.folded",
+                     lab.program("leave"), 4)
+    if result.returncode == 99:
+        pytest.skip("this system does not let root mount a tmpfs")
+    assert (result.returncode, result.stdout, result.stderr) == (4, "", "")
+    assert lab.wait_until((tmp_path / "x.folded").exists)
+    result = lab.run(*hidden, lab.WATCHFIRE, "record", "-o",
+                     tmp_path / "y.folded", "--", lab.program("leave"), 4)
+    assert result.returncode == 1
+    assert "/proc" in lab.only_sentence(result.stderr)
