@@ -311,6 +311,8 @@ bool prof_core_before_exec(bool is_masked)
 
 void prof_core_after_failed_exec(void)
 {
+    if (prof_core.ring.header == NULL)
+        return;
     atomic_store_explicit(
         &prof_core.ring.header->pause_wanted, 0, memory_order_relaxed);
     if (prof_core_is_silent())

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
@@ -92,11 +93,66 @@ static char *const *quiet_environment(char **quiet, char *const envp[])
     return quiet;
 }
 
+/*
+ * Arguments and environment that fill what there is (execve(2), E2BIG) may
+ * have fitted but for our variables: then the program runs without them, and
+ * the collector is told. `call` is the exec, of `crowded`.
+ */
+#define EXEC_WITH_ROOM(result, file, envp, call)                               \
+    do {                                                                       \
+        if ((result) < 0 && errno == E2BIG && has_ours(envp)) {                \
+            char **crowded =                                                   \
+                __builtin_alloca((count_entries(envp) + 1) * sizeof *crowded); \
+            leave_ours_out(crowded, envp);                                     \
+            tell_crowded(file);                                                \
+            (result) = (call);                                                 \
+        }                                                                      \
+    } while (0)
+
+/* LD_PRELOAD stays where it holds another library as well. */
+static bool is_ours(const char *entry)
+{
+    static const char library[] = "/libwatchfire.so";
+    size_t length = strlen(entry), end = sizeof library - 1;
+    return strncmp(entry, "WATCHFIRE_SESSION=", 18) == 0 ||
+           (strncmp(entry, "LD_PRELOAD=", 11) == 0 && length > end &&
+            strcmp(entry + length - end, library) == 0 &&
+            strpbrk(entry, " :") == NULL);
+}
+
+static bool has_ours(char *const envp[])
+{
+    for (; envp != NULL && *envp != NULL; envp++) {
+        if (is_ours(*envp))
+            return true;
+    }
+    return false;
+}
+
+static void leave_ours_out(char **kept, char *const envp[])
+{
+    for (; *envp != NULL; envp++) {
+        if (!is_ours(*envp))
+            *kept++ = *envp;
+    }
+    *kept = NULL;
+}
+
+static void tell_crowded(const char *file)
+{
+    struct shell_obstacle obstacle = {.kind = OBSTACLE_CROWDED};
+    (void)snprintf(obstacle.path, sizeof obstacle.path, "%s", file);
+    (void)shell_obstacle_tell(&obstacle, 0);
+}
+
 INTERPOSE int execve(const char *path, char *const argv[], char *const envp[])
 {
     bool is_disarmed = shell_begin_exec(path, false, envp);
     int result = shell_real()->execve(path, argv, CHILD_ENVIRONMENT(envp));
-    shell_undo_exec(is_disarmed);
+    bool was_crowded = result < 0 && errno == E2BIG;
+    EXEC_WITH_ROOM(
+        result, path, envp, shell_real()->execve(path, argv, crowded));
+    shell_undo_exec(is_disarmed || was_crowded);
     return result;
 }
 
@@ -104,7 +160,10 @@ INTERPOSE int execvpe(const char *file, char *const argv[], char *const envp[])
 {
     bool is_disarmed = shell_begin_exec(file, true, envp);
     int result = shell_real()->execvpe(file, argv, CHILD_ENVIRONMENT(envp));
-    shell_undo_exec(is_disarmed);
+    bool was_crowded = result < 0 && errno == E2BIG;
+    EXEC_WITH_ROOM(
+        result, file, envp, shell_real()->execvpe(file, argv, crowded));
+    shell_undo_exec(is_disarmed || was_crowded);
     return result;
 }
 

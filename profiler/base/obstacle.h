@@ -18,7 +18,9 @@
     X(CAPABLE, "capabilities",                                                 \
       "it has file capabilities, so the loader ignores LD_PRELOAD")            \
     X(STRIPPED, "no LD_PRELOAD",                                               \
-      "it was started without LD_PRELOAD in its environment")
+      "it was started without LD_PRELOAD in its environment")                  \
+    X(CROWDED, "no room",                                                      \
+      "its arguments and environment left no room for LD_PRELOAD")
 
 enum obstacle {
 #define OBSTACLE_ENUM(name, label, reason) OBSTACLE_##name,

@@ -267,3 +267,32 @@ def test_without_proc_the_program_runs(tmp_path):
                      tmp_path / "y.folded", "--", lab.program("leave"), 4)
     assert result.returncode == 1
     assert "/proc" in lab.only_sentence(result.stderr)
+
+
+CROWD = (
+    "import os, subprocess\n"
+    "bare = {name: value for name, value in os.environ.items()\n"
+    "        if name not in ('LD_PRELOAD', 'WATCHFIRE_SESSION')}\n"
+    "def fits(count, env):\n"
+    "    words = ['x' * 100000] * 15 + ['x' * 1000] * (count // 100)\n"
+    "    words += ['x' * (count % 100)]\n"
+    "    try: return subprocess.run(['/bin/true', *words], env=env)\n"
+    "    except OSError as error: return None\n"
+    "low, high = 0, 2 * 10**5\n"
+    "while high - low > 1:\n"
+    "    middle = (low + high) // 2\n"
+    "    if fits(middle, bare): low = middle\n"
+    "    else: high = middle\n"
+    "print(fits(low, dict(os.environ, **bare)) is not None)\n")
+
+
+def test_no_exec_fails_for_want_of_room(tmp_path):
+    """Our variables are left out of an environment that is full."""
+    watched = host.alike(
+        tmp_path, "record", lab.tool("python3"), "-c", CROWD)
+    assert watched.result.stdout == "True\n"
+    idle = lab.run(lab.tool("python3"), "-c", CROWD, env=lab.clean_environment(
+        LD_PRELOAD=str(lab.LIBRARY), WATCHFIRE_DISABLE="1"))
+    assert (idle.returncode, idle.stdout) == (0, "True\n")
+    assert any("left no room for LD_PRELOAD" in line
+               for line in watched.remarks)
