@@ -133,6 +133,9 @@ void shell_threads_after_fork(void);
 /* Publish every module's code that was not published yet. */
 void shell_publish_modules(void);
 
+/* The same when the process ends, where that cannot hang. */
+void shell_publish_last_modules(void);
+
 void shell_modules_after_fork(void);
 
 /* Tell which of the published modules are gone. */

@@ -27,6 +27,7 @@ struct published {
 static struct published published[PUBLISHED_MAX];
 static unsigned published_count;
 static pthread_mutex_t published_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool is_forked;
 
 static struct published *find_published(uint64_t start, uint64_t end)
 {
@@ -103,6 +104,17 @@ void shell_publish_modules(void)
     (void)pthread_mutex_unlock(&published_lock);
 }
 
+/*
+ * The loader's list has a lock, which fork() copies as it is: in a child, it
+ * may be held by a thread that is not there. There, the collector's own look
+ * at the mappings has to do.
+ */
+void shell_publish_last_modules(void)
+{
+    if (!is_forked)
+        shell_publish_modules();
+}
+
 void shell_retire_modules(void)
 {
     if (!prof_core_is_ours() || pthread_mutex_trylock(&published_lock) != 0)
@@ -125,6 +137,7 @@ void shell_retire_modules(void)
 
 void shell_modules_after_fork(void)
 {
+    is_forked = true;
     /* Another thread of the parent may have held it. */
     published_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }

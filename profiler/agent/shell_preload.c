@@ -123,7 +123,7 @@ void shell_leave(void)
 
     char text[256];
     prof_core_note_exit();
-    shell_publish_modules();
+    shell_publish_last_modules();
     if (!prof_core_wait_for_outputs(text, sizeof text))
         complain(text);
 }

@@ -1,9 +1,11 @@
 /* Threads that come, go, are cancelled and jump about: host_threads CASE. */
+#include <link.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/programs/host_case.h"
@@ -119,6 +121,44 @@ static void main_leaves_first(void)
     pthread_create(&thread, NULL, outlive_main, NULL);
     burn_ns(BRIEFLY / 4);
     pthread_exit(NULL);
+}
+
+static int has_list;
+
+static int hold_list(struct dl_phdr_info *info, size_t bytes, void *nothing)
+{
+    (void)info, (void)bytes, (void)nothing;
+    __atomic_store_n(&has_list, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&has_list, __ATOMIC_SEQ_CST))
+        pause();
+    return 1;
+}
+
+static void *hold_lock(void *nothing)
+{
+    dl_iterate_phdr(hold_list, nothing);
+    return nothing;
+}
+
+/* A child whose parent's thread holds the lock of the loader's list. */
+static void leave_in_a_child(void)
+{
+    pthread_t thread;
+    int status = 0;
+    burn_ns(BRIEFLY);
+    pthread_create(&thread, NULL, hold_lock, NULL);
+    while (!__atomic_load_n(&has_list, __ATOMIC_SEQ_CST))
+        usleep(100);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20); /* nothing that hangs is left behind */
+        burn_ns(BRIEFLY / 4);
+        _exit(3);
+    }
+    waitpid(child, &status, 0);
+    printf("status %x\n", (unsigned)status);
+    (void)fflush(stdout);
+    (void)kill(getpid(), SIGKILL); /* the lock is still held */
 }
 
 /* ---- cancellation ---- */
@@ -299,6 +339,7 @@ int main(int argc, char **argv)
         {"jump_loops", jump_loops},
         {"jump_out_of_handlers", jump_out_of_handlers},
         {"main_leaves_first", main_leaves_first},
+        {"leave_in_a_child", leave_in_a_child},
         {"many_threads", many_threads},
         {"small_stacks", small_stacks},
     };
