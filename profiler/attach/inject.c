@@ -32,6 +32,7 @@
 #include "profiler/attach/guest_image.h"
 #include "profiler/attach/held_call.h"
 #include "profiler/attach/inject_check.h"
+#include "profiler/attach/leftover.h"
 #include "profiler/attach/remote.h"
 #include "profiler/attach/untimed.h"
 #include "profiler/base/clock.h"
@@ -47,6 +48,7 @@
 enum {
     PATH_BYTES = 96,
     TEXT_BYTES = 512,
+    LEFTOVERS_MAX = 16, /* taken along at once */
     THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
                    CLONE_THREAD | CLONE_SYSVSEM,
 };
@@ -423,6 +425,7 @@ struct undoing {
     uint32_t tid;
     uint64_t word;
     uint32_t value;
+    struct prof_guest_image image;
     struct prof_remote remote;
 };
 
@@ -463,6 +466,11 @@ static void undo_apart(void *owner, struct outcome *outcome)
     (void)CALL(
         remote, SYS_munmap, injection->begin,
         injection->end - injection->begin);
+    uint64_t pages[LEFTOVERS_MAX];
+    uint32_t count = prof_leftover_find(
+        &undoing->image, injection->pid, undoing->tid, pages, LEFTOVERS_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        (void)CALL(remote, SYS_munmap, pages[i], PAGE_BYTES);
     (void)CALL(remote, SYS_exit, 0); /* and never comes back */
 }
 
@@ -472,6 +480,8 @@ enum status prof_inject_undo(
 {
     struct undoing undoing = {
         .injection = injection, .tid = tid, .word = word, .value = value};
+    if (!prof_guest_image_open(&undoing.image))
+        return fail(diag, STATUS_MALFORMED, "the guest's image");
     struct outcome outcome = {.status = STATUS_OK};
     uint64_t vdso[2];
     enum status status = prof_inject_vdso(injection->pid, vdso, diag);

@@ -238,6 +238,9 @@ def test_a_killed_command_leaves_a_process_that_is_clean_again(
                 is_a_page(line) for line in new)
 
         assert lab.wait_until(is_clean), Traces(process.pid)
+        # The next one takes it along.
+        inject(tmp_path / "x.folded", process.pid, "-d", 0.1)
+        assert Traces(process.pid) == was
         process.stdin.close()
         process.stdin = None
         assert said_at_its_end(process) == "waiting 0, early 0\n"
