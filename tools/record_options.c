@@ -52,7 +52,7 @@ static const char help[] =
     "  --unit UNIT    what folded counts are: ns or samples\n"
     "  --max-overhead PERCENT\n"
     "                 lower the rate when sampling costs more than this share\n"
-    "                 of the CPU time; 3 unless given, 100 never lowers it\n"
+    "                 of the CPU time; 3 unless given, and never more than 90\n"
     "  --clock CLOCK  perf, user or timer instead of the best permitted one\n"
     "  --unwinder E   cfi (ours) or libunwind (the reference)\n"
     "  -h, --help     this text\n";

@@ -23,7 +23,7 @@ struct prof_collector;
 struct prof_collector_options {
     uint64_t period_ns;
     double max_overhead; /* share of the CPU time that sampling may cost, above
-                            which the rate is lowered; 0, 1: no limit */
+                            which the rate is lowered; 0: as 1, at 0.9 */
     bool is_wall;        /* event wall, not cpu */
     bool is_reference_wanted;       /* unwind with libunwind */
     enum prof_clock_mode best_mode; /* PROF_CLOCK_PERF: the best there is */

@@ -9,13 +9,14 @@ enum {
 };
 
 static const double mild_below = 2, aimed_below = 0.9, raised_below = 0.7,
-                    aimed_above = 0.85, change_min = 0.1;
+                    aimed_above = 0.85, change_min = 0.1, limit_max = 0.9,
+                    starved_above = 0.95, starved_factor = 2;
 
 void prof_governor_init(
     struct prof_governor *governor, double limit, uint64_t period_ns)
 {
     *governor = (struct prof_governor){
-        .limit = limit,
+        .limit = limit < limit_max ? limit : limit_max,
         .asked_ns = period_ns,
         .period_ns = period_ns,
         .longest_ns = period_ns};
@@ -37,8 +38,6 @@ bool prof_governor_feed(
     struct prof_governor *governor, uint64_t cost_ns, uint64_t cpu_ns,
     uint64_t now_ns)
 {
-    if (governor->limit >= 1)
-        return false;
     if (governor->since_ns == 0)
         governor->since_ns = now_ns;
     governor->cost_ns += cost_ns < cpu_ns ? cost_ns : cpu_ns;
@@ -50,10 +49,11 @@ bool prof_governor_feed(
 
     double cost = (double)governor->cost_ns / (double)governor->cpu_ns;
     double factor = 1;
+    bool is_starved = cost > starved_above;
     if (age_ns >= MILD_MIN_NS)
         governor->settled = cost;
-    if (cost > governor->limit && cost < mild_below * governor->limit &&
-        age_ns < MILD_MIN_NS)
+    if (!is_starved && cost > governor->limit &&
+        cost < mild_below * governor->limit && age_ns < MILD_MIN_NS)
         return false;
     if (cost > governor->limit)
         factor = cost / governor->limit / aimed_below;
@@ -63,6 +63,8 @@ bool prof_governor_feed(
         factor = cost / governor->limit / aimed_above;
     else if (age_ns >= RAISED_MIN_NS)
         put_in_force(governor, governor->period_ns, now_ns);
+    if (is_starved && factor < starved_factor)
+        factor = starved_factor;
 
     uint64_t period_ns = (uint64_t)(factor * (double)governor->period_ns);
     if (period_ns < governor->asked_ns)

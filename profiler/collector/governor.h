@@ -10,6 +10,11 @@
  * 85 %, and not before two seconds have passed: arming anew costs something
  * too, and a program that changes its ways must not be followed at every turn.
  *
+ * No limit is above 90 %: where handling a sample takes longer than a period,
+ * the next one is due at once, and the program gets nowhere. All of the time
+ * is the most that can be measured then, whatever the cost would be, so above
+ * 95 % the period doubles without delay.
+ *
  * Twice the limit is thus borne for at most a second, and whatever has been in
  * force for a second or more is below the limit.
  */
@@ -20,7 +25,7 @@
 #include <stdint.h>
 
 struct prof_governor {
-    double limit;             /* cost over CPU time; 1 and more: no limit */
+    double limit;             /* cost over CPU time, at most 0.9 */
     uint64_t asked_ns;        /* the period that was asked for */
     uint64_t period_ns;       /* the one in force */
     uint64_t longest_ns;      /* that ever was */

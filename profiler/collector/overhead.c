@@ -33,8 +33,7 @@ bool prof_overhead_judge(
     struct prof_overhead *overhead, struct prof_target *targets)
 {
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
-    if (overhead->governor.limit >= 1 || targets == NULL ||
-        now_ns < overhead->next_ns)
+    if (targets == NULL || now_ns < overhead->next_ns)
         return false;
     bool is_first = overhead->next_ns == 0;
     overhead->next_ns = now_ns + LOOK_NS;

@@ -53,5 +53,4 @@ def test_java(tmp_path, java, way):
 
 @pytest.mark.parametrize("way", host.WAYS)
 def test_node(tmp_path, way):
-    alike(tmp_path, way, runtime("node"), lab.SOURCES / "runtimes.js",
-          frequency=997)
+    alike(tmp_path, way, runtime("node"), lab.SOURCES / "runtimes.js")

@@ -94,12 +94,23 @@ TEST(governor_does_not_swing)
     CHECK(changes <= 1);
 }
 
-TEST(governor_without_a_limit_does_nothing)
+TEST(governor_without_a_limit_bears_much)
 {
     struct prof_governor governor = governor_of(1);
     uint64_t now_ns = 1;
-    run(&governor, 900000, 10, &now_ns);
+    run(&governor, 850000, 10, &now_ns);
     CHECK_EQ(governor.period_ns, PERIOD_NS);
+}
+
+/* What a sample costs shows only once there is room for it. */
+TEST(governor_without_a_limit_lets_the_program_get_on)
+{
+    struct prof_governor governor = governor_of(1);
+    uint64_t now_ns = 1;
+    run(&governor, 6 * PERIOD_NS, 1, &now_ns);
+    CHECK(governor.period_ns > 6 * PERIOD_NS);
+    run(&governor, 6 * PERIOD_NS, 10, &now_ns);
+    CHECK(governor.settled > 0.5 && governor.settled < 0.9);
 }
 
 TEST(governor_is_not_misled_by_a_cost_beyond_the_time_used)
