@@ -113,7 +113,7 @@ static void read_table(
     for (unsigned i = 0; i < 2 * column_count; i++)
         (void)sym_bytes_uleb(bytes);
     /* They are read again for every entry: no number may be a long one. */
-    if (bytes->at - columns.at > (ptrdiff_t)(2 * column_count * LEB_BYTES))
+    if (bytes->at - columns.at > (ptrdiff_t)2 * column_count * LEB_BYTES)
         bytes->is_bad = true;
 
     uint64_t count = sym_bytes_uleb(bytes);
