@@ -43,8 +43,7 @@ static bool read_status(uint32_t pid, char *status)
     return got > 0;
 }
 
-/* kernel.yama.ptrace_scope; 0 where there is no Yama. */
-static int yama_scope(void)
+int prof_reach_yama_scope(void)
 {
     int scope = 0;
     FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
@@ -60,7 +59,7 @@ static enum status explain_refusal(
     uint32_t pid, const char *status, struct diag *diag)
 {
     uint32_t uid = status_number(status, "\nUid:");
-    int scope = yama_scope();
+    int scope = prof_reach_yama_scope();
     if (uid != geteuid())
         return fail(
             diag, STATUS_NOT_PERMITTED,

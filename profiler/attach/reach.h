@@ -17,4 +17,7 @@
  */
 MUST_CHECK enum status prof_reach_check(uint32_t pid, struct diag *diag);
 
+/* kernel.yama.ptrace_scope; 0 where there is no Yama. */
+int prof_reach_yama_scope(void);
+
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "profiler/attach/reach.h"
 #include "profiler/base/clock.h"
 #include "profiler/collector/looked_thread.h"
 #include "profiler/collector/target.h"
@@ -62,22 +63,9 @@ void prof_looks_common_fini(struct prof_looks_common *common)
     prof_image_cache_fini(&common->images);
 }
 
-/* The setting of the Yama module, or -1: not there. */
-static int yama_scope(void)
-{
-    int scope = -1;
-    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
-    if (file == NULL)
-        return -1;
-    if (fscanf(file, "%d", &scope) != 1)
-        scope = -1;
-    (void)fclose(file);
-    return scope;
-}
-
 void prof_looks_explain_refusal(uint32_t pid, struct diag *diag)
 {
-    int scope = yama_scope();
+    int scope = prof_reach_yama_scope();
     if (scope > 0)
         (void)fail(
             diag, STATUS_NOT_PERMITTED,
