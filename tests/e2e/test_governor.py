@@ -39,7 +39,9 @@ def test_a_high_rate_on_deep_stacks_is_lowered(clock):
     if clock.name == "refused":
         # Ticks are passed over by chance, and the rate may have followed it.
         assert last is None or last <= limit
-        assert recording.delivered_hz() < 250 * 0.6
+        # How much lower depends on how dear a deep stack is by then.
+        assert lowest_hz < 250
+        assert recording.delivered_hz() < 250 * 0.9
     else:
         assert last is not None and last <= limit
         assert lowest_hz <= last_hz
