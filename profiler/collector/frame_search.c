@@ -117,6 +117,60 @@ static enum rank rank_of_call(
     return RANK_NONE;
 }
 
+/* ---- prologues ---- */
+
+/* How far a function's prologue is looked for, and what is read at once. */
+enum { PROLOGUE_BYTES = 64, CODE_BYTES = 8 };
+
+static uint8_t code_at(
+    const struct prof_frame_search *search, uint64_t pc, bool *is_read)
+{
+    uint8_t code[CODE_BYTES];
+    *is_read = *is_read && read_code(search, pc, code);
+    return *is_read ? code[0] : 0;
+}
+
+/*
+ * Bytes from the stack pointer to the CFA, at the least: what the prologue has
+ * put below the frame pointer before it came to `frame->pc`. Stale return
+ * addresses lie among a function's locals, where they look like any other.
+ *
+ *     mov %rsp,%rbp; push ...; sub $bytes,%rsp
+ */
+static uint64_t prologue_bytes(
+    const struct prof_frame_search *search, const struct frame *frame)
+{
+    static const uint8_t move[] = {0x48, 0x89, 0xe5};
+    uint8_t code[CODE_BYTES];
+    uint64_t at = frame->function, end = at + PROLOGUE_BYTES;
+    bool is_read = at != 0;
+    while (is_read && at < end && (is_read = read_code(search, at, code)) &&
+           memcmp(code, move, sizeof move) != 0)
+        at++;
+    if (!is_read || at >= end)
+        return 0;
+    at += sizeof move;
+    uint64_t bytes = 16; /* the caller's frame pointer, the return address */
+    for (;; bytes += 8) {
+        uint8_t first = code_at(search, at, &is_read);
+        if (first == 0x41 && (code_at(search, at + 1, &is_read) & 0xf8) == 0x50)
+            at += 2; /* push %r8 to %r15 */
+        else if ((first & 0xf8) == 0x50)
+            at++;
+        else
+            break;
+    }
+    if (!is_read || !read_code(search, at, code) || at >= frame->pc)
+        return 0;
+    if (code[0] != 0x48 || code[2] != 0xec ||
+        (code[1] != 0x83 && code[1] != 0x81))
+        return bytes;
+    uint32_t locals = code[3];
+    if (code[1] == 0x81)
+        memcpy(&locals, code + 3, sizeof locals);
+    return bytes + locals;
+}
+
 /* ---- candidates ---- */
 
 static void try_frame_pointer(
@@ -183,8 +237,13 @@ static void search_stack(
     struct found *found)
 {
     uint64_t low = (frame->sp + 15) & ~UINT64_C(7);
+    uint64_t first = low;
+    if (prof_row_kind(frame->row) == PROF_ROW_FP)
+        first = (frame->sp + prologue_bytes(search, frame) + 7) & ~UINT64_C(7);
+    if (first < low)
+        first = low;
     unsigned tried = 0;
-    for (uint64_t cfa = low; cfa < low + SEARCH_BYTES; cfa += 8) {
+    for (uint64_t cfa = first; cfa < low + SEARCH_BYTES; cfa += 8) {
         uint64_t fp, ret_pc, word;
         if (!prof_reader_load(search->stack, cfa - 8, &word))
             return; /* the end of the stack */
