@@ -44,9 +44,12 @@ def test_memory_stays_small_with_many_threads_and_libraries(
         tmp_path, libraries):
     command = (lab.program("crowd"), libraries, THREADS)
     alone, virtual_alone = memory(lab.run(*command))
-    # A ring that goes round more than once is resident as a whole.
-    watched, virtual = memory(lab.record(
-        [tmp_path / "x.folded"], *command, frequency=10000))
+    # A ring that goes round more than once is resident as a whole. With the
+    # limit of cost that a user has: without it nearly every thread is sampled,
+    # and the kernel's frame touches a page more of its stack, 4.0 to 4.7 MiB.
+    watched, virtual = memory(lab.run(
+        lab.WATCHFIRE, "record", "-F", 10000, "-o", tmp_path / "x.folded",
+        "--", *command))
     assert watched - alone <= RESIDENT_KIB
     assert virtual - virtual_alone <= VIRTUAL_KIB
     folded = lab.Folded(tmp_path / "x.folded")
