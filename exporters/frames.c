@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "exporters/names.h"
+#include "exporters/text.h"
 
 enum {
     LABEL_BYTES = 512,
@@ -98,18 +99,13 @@ bool exp_frames_named(
     return true;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* The kernel's name of a program, or the whole one where it was cut. */
 static const char *program_name(
     const struct prof_profile *profile, const struct prof_process *process)
 {
     const char *comm = prof_profile_text(profile, process->name);
-    const char *file = base_name(prof_profile_text(profile, process->path));
+    const char *file =
+        exp_text_base_name(prof_profile_text(profile, process->path));
     size_t length = strlen(comm);
     bool is_cut = length == COMM_LENGTH && strncmp(file, comm, length) == 0;
     if (length > 0 && !is_cut)

@@ -41,19 +41,13 @@ static void write_clipped(
     exp_write_text(text->writer, "...");
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 /* "  (libz.so.1, deflate.c:123)", or nothing where nothing is known. */
 static void make_tail(
     const struct exp_report *report, const struct exp_report_row *row,
     char tail[static TAIL_BYTES])
 {
-    const char *module = base_name(exp_report_row_module(report, row));
-    const char *file = base_name(exp_report_row_file(report, row));
+    const char *module = exp_text_base_name(exp_report_row_module(report, row));
+    const char *file = exp_text_base_name(exp_report_row_file(report, row));
     char place[TAIL_BYTES / 2] = "";
     if (*file && row->line > 0)
         (void)snprintf(place, sizeof place, "%.200s:%" PRIu32, file, row->line);

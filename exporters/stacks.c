@@ -28,12 +28,6 @@ static uint32_t process_of(
     return prof_profile_thread(rendering->profile, sample->thread)->process;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
 /* Whether all of a thread's stack is there. */
 static bool is_complete(const struct prof_sample *sample)
 {
@@ -63,7 +57,8 @@ static void write_place(
     if (module->kind == PROF_MODULE_ANONYMOUS)
         return; /* made by a runtime */
     exp_write_text(writer, " in ");
-    exp_write_clean(writer, base_name(text_of(rendering, module->path)));
+    exp_write_clean(
+        writer, exp_text_base_name(text_of(rendering, module->path)));
 }
 
 static void write_stack(

@@ -46,6 +46,9 @@ size_t exp_text_fit(const char *text, size_t columns);
 const char *exp_text_value(
     uint64_t value, const char *unit, char buffer[static EXP_TEXT_VALUE_BYTES]);
 
+/* A path behind its last slash; the whole of it where nothing is there. */
+const char *exp_text_base_name(const char *path);
+
 /* Hundred times part / whole; 0 of nothing. */
 double exp_text_percent(uint64_t part, uint64_t whole);
 

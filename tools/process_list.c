@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "exporters/text.h"
+
 enum { NAME_BYTES = 256, SHOWN_MAX = 5 };
 
 static bool add_id(struct process_list *list, uint32_t id)
@@ -37,12 +39,6 @@ static bool parse_id(const char *text, uint32_t *id)
     return true;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
 static bool has_name(uint32_t pid, const char *name)
 {
     char path[64], text[PATH_MAX] = "";
@@ -59,7 +55,7 @@ static bool has_name(uint32_t pid, const char *name)
     (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/exe", pid);
     ssize_t bytes = readlink(path, text, sizeof text - 1);
     text[bytes > 0 ? bytes : 0] = '\0';
-    return bytes > 0 && strcmp(base_name(text), name) == 0;
+    return bytes > 0 && strcmp(exp_text_base_name(text), name) == 0;
 }
 
 /* "1, 2, 3": those of the list, so many that a person reads them. */

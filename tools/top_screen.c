@@ -50,12 +50,6 @@ static void print_columns(const char *text, size_t columns)
     }
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
 static void begin_line(int line)
 {
     (void)move(line, 0);
@@ -135,7 +129,7 @@ static void draw_function(
     }
     size_t room = columns > used ? columns - used : 0;
     const char *name = exp_report_row_name(report, row);
-    const char *module = base_name(exp_report_row_module(report, row));
+    const char *module = exp_text_base_name(exp_report_row_module(report, row));
     if (columns >= WIDE_COLUMNS && module[0] != '\0') {
         size_t name_room = room - MODULE_COLUMNS;
         print_columns(name, name_room);
