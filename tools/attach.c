@@ -8,9 +8,7 @@
 
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "exporters/quality.h"
@@ -151,19 +149,6 @@ static void describe(struct session *session)
 
 /* ---- running ---- */
 
-/* Ctrl-C and what else asks us to end. */
-static int take_over_signals(void)
-{
-    sigset_t ends;
-    (void)sigemptyset(&ends);
-    (void)sigaddset(&ends, SIGINT);
-    (void)sigaddset(&ends, SIGTERM);
-    (void)sigaddset(&ends, SIGHUP);
-    (void)sigprocmask(SIG_BLOCK, &ends, NULL);
-    (void)signal(SIGPIPE, SIG_IGN); /* a reader that went away */
-    return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static void run_until_end(
     struct session *session, uint64_t duration_ns, int signals)
 {
@@ -221,7 +206,7 @@ int attach_record(struct record_options *options)
     session.remark = say_text;
     struct limits inherited;
     limits_lift(&inherited);
-    int signals = take_over_signals();
+    int signals = take_ending_signals();
     int exit_status;
     if (record_prepare_outputs(options, &session, &diag) != STATUS_OK ||
         begin(options, &session, &diag) != STATUS_OK)

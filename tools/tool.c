@@ -2,10 +2,12 @@
 #include "tools/tool.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 
 enum { FREQUENCY_MAX_HZ = 20000 };
 
@@ -112,4 +114,16 @@ bool parse_unwinder(const char *text, bool *is_reference)
 {
     *is_reference = strcmp(text, "libunwind") == 0;
     return *is_reference || strcmp(text, "cfi") == 0;
+}
+
+int take_ending_signals(void)
+{
+    sigset_t ends;
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGINT);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)sigaddset(&ends, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &ends, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
 }

@@ -57,6 +57,12 @@ bool parse_unwinder(const char *text, bool *is_reference);
 MUST_CHECK enum status load_profile(
     struct prof_profile **profile, const char *path, struct diag *diag);
 
+/*
+ * From now on Ctrl-C, and what else asks us to end, is read from the descriptor
+ * that comes back, or -1; and a reader that goes away is an error of a write.
+ */
+int take_ending_signals(void);
+
 /* "ns" or "samples". */
 bool parse_unit(const char *text, enum exp_unit *unit);
 

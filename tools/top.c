@@ -8,11 +8,9 @@
 #include <inttypes.h>
 #include <locale.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "exporters/report.h"
@@ -330,13 +328,7 @@ int top_main(int argc, char **argv)
         return EXIT_DONE;
     }
     (void)setlocale(LC_CTYPE, ""); /* what the terminal can show */
-    sigset_t ends;
-    (void)sigemptyset(&ends);
-    (void)sigaddset(&ends, SIGINT);
-    (void)sigaddset(&ends, SIGTERM);
-    (void)sigaddset(&ends, SIGHUP);
-    (void)sigprocmask(SIG_BLOCK, &ends, NULL);
-    top.signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+    top.signals = take_ending_signals();
 
     enum status status = begin(&top, &diag);
     if (status == STATUS_OK)
