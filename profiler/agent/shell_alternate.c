@@ -177,15 +177,6 @@ static bool is_generic(const struct sigaction *action)
            (__sighandler_t)(uintptr_t)prof_handle_on_stack;
 }
 
-static void to_kernel(
-    struct prof_kernel_sigaction *to, const struct sigaction *from)
-{
-    to->handler = from->sa_handler;
-    to->flags = (uint64_t)(uint32_t)from->sa_flags | PROF_SA_RESTORER;
-    to->restorer = prof_restore_rt;
-    memcpy(&to->mask, &from->sa_mask, sizeof to->mask);
-}
-
 /* What the kernel reports has the flags in force, and libc's restorer. */
 static void reveal(
     struct sigaction *action, const struct prof_kernel_sigaction *kept)
@@ -214,7 +205,7 @@ int shell_alternate_action(
     bool is_ours = is_to_be_started_by_us(wanted);
     if (is_ours) {
         struct prof_kernel_sigaction kept;
-        to_kernel(&kept, wanted);
+        shell_to_kernel(&kept, wanted);
         prof_onstack_keep(number, &kept);
         ours = *wanted;
         ours.sa_handler = (__sighandler_t)(uintptr_t)prof_handle_on_stack;

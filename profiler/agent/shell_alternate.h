@@ -6,6 +6,10 @@
 
 #include "profiler/agent/core.h"
 
+/* An action of libc's as the kernel takes it (shell_signals.c). */
+void shell_to_kernel(
+    struct prof_kernel_sigaction *to, const struct sigaction *from);
+
 /* What the program has set in the calling thread; size 0: nothing. */
 SIGNAL_SAFE struct prof_alternate shell_alternate_here(void);
 

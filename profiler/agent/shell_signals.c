@@ -13,7 +13,7 @@
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell_alternate.h"
 
-static void to_kernel(
+void shell_to_kernel(
     struct prof_kernel_sigaction *to, const struct sigaction *from)
 {
     to->handler = from->sa_handler;
@@ -70,7 +70,7 @@ INTERPOSE int sigaction(
     struct prof_kernel_sigaction new_action, old_action;
     bool is_kept = wanted != NULL && !is_borrowed();
     if (is_kept)
-        to_kernel(&new_action, wanted);
+        shell_to_kernel(&new_action, wanted);
     prof_signal_exchange(number, is_kept ? &new_action : NULL, &old_action);
     if (wanted != NULL && !is_kept) {
         note_guest(number);
