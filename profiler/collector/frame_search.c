@@ -260,9 +260,7 @@ void prof_frame_search(
 {
     static struct found found;
     uint64_t word = walk->frames[walk->count - 1];
-    struct frame frame = {.pc = word & PROF_FRAME_ADDRESS, .sp = walk->sp};
-    if ((word & PROF_FRAME_EXACT) == 0)
-        frame.pc--;
+    struct frame frame = {.pc = prof_pc_of_word(word), .sp = walk->sp};
     frame.key = frame.pc + 1;
     frame.row = prof_lookup_row(search->modules, search->cache, frame.key);
     enum prof_row_kind kind = prof_row_kind(frame.row);

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profiler/collector/task_files.h"
+
 /* All of them together; what does not fit has addresses for names. */
 #define DISK_LIMIT_BYTES   (UINT64_C(512) << 20)
 #define MEMORY_LIMIT_BYTES (UINT64_C(16) << 20)
@@ -222,23 +224,6 @@ int prof_kept_files_find(const struct prof_kept_files *kept, uint32_t module)
 
 /* ---- runtimes ---- */
 
-/* The pid that the process itself sees: the last of those in NSpid. */
-static uint32_t inner_pid(uint32_t pid)
-{
-    char path[64], line[256];
-    uint32_t found = pid;
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/status", pid);
-    FILE *status = fopen(path, "re");
-    while (status != NULL && fgets(line, sizeof line, status) != NULL) {
-        const char *last = strrchr(line, '\t');
-        if (strncmp(line, "NSpid:", 6) == 0 && last != NULL)
-            (void)sscanf(last, "%" SCNu32, &found);
-    }
-    if (status != NULL)
-        (void)fclose(status);
-    return found;
-}
-
 /* The process's /tmp, unless it is the one that we see. */
 static int open_tmp(uint32_t pid)
 {
@@ -270,8 +255,11 @@ void prof_kept_files_meet_runtime(struct prof_kept_files *kept, uint32_t pid)
     if (kept->runtimes.count >= RUNTIMES_LIMIT ||
         prof_kept_files_runtime(kept, pid) != NULL)
         return;
+    uint32_t inner_pid = prof_task_inner_tid(pid, pid);
     struct prof_kept_runtime row = {
-        .pid = pid, .inner_pid = inner_pid(pid), .tmp = open_tmp(pid)};
+        .pid = pid,
+        .inner_pid = inner_pid != 0 ? inner_pid : pid,
+        .tmp = open_tmp(pid)};
     if (table_add(&kept->runtimes, &row) == TABLE_NONE && row.tmp >= 0)
         (void)close(row.tmp);
 }
