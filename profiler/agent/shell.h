@@ -30,6 +30,7 @@
 #define SHELL_REAL_LIST(X)                                                     \
     X(_Fork)                                                                   \
     X(__ppoll_chk)                                                             \
+    X(__sigaction)                                                             \
     X(__sysv_signal)                                                           \
     X(dl_iterate_phdr)                                                         \
     X(dlclose)                                                                 \

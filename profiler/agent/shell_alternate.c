@@ -196,10 +196,11 @@ static bool is_to_be_started_by_us(const struct sigaction *wanted)
 }
 
 int shell_alternate_action(
-    int number, const struct sigaction *wanted, struct sigaction *old)
+    shell_action_function *next, int number, const struct sigaction *wanted,
+    struct sigaction *old)
 {
     if (number < 1 || number >= NSIG)
-        return shell_real()->sigaction(number, wanted, old);
+        return next(number, wanted, old);
     struct prof_kernel_sigaction before = *prof_onstack_kept(number);
     struct sigaction ours;
     bool is_ours = is_to_be_started_by_us(wanted);
@@ -212,7 +213,7 @@ int shell_alternate_action(
         ours.sa_flags |= SA_SIGINFO;
         (void)sigfillset(&ours.sa_mask);
     }
-    int result = shell_real()->sigaction(number, is_ours ? &ours : wanted, old);
+    int result = next(number, is_ours ? &ours : wanted, old);
     if (is_ours && result != 0)
         prof_onstack_keep(number, &before);
     if (result == 0 && old != NULL && is_generic(old))

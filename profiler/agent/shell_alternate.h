@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/shell_between.h"
 
 /* An action of libc's as the kernel takes it (shell_signals.c). */
 void shell_to_kernel(
@@ -13,9 +14,10 @@ void shell_to_kernel(
 /* What the program has set in the calling thread; size 0: nothing. */
 SIGNAL_SAFE struct prof_alternate shell_alternate_here(void);
 
-/* sigaction(2) for signals that are not ours. */
+/* shell_signals_act() for signals that are not ours. */
 int shell_alternate_action(
-    int number, const struct sigaction *wanted, struct sigaction *old);
+    shell_action_function *next, int number, const struct sigaction *wanted,
+    struct sigaction *old);
 
 /* The handler the program knows, for what libc or the kernel names. */
 __sighandler_t shell_alternate_believed(int number, __sighandler_t handler);

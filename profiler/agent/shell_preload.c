@@ -15,6 +15,7 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell_alternate.h"
+#include "profiler/agent/shell_between.h"
 #include "profiler/agent/shell_engine.h"
 #include "profiler/unwind/reference.h"
 
@@ -95,6 +96,7 @@ __attribute__((constructor)) static void shell_arrive(void)
     int saved_errno = errno;
     (void)shell_real();
     if (getenv("WATCHFIRE_DISABLE") == NULL && find_session()) {
+        shell_between_ask();
         char text[256];
         struct prof_core_config config = {
             .session = session,

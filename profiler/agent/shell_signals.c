@@ -12,6 +12,7 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell_alternate.h"
+#include "profiler/agent/shell_between.h"
 
 void shell_to_kernel(
     struct prof_kernel_sigaction *to, const struct sigaction *from)
@@ -61,11 +62,12 @@ unsigned shell_signals_of_guest(void)
     return guest.pid == getpid() ? guest.set : 0;
 }
 
-INTERPOSE int sigaction(
-    int number, const struct sigaction *wanted, struct sigaction *old)
+int shell_signals_act(
+    shell_action_function *next, int number, const struct sigaction *wanted,
+    struct sigaction *old)
 {
     if (!prof_signal_is_ours(number))
-        return shell_alternate_action(number, wanted, old);
+        return shell_alternate_action(next, number, wanted, old);
 
     struct prof_kernel_sigaction new_action, old_action;
     bool is_kept = wanted != NULL && !is_borrowed();
@@ -74,11 +76,19 @@ INTERPOSE int sigaction(
     prof_signal_exchange(number, is_kept ? &new_action : NULL, &old_action);
     if (wanted != NULL && !is_kept) {
         note_guest(number);
-        (void)shell_real()->sigaction(number, wanted, NULL);
+        (void)next(number, wanted, NULL);
     }
     if (old != NULL)
         from_kernel(old, &old_action);
     return 0;
+}
+
+INTERPOSE int sigaction(
+    int number, const struct sigaction *wanted, struct sigaction *old)
+{
+    shell_action_function *next = shell_real()->sigaction;
+    return shell_between_is() ? next(number, wanted, old)
+                              : shell_signals_act(next, number, wanted, old);
 }
 
 INTERPOSE int __sigaction(

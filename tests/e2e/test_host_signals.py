@@ -36,3 +36,10 @@ def test_signals_set_before_the_start(tmp_path, way, start):
                lab.program("host_signals"), "as_started")
     watched = host.alike(tmp_path, way, *command)
     assert host.has_samples(watched)
+
+
+@pytest.mark.parametrize("way", host.WAYS)
+def test_a_library_starts_the_handlers(tmp_path, way):
+    watched = host.alike(tmp_path, way, lab.program("host_between"))
+    assert watched.result.stdout.count("; 1000 started, 1000 handled") == 4
+    assert host.has_samples(watched)

@@ -177,6 +177,32 @@ void own_timer()
     setitimer(ITIMER_PROF, &never, nullptr);
 }
 
+// A handler that asks for the alternate stack. A sanitizer's runtime may start
+// it later, and elsewhere.
+void on_stack()
+{
+    std::vector<char> stack(65536);
+    stack_t alternate = {}, none = {};
+    alternate.ss_sp = stack.data();
+    alternate.ss_size = stack.size();
+    sigaltstack(&alternate, nullptr);
+    struct sigaction action = {}, present = {};
+    action.sa_handler = tick;
+    action.sa_flags = SA_RESTART | SA_ONSTACK;
+    sigaction(SIGALRM, &action, nullptr);
+    sigaction(SIGALRM, nullptr, &present);
+    printf("%d\n", present.sa_handler == tick);
+    itimerval every = {{0, 1000}, {0, 1000}}, never = {};
+    setitimer(ITIMER_REAL, &every, nullptr);
+    unsigned long sum = 0;
+    while (ticks < 10)
+        sum = allocate_and_free(0, 500);
+    setitimer(ITIMER_REAL, &never, nullptr);
+    none.ss_flags = SS_DISABLE;
+    sigaltstack(&none, nullptr);
+    printf("%lu\n", sum);
+}
+
 // Which allocator it is, by what it alone has.
 void allocator()
 {
@@ -205,7 +231,7 @@ int main(int argc, char **argv)
         {"allocator", allocator}, {"brief_threads", brief_threads},
         {"children", children},   {"exceptions", exceptions},
         {"hand_over", hand_over}, {"heap", heap},
-        {"own_timer", own_timer},
+        {"on_stack", on_stack},   {"own_timer", own_timer},
     };
     return HOST_CASES(cases, argc, argv);
 }
