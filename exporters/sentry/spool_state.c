@@ -1,0 +1,254 @@
+/*
+ * What is kept beside the envelopes: the ledger of discards and, as the sender
+ * sees fit, the backend's limits. Small files, replaced as a whole.
+ *
+ * The ledger's text:
+ *
+ *     watchfire discards 1
+ *     foreign N
+ *     gone NAME                        (not if there is none)
+ *     lost REASON CATEGORY QUANTITY    (any number of times)
+ *     end
+ */
+#include "exporters/sentry/spool_model.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exporters/sentry/id.h"
+#include "exporters/writer.h"
+
+enum {
+    STATE_BYTES_MAX = 64 * 1024,
+    LOCK_ATTEMPTS = 500, /* of 10 ms */
+    WRITE_ATTEMPTS = 8,
+};
+
+static const char first_line[] = "watchfire discards 1";
+
+int spool_lock(const struct exp_spool *spool)
+{
+    const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+    int fd = openat(
+        spool->folder, "lock",
+        O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (fd < 0)
+        return -1;
+    for (int attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return fd;
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            break;
+        (void)nanosleep(&pause, NULL);
+    }
+    (void)close(fd);
+    return -1;
+}
+
+static bool write_all(int fd, const char *bytes, size_t count)
+{
+    while (count > 0) {
+        ssize_t written = write(fd, bytes, count);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        bytes += written;
+        count -= (size_t)written;
+    }
+    return true;
+}
+
+/*
+ * A new file that is locked as long as it is written. Whoever gets the lock
+ * of one knows that its writer is dead, and may have swept it away between
+ * our open and our lock.
+ */
+static int create_new(const struct exp_spool *spool, char *name, size_t bytes)
+{
+    for (int attempt = 0; attempt < WRITE_ATTEMPTS; attempt++) {
+        char id[EXP_ID_BYTES];
+        struct stat info;
+        (void)snprintf(name, bytes, ".new-%s", exp_id_make(id));
+        int fd = openat(
+            spool->folder, name,
+            O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+            return -1;
+        if (flock(fd, LOCK_EX) == 0 && fstat(fd, &info) == 0 &&
+            info.st_nlink == 1)
+            return fd;
+        (void)close(fd);
+    }
+    return -1;
+}
+
+bool spool_write(
+    const struct exp_spool *spool, const char *name, const void *bytes,
+    size_t count)
+{
+    char temporary[SPOOL_NAME_BYTES];
+    int fd = create_new(spool, temporary, sizeof temporary);
+    if (fd < 0)
+        return false;
+    bool is_written =
+        write_all(fd, bytes, count) && fsync(fd) == 0 &&
+        renameat(spool->folder, temporary, spool->folder, name) == 0;
+    int failure = errno;
+    if (!is_written)
+        (void)unlinkat(spool->folder, temporary, 0);
+    (void)close(fd);
+    /* The name is on disk only when the folder is. */
+    if (is_written && fsync(spool->folder) != 0) {
+        failure = errno;
+        is_written = false;
+    }
+    errno = failure;
+    return is_written;
+}
+
+char *spool_read_state(
+    const struct exp_spool *spool, const char *name, size_t *count)
+{
+    struct stat info;
+    char *text = NULL;
+    int fd = openat(
+        spool->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &info) == 0 && spool_file_is_ours(&info) &&
+        info.st_size < STATE_BYTES_MAX)
+        text = malloc((size_t)info.st_size + 1);
+    ssize_t got = text != NULL ? read(fd, text, (size_t)info.st_size) : -1;
+    (void)close(fd);
+    if (got < 0) {
+        free(text);
+        return NULL;
+    }
+    text[got] = '\0';
+    *count = (size_t)got;
+    return text;
+}
+
+static bool read_discard(const char *line, struct exp_discards *discards)
+{
+    char reason[32], category[32];
+    uint64_t quantity;
+    if (sscanf(line, "lost %31s %31s %" SCNu64, reason, category, &quantity) !=
+        3)
+        return false;
+    enum exp_category column = exp_category_find(category, strlen(category));
+    for (int row = 0; row < EXP_DISCARD_COUNT; row++) {
+        if (strcmp(exp_discard_name((enum exp_discard)row), reason) == 0 &&
+            column < EXP_CATEGORY_COUNT) {
+            discards->counts[row][column] = quantity;
+            return true;
+        }
+    }
+    return true; /* a later version's */
+}
+
+static bool parse_ledger(char *text, struct spool_ledger *ledger)
+{
+    char *rest = text;
+    const char *line = strsep(&rest, "\n");
+    if (strcmp(line, first_line) != 0)
+        return false;
+    while ((line = strsep(&rest, "\n")) != NULL) {
+        if (strcmp(line, "end") == 0)
+            return true;
+        if (sscanf(line, "foreign %" SCNu64, &ledger->foreign_count) != 1 &&
+            sscanf(line, "gone %63s", ledger->gone) != 1 &&
+            !read_discard(line, &ledger->discards))
+            return false;
+    }
+    return false; /* cut short */
+}
+
+void spool_read_ledger(struct exp_spool *spool, struct spool_ledger *ledger)
+{
+    size_t count = 0;
+    *ledger = (struct spool_ledger){0};
+    char *text = spool_read_state(spool, "discards", &count);
+    if (text == NULL) {
+        /* None yet, or one that is not ours, which a write replaces. */
+        ledger->foreign_count =
+            faccessat(spool->folder, "discards", F_OK, AT_SYMLINK_NOFOLLOW) ==
+            0;
+        return;
+    }
+    if (strlen(text) != count || !parse_ledger(text, ledger))
+        *ledger = (struct spool_ledger){.foreign_count = 1};
+    free(text);
+}
+
+bool spool_write_ledger(
+    const struct exp_spool *spool, const struct spool_ledger *ledger)
+{
+    struct exp_writer *writer = exp_writer_create_memory();
+    if (writer == NULL)
+        return false;
+    exp_write_format(
+        writer, "%s\nforeign %" PRIu64 "\n", first_line, ledger->foreign_count);
+    if (ledger->gone[0] != '\0')
+        exp_write_format(writer, "gone %s\n", ledger->gone);
+    for (int reason = 0; reason < EXP_DISCARD_COUNT; reason++) {
+        for (int category = 0; category < EXP_CATEGORY_COUNT; category++) {
+            uint64_t count = ledger->discards.counts[reason][category];
+            if (count > 0)
+                exp_write_format(
+                    writer, "lost %s %s %" PRIu64 "\n",
+                    exp_discard_name((enum exp_discard)reason),
+                    exp_category_name((enum exp_category)category), count);
+        }
+    }
+    exp_write_text(writer, "end\n");
+    size_t count = 0;
+    const char *text = exp_writer_bytes(writer, &count);
+    bool is_written =
+        text != NULL && spool_write(spool, "discards", text, count);
+    exp_writer_destroy(writer);
+    return is_written;
+}
+
+/*
+ * First the ledger, which says that the envelope is gone, then the envelope:
+ * a ledger whose `gone` is still there belongs to somebody who died between
+ * the two, and is carried out by whoever comes next.
+ */
+void spool_remove_counted(
+    struct exp_spool *spool, const char *name, const struct exp_discards *lost,
+    const struct exp_discards *told)
+{
+    struct spool_ledger ledger;
+    spool_read_ledger(spool, &ledger);
+    if (ledger.gone[0] != '\0')
+        (void)unlinkat(spool->folder, ledger.gone, 0);
+    exp_discards_add(&ledger.discards, lost);
+    exp_discards_subtract(&ledger.discards, told);
+    (void)snprintf(ledger.gone, sizeof ledger.gone, "%s", name);
+    /* On a full disk the count is lost, not the room. */
+    (void)spool_write_ledger(spool, &ledger);
+    (void)unlinkat(spool->folder, name, 0);
+    (void)fsync(spool->folder);
+}
+
+void exp_spool_count_discards(
+    struct exp_spool *spool, const struct exp_discards *discards)
+{
+    struct spool_ledger ledger;
+    int lock = spool_lock(spool);
+    if (lock < 0)
+        return;
+    spool_read_ledger(spool, &ledger);
+    exp_discards_add(&ledger.discards, discards);
+    (void)spool_write_ledger(spool, &ledger);
+    (void)close(lock);
+}
