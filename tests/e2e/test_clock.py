@@ -51,8 +51,9 @@ def test_the_sum_is_the_kernels_figure(clock, load):
         assert recording.seen("main") > 0.05
 
 
-# A sample of a timer comes every 4 ms, and chance wants its due.
-SECONDS = {"perf": 4, "user": 4, "refused": 8}
+# A sample of a timer comes every 4 ms, and chance wants its due: the bound is
+# eight standard errors, which thirty runs had as 0.1 to 0.23 points.
+SECONDS = {"perf": 2, "user": 4, "refused": 4}
 
 
 @pytest.mark.parametrize("size", (64, 1 << 24))
