@@ -16,6 +16,7 @@ static const struct {
     {"symbolize", symbolize_main, "functions, files and lines of addresses"},
     {"dump", dump_main, "every thread's stack in a running process"},
     {"top", top_main, "live view of a running process"},
+    {"send", send_main, "an envelope to a Sentry backend"},
     {"doctor", doctor_main, "what this system permits"},
     {"collect", collect_main, NULL},
 };
@@ -44,6 +45,14 @@ static void print_help(void)
         "  WATCHFIRE_MAX_OVERHEAD  --max-overhead of record; 1\n"
         "  WATCHFIRE_UNWINDER      --unwinder of record\n"
         "  WATCHFIRE_DISABLE       set: sample nothing\n"
+        "\n"
+        "Whatever sends to a Sentry backend reads:\n"
+        "  SENTRY_DSN              where to; empty: nothing is sent\n"
+        "  WATCHFIRE_SPOOL         a folder to keep in what is not answered "
+        "yet;\n"
+        "                          $XDG_STATE_HOME/watchfire/spool\n"
+        "  WATCHFIRE_SHUTDOWN_TIMEOUT\n"
+        "                          wait for the backend at the end; 2s\n"
         "\n"
         "Whatever gives names to code reads:\n"
         "  WATCHFIRE_CACHE         a folder for what was read, or off;\n"

@@ -21,7 +21,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 typedef int tool_main(int argc, char **argv);
 
 tool_main record_main, collect_main, export_main, flamegraph_main, report_main,
-    symbolize_main, dump_main, top_main, doctor_main;
+    symbolize_main, dump_main, top_main, send_main, doctor_main;
 
 /* "watchfire: ..." on standard error, one line. */
 void say(const char *format, ...) PRINTF_LIKE(1, 2);

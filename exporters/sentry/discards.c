@@ -53,6 +53,19 @@ void exp_discards_subtract(
     }
 }
 
+void exp_discards_first(
+    const struct exp_discards *discards, unsigned count,
+    struct exp_discards *first)
+{
+    *first = (struct exp_discards){0};
+    for (int cell = 0; cell < CELLS && count > 0; cell++) {
+        int reason = cell / EXP_CATEGORY_COUNT;
+        int category = cell % EXP_CATEGORY_COUNT;
+        first->counts[reason][category] = discards->counts[reason][category];
+        count -= discards->counts[reason][category] != 0;
+    }
+}
+
 /* As backends count them: a transaction is a span as well. */
 static uint64_t count_spans(const struct exp_item *transaction)
 {

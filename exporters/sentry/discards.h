@@ -47,6 +47,11 @@ void exp_discards_add(
 void exp_discards_subtract(
     struct exp_discards *discards, const struct exp_discards *told);
 
+/* At most `count` of the entries, for a report of limited size. */
+void exp_discards_first(
+    const struct exp_discards *discards, unsigned count,
+    struct exp_discards *first);
+
 struct exp_item;
 
 /* Count one item of an envelope: spans too, and an attachment's bytes. */

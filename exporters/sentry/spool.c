@@ -10,6 +10,7 @@
  *                                writer; free of the lock, its writer is dead
  *     discards                     the ledger: what was lost and not told yet
  *     limits                     the backend's rate limits (rate_limits.h)
+ *     report                     held by whoever tells the backend of losses
  *     lock                       held while the ledger or the limits change
  *     aside/                     what was foreign or damaged: never sent
  *
@@ -34,6 +35,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,10 +77,41 @@ enum status exp_spool_open(
     return STATUS_OK;
 }
 
+enum status exp_spool_open_for(
+    struct exp_spool **spool, const struct exp_dsn *dsn, struct diag *diag)
+{
+    char path[PATH_MAX];
+    struct diag why = {.status = STATUS_OK};
+    enum status status = exp_spool_place(dsn, path, sizeof path, &why);
+    if (status == STATUS_OK)
+        status = exp_spool_open(spool, path, NULL, &why);
+    if (status == STATUS_OK || status == STATUS_NO_MEMORY)
+        return status == STATUS_OK ? status
+                                   : fail(diag, status, "%s", why.text);
+    if (!spool_folder_make_passing(path, sizeof path, diag))
+        return STATUS_SYSTEM;
+    status = exp_spool_open(spool, path, NULL, diag);
+    if (status != STATUS_OK)
+        return status;
+    (*spool)->is_passing = true;
+    (void)fail(
+        diag, STATUS_OK,
+        "%.300s; what cannot be sent before the end stays in '%.80s'", why.text,
+        path);
+    return STATUS_OK;
+}
+
+const char *exp_spool_path(const struct exp_spool *spool)
+{
+    return spool->path;
+}
+
 void exp_spool_close(struct exp_spool *spool)
 {
     if (spool == NULL)
         return;
+    if (spool->is_passing)
+        spool_folder_remove(spool);
     if (spool->folder >= 0)
         (void)close(spool->folder);
     free(spool->path);

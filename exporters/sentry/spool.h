@@ -45,6 +45,19 @@ MUST_CHECK enum status exp_spool_open(
     struct exp_spool **spool, const char *folder,
     const struct exp_spool_caps *caps, struct diag *diag);
 
+/*
+ * Open the place of a DSN; where there can be none, as for a service's user
+ * without a home, a folder of an unpredictable name below $TMPDIR that ends
+ * with the spool, unless envelopes are left in it.
+ *
+ *   diag  also filled in on success, if it is that: why, and what it means
+ */
+MUST_CHECK enum status exp_spool_open_for(
+    struct exp_spool **spool, const struct exp_dsn *dsn, struct diag *diag);
+
+/* Where it is; valid as long as the spool. */
+const char *exp_spool_path(const struct exp_spool *spool);
+
 void exp_spool_close(struct exp_spool *spool); /* NULL is accepted */
 
 /*

@@ -83,7 +83,11 @@ int spool_folder_open(const char *path, struct diag *diag)
 {
     struct stat info;
     if (!make_folders(path)) {
-        (void)fail(diag, STATUS_SYSTEM, "cannot make the spool '%s'", path);
+        (void)fail(
+            diag, STATUS_SYSTEM,
+            "cannot make the spool '%s' (WATCHFIRE_SPOOL=FOLDER is another "
+            "place)",
+            path);
         return -1;
     }
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -103,6 +107,30 @@ int spool_folder_open(const char *path, struct diag *diag)
         return -1;
     }
     return fd;
+}
+
+bool spool_folder_make_passing(char *path, size_t bytes, struct diag *diag)
+{
+    const char *below = getenv("TMPDIR");
+    if (below == NULL || below[0] != '/')
+        below = "/tmp";
+    int used = snprintf(path, bytes, "%s/watchfire-spool-XXXXXX", below);
+    if (used > 0 && (size_t)used < bytes && mkdtemp(path) != NULL)
+        return true;
+    (void)fail(
+        diag, STATUS_SYSTEM,
+        "no folder to keep what is to be sent, not even in '%s'; set "
+        "WATCHFIRE_SPOOL=FOLDER",
+        below);
+    return false;
+}
+
+void spool_folder_remove(const struct exp_spool *spool)
+{
+    static const char *const names[] = {"lock", "discards", "limits", "report"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        (void)unlinkat(spool->folder, names[i], 0);
+    (void)rmdir(spool->path);
 }
 
 bool spool_file_is_ours(const struct stat *info)

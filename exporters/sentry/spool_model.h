@@ -14,6 +14,7 @@ struct exp_spool {
     int folder;
     char *path; /* for sentences */
     struct exp_spool_caps caps;
+    bool is_passing; /* made for this process, and removed after it */
 };
 
 /* "e-0001763800000123-0123456789abcdef.envelope.gz" and the NUL. */
@@ -36,6 +37,13 @@ void spool_keep_caps(struct exp_spool *spool);
 
 /* Open `path`, made if need be, when it is ours alone; -1 and `diag`. */
 int spool_folder_open(const char *path, struct diag *diag);
+
+/* A new folder below $TMPDIR; false and `diag`. */
+bool spool_folder_make_passing(char *path, size_t bytes, struct diag *diag);
+
+/* Remove it with what is kept beside envelopes; where there are any, it stays.
+ */
+void spool_folder_remove(const struct exp_spool *spool);
 
 /* Whether an open file is of those we make: regular, ours, one name. */
 bool spool_file_is_ours(const struct stat *info);

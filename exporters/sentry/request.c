@@ -1,0 +1,164 @@
+/* An envelope as it goes out. */
+#include "exporters/sentry/request.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "exporters/sentry/envelope_reader.h"
+#include "exporters/sentry/json_scan.h"
+#include "exporters/writer.h"
+
+/* A client report has 4 KiB; an entry is below 96 bytes. */
+enum { REPORT_ENTRIES = 40 };
+
+struct making {
+    struct exp_request *request;
+    const struct exp_rate_limits *limits;
+    uint64_t now_ms;
+    bool is_parent_held; /* the event or transaction that others belong to */
+    bool has_items;
+    struct exp_writer *writer;
+};
+
+static bool is_held(const struct making *making, const struct exp_item *item)
+{
+    if (making->is_parent_held &&
+        (item->type == EXP_ITEM_ATTACHMENT || item->type == EXP_ITEM_PROFILE))
+        return true;
+    return exp_rate_limits_hold(
+        making->limits, exp_item_category(item->type), making->now_ms);
+}
+
+/* A request has its event wherever it stands, so this is looked for first. */
+static enum status find_parent(
+    struct making *making, struct exp_envelope_reader reader)
+{
+    struct exp_item item;
+    bool is_end = false;
+    for (;;) {
+        enum status status =
+            exp_envelope_reader_next(&reader, &item, &is_end, NULL);
+        if (status != STATUS_OK || is_end)
+            return status;
+        if ((item.type == EXP_ITEM_EVENT ||
+             item.type == EXP_ITEM_TRANSACTION) &&
+            is_held(making, &item))
+            making->is_parent_held = true;
+    }
+}
+
+static void write_time(struct exp_writer *writer, uint64_t now_ms)
+{
+    char text[64];
+    time_t seconds = (time_t)(now_ms / 1000);
+    struct tm parts;
+    (void)gmtime_r(&seconds, &parts);
+    (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    exp_write_format(writer, "%s.%03uZ", text, (unsigned)(now_ms % 1000));
+}
+
+static void write_header(
+    struct making *making, const struct exp_envelope_reader *reader)
+{
+    struct exp_json_scan scan;
+    struct exp_json_text key, value;
+    struct exp_writer *writer = making->writer;
+    exp_write_text(writer, "{\"sent_at\":\"");
+    write_time(writer, making->now_ms);
+    exp_write_char(writer, '"');
+    if (exp_json_scan_begin(&scan, reader->header, reader->header_bytes)) {
+        while (exp_json_scan_member(&scan, &key, &value)) {
+            if (exp_json_text_equals(key, "sent_at") ||
+                exp_json_text_equals(key, "dsn"))
+                continue;
+            exp_write_text(writer, ",\"");
+            exp_write(writer, key.at, (size_t)(key.end - key.at));
+            exp_write_text(writer, "\":");
+            exp_write(writer, value.at, (size_t)(value.end - value.at));
+        }
+    }
+    exp_write_text(writer, "}\n");
+}
+
+static enum status write_items(
+    struct making *making, struct exp_envelope_reader reader)
+{
+    struct exp_item item;
+    bool is_end = false;
+    for (;;) {
+        enum status status =
+            exp_envelope_reader_next(&reader, &item, &is_end, NULL);
+        if (status != STATUS_OK || is_end)
+            return status;
+        if (is_held(making, &item)) {
+            exp_discards_add_item(
+                &making->request->held, EXP_DISCARD_RATELIMIT_BACKOFF, &item);
+            continue;
+        }
+        making->has_items = true;
+        exp_write(making->writer, item.bytes, item.byte_count);
+        exp_write_char(making->writer, '\n');
+    }
+}
+
+static void write_report(
+    struct making *making, const struct exp_discards *discards)
+{
+    struct exp_writer *payload = exp_writer_create_memory();
+    struct exp_discards told;
+    size_t count = 0;
+    if (payload == NULL)
+        return; /* it goes with a later one */
+    exp_discards_first(discards, REPORT_ENTRIES, &told);
+    exp_discards_write_report(&told, (double)making->now_ms / 1000, payload);
+    const char *bytes = exp_writer_bytes(payload, &count);
+    if (bytes != NULL) {
+        exp_write_format(
+            making->writer, "{\"type\":\"client_report\",\"length\":%zu}\n",
+            count);
+        exp_write(making->writer, bytes, count);
+        exp_write_char(making->writer, '\n');
+        making->request->report = told;
+    }
+    exp_writer_destroy(payload);
+}
+
+enum status exp_request_make(
+    struct exp_request *request, const struct exp_block *envelope,
+    const struct exp_rate_limits *limits, const struct exp_discards *discards,
+    uint64_t now_ms)
+{
+    struct exp_envelope_reader reader;
+    struct making making = {
+        .request = request, .limits = limits, .now_ms = now_ms};
+    *request = (struct exp_request){.packed = {0}};
+    enum status status = exp_envelope_reader_init(
+        &reader, envelope->bytes, envelope->count, NULL);
+    if (status == STATUS_OK)
+        status = find_parent(&making, reader);
+    if (status != STATUS_OK)
+        return status;
+    making.writer = exp_writer_create_memory();
+    if (making.writer == NULL)
+        return STATUS_NO_MEMORY;
+    write_header(&making, &reader);
+    status = write_items(&making, reader);
+    if (status == STATUS_OK && making.has_items) {
+        if (discards != NULL && !exp_discards_is_empty(discards))
+            write_report(&making, discards);
+        size_t count = 0;
+        const char *bytes = exp_writer_bytes(making.writer, &count);
+        status = bytes != NULL ? exp_gzip_pack(bytes, count, &request->packed)
+                               : STATUS_NO_MEMORY;
+    }
+    exp_writer_destroy(making.writer);
+    return status;
+}
+
+void exp_request_fini(struct exp_request *request)
+{
+    free(request->packed.bytes);
+}
