@@ -10,7 +10,7 @@ import importlib
 from workloads import Row
 
 BENCHES = ("handler", "unwind", "added", "start", "memory", "ring",
-           "collector", "accuracy", "flame", "dump", "symbolize")
+           "collector", "accuracy", "flame", "dump", "servers", "symbolize")
 
 
 def show(rows):
