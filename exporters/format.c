@@ -7,6 +7,7 @@
 
 #include "exporters/folded.h"
 #include "exporters/output.h"
+#include "exporters/sentry/chunk_file.h"
 #include "exporters/svg.h"
 
 static const struct exp_format formats[] = {
@@ -14,6 +15,8 @@ static const struct exp_format formats[] = {
     {EXP_FORMAT_FOLDED, "folded", ".folded", "one line per stack",
      exp_folded_write},
     {EXP_FORMAT_SVG, "svg", ".svg", "interactive flame graph", exp_svg_write},
+    {EXP_FORMAT_ENVELOPE, "envelope", ".envelope", "profile chunks for Sentry",
+     exp_chunk_file_write},
 };
 enum { FORMAT_COUNT = sizeof formats / sizeof formats[0] };
 

@@ -25,6 +25,7 @@ enum exp_format_id {
     EXP_FORMAT_DATA,
     EXP_FORMAT_FOLDED,
     EXP_FORMAT_SVG,
+    EXP_FORMAT_ENVELOPE,
 };
 
 struct exp_format {

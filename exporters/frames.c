@@ -152,6 +152,15 @@ static bool is_system_path(const char *path)
     return false;
 }
 
+bool exp_module_is_own(
+    const struct prof_profile *profile, uint32_t process, uint32_t module)
+{
+    const struct prof_module *row = prof_profile_module(profile, module);
+    return row->kind == PROF_MODULE_FILE &&
+           (row->path == prof_profile_process(profile, process)->path ||
+            !is_system_path(prof_profile_text(profile, row->path)));
+}
+
 static enum exp_kind native_kind(
     const struct prof_profile *profile, uint32_t process,
     const struct prof_frame *frame)
@@ -166,12 +175,9 @@ static enum exp_kind native_kind(
         return EXP_KIND_LIBRARY;
     if (module->kind == PROF_MODULE_ANONYMOUS)
         return EXP_KIND_RUNTIME;
-    /* Compilers and interpreters lie in the system's folders themselves. */
-    if (module->path == prof_profile_process(profile, process)->path)
-        return EXP_KIND_APPLICATION;
-    return is_system_path(prof_profile_text(profile, module->path))
-               ? EXP_KIND_LIBRARY
-               : EXP_KIND_APPLICATION;
+    return exp_module_is_own(profile, process, frame->module)
+               ? EXP_KIND_APPLICATION
+               : EXP_KIND_LIBRARY;
 }
 
 static enum exp_kind frame_kind(

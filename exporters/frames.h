@@ -46,6 +46,14 @@ struct exp_frame {
  */
 bool exp_process_is_shown(const struct prof_profile *profile, uint32_t process);
 
+/*
+ * Whether a module is the process's own: its executable, wherever it lies, or
+ * an object outside of the system's folders for libraries. Compilers and
+ * interpreters lie in those themselves.
+ */
+bool exp_module_is_own(
+    const struct prof_profile *profile, uint32_t process, uint32_t module);
+
 /* Whether a sample stands for CPU time that no sample covers. */
 bool exp_sample_is_account(
     const struct prof_profile *profile, const struct prof_sample *sample);

@@ -184,6 +184,18 @@ void exp_json_double(struct exp_json *json, double value)
     exp_write_text(json->writer, text);
 }
 
+void exp_json_fixed(struct exp_json *json, uint64_t value, unsigned digits)
+{
+    uint64_t unit = 1;
+    for (unsigned i = 0; i < digits; i++)
+        unit *= 10;
+    before_value(json, true);
+    exp_write_u64(json->writer, value / unit);
+    exp_write_char(json->writer, '.');
+    for (unit /= 10; unit > 0; unit /= 10)
+        exp_write_char(json->writer, (char)('0' + value / unit % 10));
+}
+
 void exp_json_bool(struct exp_json *json, bool value)
 {
     before_value(json, true);

@@ -54,6 +54,8 @@ void exp_json_u64(struct exp_json *json, uint64_t value);
 void exp_json_i64(struct exp_json *json, int64_t value);
 void exp_json_double(
     struct exp_json *json, double value); /* not finite: null */
+/* `value` over ten to the power of `digits`, all of which are written. */
+void exp_json_fixed(struct exp_json *json, uint64_t value, unsigned digits);
 void exp_json_bool(struct exp_json *json, bool value);
 void exp_json_null(struct exp_json *json);
 

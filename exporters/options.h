@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct exp_scope;
+
 enum exp_unit {
     EXP_UNIT_VALUE,   /* the value's own unit: nanoseconds, bytes */
     EXP_UNIT_SAMPLES, /* every sample counts 1 */
@@ -18,6 +20,7 @@ struct exp_options {
     bool mark_inlined;  /* folded: "_[i]" after the name of an inlined frame */
     bool is_icicle;     /* svg: the root at the top */
     const char *title;  /* NULL: made from the command */
+    const struct exp_scope *scope; /* envelope: release and so on; or NULL */
 };
 
 #endif

@@ -121,6 +121,14 @@ bool outputs_sync(struct outputs *outputs, const struct prof_profile *profile)
     return is_in_step;
 }
 
+bool outputs_want_times(const struct outputs *outputs)
+{
+    bool are_wanted = false;
+    for (size_t i = 0; i < outputs->count; i++)
+        are_wanted |= outputs->rows[i].format->id == EXP_FORMAT_ENVELOPE;
+    return are_wanted;
+}
+
 void outputs_write_interim(
     const struct outputs *outputs, const struct prof_profile *profile)
 {

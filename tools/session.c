@@ -144,14 +144,16 @@ static void name_clock(struct session *session)
 
 /*
  * Memory is for what differs, not for what lasts. A recording whose disk is
- * full may fall behind for as long as the samples it lacks fit into 56 MiB.
+ * full may fall behind for as long as the samples it lacks fit into 56 MiB. As
+ * many keep their times for an output that shows them.
  */
 static void sum_samples(struct session *session, bool is_in_step)
 {
     struct prof_profile *profile = session->profile;
     uint64_t singles =
         prof_profile_added_count(profile) - prof_profile_summed_count(profile);
-    if (singles >= (is_in_step ? SUMMED_AT_ONCE : SINGLES_MAX))
+    bool may_sum = is_in_step && !outputs_want_times(&session->outputs);
+    if (singles >= (may_sum ? SUMMED_AT_ONCE : SINGLES_MAX))
         prof_profile_sum_samples(
             profile, session->outputs.options.with_threads);
 }

@@ -115,6 +115,12 @@ TEST(folded_survives_every_failing_allocation)
     sweep_format("folded", profile_large(60));
 }
 
+TEST(envelope_survives_every_failing_allocation)
+{
+    sweep_format("envelope", profile_story());
+    sweep_format("envelope", profile_large(60));
+}
+
 TEST(svg_survives_every_failing_allocation)
 {
     sweep_format("svg", profile_story());

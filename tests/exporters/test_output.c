@@ -406,10 +406,11 @@ TEST(format_that_is_unknown_is_refused_with_those_that_are_known)
     CHECK_EQ(exp_format_by_path(&format, "x.txt", &diag), STATUS_USAGE);
     CHECK_STR(
         diag.text, "no format is known by the name 'x.txt': end it in .data, "
-                   ".folded or .svg, or give one with -f");
+                   ".folded, .svg or .envelope, or give one with -f");
     CHECK_EQ(exp_format_by_path(&format, "-", &diag), STATUS_USAGE);
     CHECK_EQ(exp_format_by_name(&format, "png", &diag), STATUS_USAGE);
-    CHECK_STR(diag.text, "unknown format 'png': use data, folded or svg");
+    CHECK_STR(
+        diag.text, "unknown format 'png': use data, folded, svg or envelope");
 }
 
 TEST(format_save_writes_a_whole_file)
