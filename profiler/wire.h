@@ -9,6 +9,7 @@
  * no record ever wraps.
  *
  *     struct wire_header       one page
+ *     struct wire_crashes      five pages
  *     struct wire_slots        six pages
  *     descriptors              WIRE_BLOCK_COUNT words of 8 bytes
  *     blocks                   WIRE_BLOCK_COUNT blocks of WIRE_BLOCK_BYTES
@@ -74,6 +75,27 @@
  * build-id begins with `identity`, and releases into `places` where in the
  * memfd the table is.
  *
+ * CRASHES
+ *
+ * Only where the reply to HELLO says so (WIRE_CATCH_CRASHES) the agent handles
+ * the signals that end a program. What it saw stands in struct wire_crashes:
+ *
+ *     fatal     of a signal that is about to end the process
+ *     handled   of the latest that a handler of the program's was given, ten
+ *               a second at most; it may well go on after that
+ *
+ *     FREE     -> WRITING   agent, compare and swap
+ *     WRITING  -> WRITTEN   agent, releasing the rest of the slot
+ *     WRITTEN  -> TAKEN     collector
+ *     TAKEN    -> DONE      collector, when it has seen all it wants to see
+ *     any      -> FREE      agent, of a `handled` slot only
+ *
+ * Where it may, the agent tells of a fatal one by WIRE_CRASHED and waits for
+ * the answer; else for DONE; for WIRE_CRASH_WAIT_NS at most, and then the
+ * signal takes its course. These pages are there in a child of a fork as well,
+ * until it has a segment of its own, and in one of vfork: `pid` tells whose
+ * crash it is.
+ *
  * GUESTS
  *
  * A core that was mapped into a running process (profiler/agent/guest.h) has no
@@ -105,15 +127,17 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC         0x57465231u /* "WFR1" */
-#define WIRE_VERSION       6u
+#define WIRE_VERSION       7u
 
 #define WIRE_BLOCK_BYTES   128u
 #define WIRE_BLOCK_COUNT   8192u
 #define WIRE_HEADER_BYTES  4096u
+#define WIRE_CRASHES_BYTES (5u * 4096u)
 #define WIRE_SLOT_COUNT    1024u
 #define WIRE_SLOTS_BYTES   (24u * WIRE_SLOT_COUNT)
 #define WIRE_DATA_BYTES    (WIRE_BLOCK_BYTES * WIRE_BLOCK_COUNT)
-#define WIRE_WORDS_OFFSET  (WIRE_HEADER_BYTES + WIRE_SLOTS_BYTES)
+#define WIRE_SLOTS_OFFSET  (WIRE_HEADER_BYTES + WIRE_CRASHES_BYTES)
+#define WIRE_WORDS_OFFSET  (WIRE_SLOTS_OFFSET + WIRE_SLOTS_BYTES)
 #define WIRE_BLOCKS_OFFSET (WIRE_WORDS_OFFSET + 8u * WIRE_BLOCK_COUNT)
 #define WIRE_SEGMENT_BYTES (WIRE_BLOCKS_OFFSET + WIRE_DATA_BYTES)
 
@@ -247,6 +271,51 @@ struct wire_header {
     _Atomic uint64_t handled_cycles;
 };
 
+enum wire_crash_state {
+    WIRE_CRASH_FREE,
+    WIRE_CRASH_WRITING,
+    WIRE_CRASH_WRITTEN,
+    WIRE_CRASH_TAKEN,
+    WIRE_CRASH_DONE,
+};
+
+/* uc_mcontext.gregs of the processor; see crash_registers_x86_64.c. */
+#define WIRE_CRASH_REGISTERS 24u
+
+#define WIRE_CRASH_WAIT_NS   UINT64_C(2000000000)
+
+struct wire_crash {
+    _Atomic uint32_t state;
+    uint32_t pid, tid; /* as they see themselves */
+    int32_t signal, code, error;
+    uint32_t frame_count;
+    uint32_t is_complete;    /* the thread's first frame is among them */
+    uint64_t address;        /* si_addr of a fault */
+    uint32_t sender, reason; /* si_pid of what was sent; si_syscall of SIGSYS */
+    uint64_t time_ns;        /* CLOCK_MONOTONIC */
+    uint64_t thread_pointer;
+    uint64_t registers[WIRE_CRASH_REGISTERS];
+    uint64_t frames[WIRE_FRAMES_MAX]; /* as in struct wire_sample */
+};
+
+struct wire_crashes {
+    /*
+     * Where the program keeps what a crash should be told with; 0: nowhere.
+     * glibc's pointer to the message of abort(), and, from a thread's pointer
+     * on, what libstdc++ knows of the exceptions in flight.
+     */
+    uint64_t abort_message_pc;
+    int64_t exceptions_offset;
+    uint32_t reserved;
+
+    /* Handled signals in all, and whether the process exits in a handler. */
+    _Atomic uint32_t handled_count;
+    _Atomic uint32_t is_left_in_handler;
+
+    _Alignas(64) struct wire_crash fatal;
+    _Alignas(64) struct wire_crash handled;
+};
+
 struct wire_slots {
     _Atomic uint64_t places[WIRE_SLOT_COUNT]; /* of tables; 0: none yet */
     struct wire_slot_module {
@@ -261,6 +330,7 @@ struct wire_slots {
 /* One side's view of a segment. */
 struct wire_ring {
     struct wire_header *header;
+    struct wire_crashes *crashes;
     struct wire_slots *slots;
     _Atomic uint64_t *descriptors;
     unsigned char *blocks; /* mapped twice: 2 * WIRE_DATA_BYTES are valid */
@@ -329,6 +399,8 @@ enum wire_message_type {
      * all is told by WIRE_EXEC_FAILED.
      */
     WIRE_UNSEEN = 6,
+
+    WIRE_CRASHED = 7, /* a fatal crash is written; answered when it is seen */
 };
 
 #define WIRE_SECRET_BYTES 32u /* of text, hexadecimal */
@@ -347,6 +419,7 @@ struct wire_message {
 #define WIRE_ARM_BRIEF        8u  /* a timer for a new thread's first tick */
 #define WIRE_WAIT_AT_EXIT     4u  /* say BYE and wait for outputs */
 #define WIRE_REFERENCE_ENGINE 16u /* unwind with libunwind */
+#define WIRE_CATCH_CRASHES    32u /* handle the signals that end a program */
 
 struct wire_reply {
     uint32_t magic, version;
@@ -386,6 +459,8 @@ struct wire_guest {
 };
 
 _Static_assert(sizeof(struct wire_header) <= WIRE_HEADER_BYTES, "one page");
+_Static_assert(sizeof(struct wire_crashes) <= WIRE_CRASHES_BYTES, "fits");
+_Static_assert(WIRE_CRASHES_BYTES % 4096 == 0, "whole pages");
 _Static_assert(sizeof(struct wire_slots) == WIRE_SLOTS_BYTES, "no padding");
 _Static_assert(WIRE_SLOTS_BYTES % 4096 == 0, "whole pages");
 _Static_assert(sizeof(struct wire_record) == 16, "no padding");

@@ -131,6 +131,16 @@ static bool choose_engine(void)
     return prof_core.engine != NULL;
 }
 
+void prof_core_set_places(const struct prof_crash_places *places)
+{
+    struct wire_crashes *crashes = prof_core.ring.crashes;
+    prof_core.config.places = *places;
+    if (crashes == NULL)
+        return;
+    crashes->abort_message_pc = places->abort_message_pc;
+    crashes->exceptions_offset = places->exceptions_offset;
+}
+
 bool prof_core_start(
     const struct prof_core_config *config, char *text, uint32_t text_bytes)
 {
@@ -150,6 +160,7 @@ bool prof_core_start(
         return false;
     }
 
+    prof_core_set_places(&config->places);
     /* The handler first: the collector arms the clock before it answers. */
     prof_signals_install();
     struct wire_reply reply = {.status = 0};
@@ -164,6 +175,8 @@ bool prof_core_start(
     prof_presence_begin();
     prof_core.period_ns = reply.period_ns;
     prof_core.actions = reply.actions;
+    if (prof_core.actions & WIRE_CATCH_CRASHES)
+        prof_signals_catch_crashes();
     if (!choose_engine()) {
         prof_segment_release();
         return false;
@@ -210,7 +223,7 @@ void prof_core_restart_in_child(void)
         prof_presence_note_silence(parents);
     if (!prof_core.is_heard)
         count_lost_child(parents);
-    (void)sys_munmap(parents, WIRE_HEADER_BYTES);
+    (void)sys_munmap(parents, WIRE_SLOTS_OFFSET);
 }
 
 void prof_core_fall_silent(bool is_getpid_safe)

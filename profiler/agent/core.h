@@ -33,11 +33,17 @@ struct prof_kernel_sigaction {
 
 /*
  * A thread's alternate stack as the program set it, while the kernel has one
- * of ours in its place; size 0: none.
+ * of ours in its place; size 0: none, though the kernel may have ours.
  */
 struct prof_alternate {
     uint64_t start, size_bytes;
-    uint64_t ours; /* where that one starts */
+    uint64_t ours; /* where that one starts; 0: the kernel has none of ours */
+};
+
+/* What the program itself knows of a crash: see struct wire_crashes. */
+struct prof_crash_places {
+    uint64_t abort_message_pc;
+    int64_t exceptions_offset;
 };
 
 /* What the core cannot find out by itself. */
@@ -56,6 +62,7 @@ struct prof_core_config {
     struct prof_alternate (*alternate)(void);
     uint32_t tid_offset; /* bytes from the thread pointer to the thread's
                             kernel id; 0: ask the kernel each time */
+    struct prof_crash_places places;
 };
 
 /* Frames are collected here before their number is known. */
@@ -69,6 +76,7 @@ struct prof_core {
     _Atomic uint32_t is_active; /* the handler records samples */
     _Atomic uint32_t is_silent; /* no system call is to be made any more */
     bool is_getpid_safe;        /* but this one, when silent */
+    bool is_crash_silent;       /* the same for what a crash is told with */
     uint32_t pid;               /* whose ring this is; tells fork children */
     bool is_heard;              /* the collector answered to the last HELLO */
     bool is_deserted;           /* it did not, though it could be asked */
@@ -100,6 +108,9 @@ bool prof_core_start(
  * come in.
  */
 void prof_core_unmap(void);
+
+/* Where crashes are wanted: publish the places, here and in children. */
+void prof_core_set_places(const struct prof_crash_places *places);
 
 /* Tell the collector why this process cannot be sampled. */
 void prof_core_report_failure(const char *session, const char *reason);
@@ -244,13 +255,16 @@ SIGNAL_SAFE void prof_call_interrupt_for_waiting(void *ucontext);
 __attribute__((visibility("hidden"))) void prof_restore_rt(void);
 
 /*
- * The signals that are ours, and what the program believes of them. `signal`
- * is SIGTRAP or that of the timers; others are not ours and give false.
+ * The signals that are ours, and what the program believes of them: SIGTRAP and
+ * that of the timers, by which samples come; and where crashes are wanted,
+ * those of sig_crash.h. Others are not ours and give false.
  */
 bool prof_signal_is_ours(int signal);
+bool prof_signal_is_sampling(int signal);
 void prof_signals_install(void);
+void prof_signals_catch_crashes(void);
 
-/* Leave both signals to the program, as it set them. */
+/* Leave all of them to the program, as it set them. */
 void prof_signals_uninstall(void);
 
 /*

@@ -64,8 +64,9 @@ static void explain(
 /* ---- making ---- */
 
 /*
- * The blocks twice in a row, and none of it in a fork's child: the child must
- * not write into its parent's ring.
+ * The blocks twice in a row, and but for the beginning none of it in a fork's
+ * child: the child must not write into its parent's ring. That it crashes it
+ * may say there, before it has one of its own.
  */
 static long map_ring(int fd)
 {
@@ -84,11 +85,12 @@ static long map_ring(int fd)
         return -ENOMEM;
     }
     (void)sys_call3(
-        __NR_madvise, at + WIRE_HEADER_BYTES,
-        (long)(MAP_BYTES - WIRE_HEADER_BYTES), (long)MADV_DONTFORK);
+        __NR_madvise, at + WIRE_SLOTS_OFFSET,
+        (long)(MAP_BYTES - WIRE_SLOTS_OFFSET), (long)MADV_DONTFORK);
     prof_core.ring = (struct wire_ring){
         .header = (void *)at,
-        .slots = (void *)(at + WIRE_HEADER_BYTES),
+        .crashes = (void *)(at + WIRE_HEADER_BYTES),
+        .slots = (void *)(at + WIRE_SLOTS_OFFSET),
         .descriptors = (void *)(at + WIRE_WORDS_OFFSET),
         .blocks = at + WIRE_BLOCKS_OFFSET};
     return 0;

@@ -19,6 +19,9 @@
  * call, runs on our stack, which has as much room as the one it was to have.
  *
  * What can be seen of it is uc_stack in the handler's context.
+ *
+ * Where crashes are caught, every thread has one of ours from its beginning to
+ * its end, for the stack it is on may be what has overflowed.
  */
 #include "profiler/agent/shell_alternate.h"
 
@@ -30,6 +33,7 @@
 
 #include "profiler/agent/shell.h"
 #include "profiler/agent/shell_engine.h"
+#include "profiler/agent/sig_crash.h"
 
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
@@ -39,6 +43,7 @@ enum {
     PAGE_BYTES = 4096,
     FRAME_BYTES = 2048,  /* of the kernel's, where it does not tell */
     SAMPLE_BYTES = 8192, /* what a sample takes, and some */
+    CRASH_BYTES = 65536, /* the same of a crash, and handlers past us */
 };
 
 static _Thread_local struct {
@@ -86,9 +91,8 @@ static size_t bytes_for(const stack_t *program)
 }
 
 /* The kernel has just accepted `program`: put ours in its place. */
-static void move(const stack_t *program)
+static void move(const stack_t *program, size_t bytes)
 {
-    size_t bytes = bytes_for(program);
     void *memory = mmap(
         NULL, bytes, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
@@ -101,6 +105,16 @@ static void move(const stack_t *program)
     here.ours_bytes = bytes;
     if (shell_real()->sigaltstack(&ours, NULL) != 0)
         unmap_ours();
+}
+
+void shell_alternate_begin(void)
+{
+    stack_t now;
+    const stack_t none = {.ss_size = 0};
+    if (here.ours == NULL && prof_crash_is_wanted(SIGSEGV) &&
+        shell_real()->sigaltstack(NULL, &now) == 0 &&
+        (now.ss_flags & SS_DISABLE))
+        move(&none, CRASH_BYTES);
 }
 
 /* Disabled, or with SS_AUTODISARM, it is left to the kernel. */
@@ -125,7 +139,9 @@ static bool is_moved(void)
 static int change_moved(const stack_t *wanted, stack_t *old)
 {
     stack_t before = here.program;
-    before.ss_flags = is_on(&before) ? SS_ONSTACK : 0;
+    before.ss_flags = before.ss_size == 0 ? SS_DISABLE
+                      : is_on(&before)    ? SS_ONSTACK
+                                          : 0;
     if (wanted != NULL) {
         if (before.ss_flags == SS_ONSTACK) {
             errno = EPERM;
@@ -151,7 +167,8 @@ INTERPOSE int sigaltstack(const stack_t *wanted, stack_t *old)
         return result;
     int saved_errno = errno;
     if (is_movable(&copy))
-        move(&copy);
+        move(&copy, bytes_for(&copy));
+    shell_alternate_begin();
     bool is_enabled = (copy.ss_flags & SS_DISABLE) == 0;
     shell_engine_set_alternate(
         (uint64_t)(uintptr_t)copy.ss_sp, is_enabled ? copy.ss_size : 0);
@@ -164,7 +181,7 @@ void shell_alternate_drop(void)
     if (!is_moved())
         return;
     stack_t program = here.program;
-    program.ss_flags = 0;
+    program.ss_flags = program.ss_size == 0 ? SS_DISABLE : 0;
     if (shell_real()->sigaltstack(&program, NULL) == 0)
         unmap_ours();
 }

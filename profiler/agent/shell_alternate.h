@@ -22,6 +22,9 @@ int shell_alternate_action(
 /* The handler the program knows, for what libc or the kernel names. */
 __sighandler_t shell_alternate_believed(int number, __sighandler_t handler);
 
+/* Where crashes are caught: the calling thread gets one of ours. */
+void shell_alternate_begin(void);
+
 /* At the end of the calling thread: the kernel gets the program's stack. */
 void shell_alternate_drop(void);
 

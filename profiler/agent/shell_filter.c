@@ -182,6 +182,18 @@ static bool kills(const struct sock_filter *code, uint32_t length, long number)
            action != SECCOMP_RET_ERRNO;
 }
 
+/* One of them at least. */
+static bool kills_any(
+    const struct sock_filter *code, uint32_t length, const int *numbers,
+    size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (kills(code, length, numbers[i]))
+            return true;
+    }
+    return false;
+}
+
 /* What the constructor calls, from the session to HELLO. */
 static bool kills_constructor(const struct sock_filter *code, uint32_t length)
 {
@@ -196,11 +208,21 @@ static bool kills_constructor(const struct sock_filter *code, uint32_t length)
         SYS_rt_sigprocmask, SYS_getdents64,    SYS_timer_create,
         SYS_timer_settime,  SYS_clock_gettime, SYS_rt_sigreturn,
         SYS_exit_group,     SYS_timer_delete};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (kills(code, length, numbers[i]))
-            return true;
-    }
-    return false;
+    return kills_any(code, length, numbers, sizeof numbers / sizeof *numbers);
+}
+
+/* What sig_crash.c calls, and what ends the program then. */
+static bool kills_crash(const struct sock_filter *code, uint32_t length)
+{
+    static const int numbers[] = {
+        SYS_getpid,       SYS_gettid,         SYS_process_vm_readv,
+        SYS_prctl,        SYS_socket,         SYS_setsockopt,
+        SYS_connect,      SYS_getsockopt,     SYS_getuid,
+        SYS_geteuid,      SYS_sendmsg,        SYS_ppoll,
+        SYS_recvmsg,      SYS_close,          SYS_nanosleep,
+        SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_tgsigqueueinfo,
+        SYS_tgkill};
+    return kills_any(code, length, numbers, sizeof numbers / sizeof *numbers);
 }
 
 /* The vDSO asks the kernel when the clock source cannot be read by all. */
@@ -232,6 +254,8 @@ static void withdraw(const char *reason)
 static void judge(const struct sock_filter *code, uint32_t length)
 {
     is_deadly = is_deadly || kills_constructor(code, length);
+    prof_core.is_crash_silent =
+        prof_core.is_crash_silent || kills_crash(code, length);
     is_getpid_safe = is_getpid_safe && !kills(code, length, SYS_getpid);
     const char *reason = NULL;
     if (!passes(code, length, SYS_rt_sigreturn))

@@ -17,6 +17,7 @@
 #include "profiler/agent/shell_alternate.h"
 #include "profiler/agent/shell_between.h"
 #include "profiler/agent/shell_engine.h"
+#include "profiler/agent/sig_crash.h"
 #include "profiler/unwind/reference.h"
 
 static char session[128];
@@ -37,6 +38,27 @@ static uint32_t find_tid_offset(void)
     int tid;
     memcpy(&tid, thread + field[2], sizeof tid);
     return tid == gettid() ? field[2] : 0;
+}
+
+/*
+ * glibc points to the message of an abort for debuggers, and libstdc++ keeps a
+ * thread's exceptions at the same distance from every thread pointer, if it was
+ * there from the start.
+ */
+static void find_crash_places(void)
+{
+    struct prof_crash_places places = {.abort_message_pc = 0};
+    shell_dlsym_function *find = shell_real_dlsym();
+    void *message = dlvsym(RTLD_DEFAULT, "__abort_msg", "GLIBC_PRIVATE");
+    void *(*exceptions)(void) =
+        find != NULL
+            ? (void *(*)(void))find(RTLD_DEFAULT, "__cxa_get_globals_fast")
+            : NULL;
+    places.abort_message_pc = (uint64_t)(uintptr_t)message;
+    if (exceptions != NULL)
+        places.exceptions_offset = (const char *)exceptions() -
+                                   (const char *)__builtin_thread_pointer();
+    prof_core_set_places(&places);
 }
 
 static void complain(const char *reason)
@@ -109,6 +131,9 @@ __attribute__((constructor)) static void shell_arrive(void)
         /* Where there is a command, or a first process, that one speaks. */
         if (!prof_core_start(&config, text, sizeof text) && is_first)
             complain(*text ? text : "nothing is sampled: no collector answers");
+        if (prof_crash_is_wanted(SIGABRT))
+            find_crash_places();
+        shell_alternate_begin();
         shell_mask_begin();
         (void)pthread_atfork(NULL, NULL, shell_restart_in_child);
     }
@@ -132,5 +157,6 @@ void shell_leave(void)
 
 __attribute__((destructor)) static void shell_depart(void)
 {
+    prof_crash_note_exit();
     shell_leave();
 }

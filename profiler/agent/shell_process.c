@@ -15,6 +15,7 @@
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell_filter.h"
 #include "profiler/agent/shell_obstacle.h"
+#include "profiler/agent/sig_crash.h"
 #include "profiler/agent/sys.h"
 
 extern char **environ;
@@ -23,6 +24,7 @@ extern char **environ;
 
 INTERPOSE __attribute__((noreturn)) void _exit(int status)
 {
+    prof_crash_note_exit();
     shell_leave();
     for (;;)
         (void)sys_call1(__NR_exit_group, (long)status);
@@ -38,6 +40,7 @@ INTERPOSE __attribute__((noreturn)) void _Exit(int status)
 bool shell_begin_exec(const char *file, bool is_searched, char *const envp[])
 {
     struct shell_obstacle obstacle;
+    prof_crash_note_exit();
     shell_obstacle_find(&obstacle, file, is_searched, envp);
     bool is_told = shell_obstacle_tell(&obstacle, 0);
     bool is_disarmed =

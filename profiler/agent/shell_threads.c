@@ -15,6 +15,7 @@
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell_alternate.h"
 #include "profiler/agent/shell_engine.h"
+#include "profiler/agent/sig_crash.h"
 
 /* Threads made and not yet running. */
 enum { THREADS_STARTING = 256 };
@@ -110,6 +111,7 @@ static void *run_thread(void *context)
     bool has_mask = start->has_mask;
     shell_mask_inherit(start->mask_beliefs);
     give_start_back(start);
+    shell_alternate_begin();
 
     void *result = NULL;
     if (has_mask)
@@ -138,7 +140,8 @@ INTERPOSE int pthread_create(
     sigset_t own;
     bool has_mask =
         attributes != NULL && pthread_attr_getsigmask_np(attributes, &own) == 0;
-    bool is_needed = are_timers_wanted || beliefs != 0 || has_mask;
+    bool is_needed = are_timers_wanted || beliefs != 0 || has_mask ||
+                     prof_crash_is_wanted(SIGSEGV);
     struct thread_start *start = is_needed ? take_start() : NULL;
     if (start == NULL)
         return shell_real()->pthread_create(thread, attributes, run, argument);

@@ -140,7 +140,7 @@ static int take_signal(
         if (number != 0)
             return number;
         number = shell_real()->sigtimedwait(set, info, timeout ? &left : NULL);
-        if (number < 0 || !prof_signal_is_ours(number))
+        if (number < 0 || !prof_signal_is_sampling(number))
             return number;
         bool is_sample = prof_signal_expiries(number, info) != 0;
         if (!is_sample && !prof_signal_is_held(number))

@@ -67,7 +67,7 @@ static uint64_t place_with(
 {
     uint64_t used = interrupted_sp - alternate->start;
     bool is_nested = used > 0 && used <= alternate->size_bytes;
-    bool is_entered = is_wanted && !is_nested;
+    bool is_entered = is_wanted && !is_nested && alternate->size_bytes > 0;
     uint64_t to = (is_entered ? alternate->start + alternate->size_bytes
                               : interrupted_sp - RED_ZONE_BYTES) -
                   bytes;
@@ -84,7 +84,7 @@ static bool is_replaced(
     if (prof_core.config.alternate == NULL)
         return false;
     *alternate = prof_core.config.alternate();
-    return alternate->size_bytes > 0 &&
+    return alternate->ours != 0 &&
            (uintptr_t)context->uc_stack.ss_sp == alternate->ours;
 }
 

@@ -7,6 +7,7 @@
  * out to one that asks for it.
  */
 #include "profiler/agent/core.h"
+#include "profiler/agent/sig_crash.h"
 #include "profiler/agent/sys.h"
 
 #include <signal.h>
@@ -17,26 +18,46 @@
 
 enum { SIGNAL_DEFAULT = 0, SIGNAL_IGNORE = 1 };
 
-/* A breakpoint or a step of the thread's own: neither waits nor is ignored. */
+/*
+ * What the thread has done itself, such as a breakpoint or a fault: neither
+ * waits nor is ignored.
+ */
 static bool is_forced(int signal, const siginfo_t *info)
 {
-    return signal == SIGTRAP && info->si_code > 0;
+    return info->si_code > 0 && signal != SIGPROF && signal != SIGURG;
+}
+
+static uint64_t *mask_of(ucontext_t *context)
+{
+    return (uint64_t *)(void *)&context->uc_sigmask;
 }
 
 /*
- * SIGTRAP and SIGPROF kill by default: let it, when this handler returns. For
- * PID 1 of a name space they do not, unless they are forced.
+ * These signals kill by default: let it, when this handler returns, as what it
+ * was. For PID 1 of a name space only those do that are forced, by the kernel
+ * itself; and where a filter may stand in the way, no call is made. Then what
+ * has caused the signal happens once more, and finds it blocked: fatal as well
+ * (force_sig_info_to_task() in kernel/signal.c).
  */
-static void die(int signal, bool forced)
+static void die(int signal, const siginfo_t *info, ucontext_t *context)
 {
+    bool forced = is_forced(signal, info);
+    uint64_t bit = UINT64_C(1) << (signal - 1);
     if (signal == SIGURG || (prof_core.pid == 1 && !forced))
         return;
+    if (forced && (prof_core.pid == 1 || prof_crash_is_silent()) &&
+        prof_crash_rewind(signal, info, context)) {
+        *mask_of(context) |= bit;
+        return;
+    }
     struct prof_kernel_sigaction deadly = {.handler = NULL};
+    long pid = sys_getpid(), tid = sys_gettid();
     (void)sys_call4(
         __NR_rt_sigaction, (long)signal, &deadly, (void *)NULL,
         sizeof deadly.mask);
-    (void)sys_call3(
-        __NR_tgkill, (long)sys_getpid(), (long)sys_gettid(), (long)signal);
+    *mask_of(context) &= ~bit;
+    if (sys_call4(__NR_rt_tgsigqueueinfo, pid, tid, (long)signal, info) != 0)
+        (void)sys_call3(__NR_tgkill, pid, tid, (long)signal);
 }
 
 /* ---- signals held back ---- */
@@ -181,8 +202,7 @@ static void leave_to_reader(
     int signal, const siginfo_t *info, ucontext_t *context)
 {
     prof_core_withdraw("it reads SIGTRAP or SIGPROF by signalfd()");
-    uint64_t *mask = (uint64_t *)(void *)&context->uc_sigmask;
-    *mask |= UINT64_C(1) << (signal - 1);
+    *mask_of(context) |= UINT64_C(1) << (signal - 1);
     drop_waiting_samples(signal);
     send_again(signal, info);
 }
@@ -207,6 +227,45 @@ static bool is_blocked(int signal)
            (prof_core.config.mask_beliefs() & 1u << signal) != 0;
 }
 
+/* The end, by the default action. */
+static void end(int signal, const siginfo_t *info, ucontext_t *context)
+{
+    if (prof_crash_is_wanted(signal))
+        prof_crash_note_fatal(signal, info, context);
+    die(signal, info, context);
+}
+
+/* The program's own handler. */
+static void start_handler(
+    int signal, siginfo_t *info, ucontext_t *context,
+    struct prof_kernel_sigaction *action)
+{
+    bool is_crash = prof_crash_is_wanted(signal);
+    struct prof_alternate alternate = {.size_bytes = 0};
+    if (prof_core.config.alternate != NULL)
+        alternate = prof_core.config.alternate();
+    bool is_moved = (action->flags & SA_ONSTACK) && alternate.size_bytes > 0;
+    if (is_crash && !is_moved && !prof_crash_has_room(signal, info, context)) {
+        end(signal, info, context);
+        return;
+    }
+    if (action->flags & SA_RESETHAND) {
+        struct prof_kernel_sigaction reset = *action;
+        reset.handler = NULL;
+        prof_signal_exchange(signal, &reset, NULL);
+    }
+    const char *before = (const char *)context;
+    prof_signal_deliver(signal, info, context, action);
+    uint64_t frame = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
+    if (is_crash) {
+        const char *after = (const char *)prof_crash_frame_context(frame);
+        bool is_there = frame - alternate.start < alternate.size_bytes;
+        prof_crash_note_handled(
+            signal, frame, (void *)((char *)info + (after - before)),
+            is_there ? alternate.start : 0);
+    }
+}
+
 SIGNAL_SAFE void prof_signal_pass_on(int signal, void *info, void *ucontext)
 {
     bool forced = is_forced(signal, info);
@@ -224,13 +283,8 @@ SIGNAL_SAFE void prof_signal_pass_on(int signal, void *info, void *ucontext)
     } else if (
         handler == SIGNAL_DEFAULT || handler == SIGNAL_IGNORE ||
         is_blocked(signal)) {
-        die(signal, forced);
+        end(signal, info, ucontext);
     } else {
-        if (action.flags & SA_RESETHAND) {
-            struct prof_kernel_sigaction reset = action;
-            reset.handler = NULL;
-            prof_signal_exchange(signal, &reset, NULL);
-        }
-        prof_signal_deliver(signal, info, ucontext, &action);
+        start_handler(signal, info, ucontext, &action);
     }
 }

@@ -1,9 +1,11 @@
 /*
  * The signals the agent uses, SIGTRAP of perf events and that of timers, and
- * what the program believes of them: its own dispositions are kept here and
- * never reach the kernel. Where only timers are used, SIGTRAP is left alone.
+ * where crashes are wanted those that end a program; and what the program
+ * believes of them: its own dispositions are kept here and never reach the
+ * kernel. Where only timers are used, SIGTRAP is left alone.
  */
 #include "profiler/agent/core.h"
+#include "profiler/agent/sig_crash.h"
 #include "profiler/agent/sys.h"
 
 #include <signal.h>
@@ -13,12 +15,17 @@
  * another thread; the handler's address is one word, and the rest is only
  * reported back to the program, which must not race with itself.
  */
-static struct prof_kernel_sigaction believed[2];
-static bool is_installed;
+enum { SAMPLING = 2, SIGNAL_COUNT = SAMPLING + PROF_CRASH_SIGNAL_COUNT };
+
+static struct prof_kernel_sigaction believed[SIGNAL_COUNT];
+static bool is_installed, is_catching;
 
 /* SIGTRAP comes first. */
 static int our_signal(int index)
 {
+    static const int crashes[] = PROF_CRASH_SIGNALS;
+    if (index >= SAMPLING)
+        return crashes[index - SAMPLING];
     return index == 0 ? SIGTRAP : prof_core.config.tick_signal;
 }
 
@@ -27,9 +34,15 @@ static int first_index(void)
     return prof_core.config.tick_signal == SIGPROF ? 0 : 1;
 }
 
+/* One more than the last of those installed. */
+static int end_index(void)
+{
+    return !is_installed ? 0 : is_catching ? SIGNAL_COUNT : SAMPLING;
+}
+
 static int signal_index(int signal)
 {
-    for (int i = first_index(); i < 2; i++) {
+    for (int i = first_index(); i < SIGNAL_COUNT; i++) {
         if (our_signal(i) == signal)
             return i;
     }
@@ -38,7 +51,14 @@ static int signal_index(int signal)
 
 bool prof_signal_is_ours(int signal)
 {
-    return is_installed && signal_index(signal) >= 0;
+    int index = signal_index(signal);
+    return index >= 0 && index < end_index();
+}
+
+bool prof_signal_is_sampling(int signal)
+{
+    return is_installed && signal_index(signal) >= 0 &&
+           signal_index(signal) < SAMPLING;
 }
 
 /* Put `action` into force for our signal `index`; the old one goes to `old`. */
@@ -68,22 +88,30 @@ static struct prof_kernel_sigaction our_action(void)
 void prof_signals_install(void)
 {
     struct prof_kernel_sigaction ours = our_action();
-    for (int i = first_index(); !is_installed && i < 2; i++)
+    for (int i = first_index(); !is_installed && i < SAMPLING; i++)
         act(i, &ours, &believed[i]);
     is_installed = true;
 }
 
+void prof_signals_catch_crashes(void)
+{
+    struct prof_kernel_sigaction ours = our_action();
+    for (int i = SAMPLING; !is_catching && i < SIGNAL_COUNT; i++)
+        act(i, &ours, &believed[i]);
+    is_catching = true;
+}
+
 void prof_signals_uninstall(void)
 {
-    for (int i = first_index(); is_installed && i < 2; i++)
+    for (int i = first_index(); i < end_index(); i++)
         act(i, &believed[i], NULL);
-    is_installed = false;
+    is_installed = is_catching = false;
 }
 
 static void act_where_ignored(
     const struct prof_kernel_sigaction *action, unsigned but)
 {
-    for (int i = first_index(); is_installed && i < 2; i++) {
+    for (int i = first_index(); i < end_index(); i++) {
         if (believed[i].handler == SIG_IGN && !(but & 1u << our_signal(i)))
             act(i, action, NULL);
     }

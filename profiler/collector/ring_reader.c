@@ -27,7 +27,8 @@ static bool map_ring(struct wire_ring *ring, int fd)
     }
     *ring = (struct wire_ring){
         .header = (void *)base,
-        .slots = (void *)(base + WIRE_HEADER_BYTES),
+        .crashes = (void *)(base + WIRE_HEADER_BYTES),
+        .slots = (void *)(base + WIRE_SLOTS_OFFSET),
         .descriptors = (void *)(base + WIRE_WORDS_OFFSET),
         .blocks = base + WIRE_BLOCKS_OFFSET};
     return true;
