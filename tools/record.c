@@ -23,6 +23,7 @@
 
 #include "profiler/base/clock.h"
 #include "tools/attach.h"
+#include "tools/crash_reports.h"
 #include "tools/launch.h"
 #include "tools/record_options.h"
 #include "tools/session.h"
@@ -32,6 +33,7 @@ enum { TWICE_NS = 1000000000, WAIT_WITHOUT_PIDFD_MS = 100 };
 struct run {
     struct record_options options;
     struct session session;
+    struct crash_reports crashes;
     struct launch_inherited inherited; /* as we were started: the program's */
     pid_t pid;
     int wait_status;
@@ -267,6 +269,7 @@ static int record_command(struct record_options *options)
     limits_lift(&run.inherited.limits);
     run.session.outputs.options = run.options.output;
     run.session.remark = say_text;
+    crash_reports_ask(&run.crashes, &run.session, &run.options.collector);
     if (launch_check(
             run.options.command[0], run.options.is_outside, &exit_status,
             &diag) != STATUS_OK) {

@@ -50,6 +50,9 @@ static const char help[] =
     "                 brought into it, and taken out in the end; what it has\n"
     "                 started is not followed\n"
     "  -e EVENT       what to sample: cpu, or wall: time asleep as well\n"
+    "  --crashes      tell of programs that crash: the signal, what was said,\n"
+    "                 and where\n"
+    "  --exits        the same of programs that exit with a status but 0\n"
     "  --threads      show threads apart\n"
     "  --unit UNIT    what folded counts are: ns or samples\n"
     "  --max-overhead PERCENT\n"
@@ -65,7 +68,9 @@ enum {
     OPTION_CLOCK,
     OPTION_UNWINDER,
     OPTION_MAX_OVERHEAD,
-    OPTION_VIA
+    OPTION_VIA,
+    OPTION_CRASHES,
+    OPTION_EXITS
 };
 
 static const struct option long_options[] = {
@@ -83,6 +88,8 @@ static const struct option long_options[] = {
     {"pid", required_argument, NULL, 'p'},
     {"tid", required_argument, NULL, 't'},
     {"via", required_argument, NULL, OPTION_VIA},
+    {"crashes", no_argument, NULL, OPTION_CRASHES},
+    {"exits", no_argument, NULL, OPTION_EXITS},
     {NULL, 0, NULL, 0}};
 
 static bool parse_clock(const char *text, enum prof_clock_mode *mode)
@@ -146,6 +153,15 @@ static int take_agent_option(struct record_options *options, int option)
         if (!parse_unwinder(optarg, &options->collector.is_reference_wanted))
             return say_usage(
                 "record", "--unwinder %s is neither cfi nor libunwind", optarg);
+        return EXIT_DONE;
+    case OPTION_CRASHES:
+        options->agents_only = "--crashes";
+        options->collector.crashes.is_wanted = true;
+        return EXIT_DONE;
+    case OPTION_EXITS:
+        options->agents_only = "--exits";
+        options->collector.crashes.is_wanted = true;
+        options->collector.crashes.are_exits_wanted = true;
         return EXIT_DONE;
     default:
         return say_usage("record", "the command line is wrong");

@@ -25,6 +25,7 @@ enum {
     EVENTS_AT_ONCE = 16,
     REQUESTS_AT_ONCE = 256, /* then rings come first */
     LEAVING_MAX = 256,      /* agents waiting for outputs */
+    SETTLE_MS = 1000,
 };
 
 struct prof_collector {
@@ -32,6 +33,7 @@ struct prof_collector {
     struct prof_listener listener;
     struct prof_target *targets;
     struct prof_strays strays;
+    struct prof_crashes crashes;
     int epoll;
     int wait_ms;
     uint32_t
@@ -85,6 +87,7 @@ enum status prof_collector_create(
     made->is_reference_wanted = options->is_reference_wanted;
     made->refusal = options->refusal;
     prof_listener_init(&made->listener);
+    prof_crashes_init(&made->crashes, &options->crashes);
 
     made->epoll = epoll_create1(EPOLL_CLOEXEC);
     enum status status =
@@ -140,6 +143,7 @@ void prof_collector_destroy(struct prof_collector *collector)
     prof_collector_release(collector, NULL);
     prof_listener_close(&collector->listener);
     prof_strays_fini(&collector->strays);
+    prof_crashes_fini(&collector->crashes);
     prof_build_ids_fini(&collector->common.build_ids);
     prof_tables_destroy(collector->common.tables);
     prof_looks_common_fini(&collector->common.looks);
@@ -176,9 +180,13 @@ static int looks_wait_ms(const struct prof_collector *collector, int wait_ms)
 
 int prof_collector_wait_ms(const struct prof_collector *collector)
 {
-    if (collector->targets == NULL)
+    if (collector->targets == NULL &&
+        !prof_crashes_are_pending(&collector->crashes))
         return -1;
-    return looks_wait_ms(collector, collector->wait_ms);
+    int wait_ms = prof_crashes_are_pending(&collector->crashes)
+                      ? WAIT_MIN_MS
+                      : collector->wait_ms;
+    return looks_wait_ms(collector, wait_ms);
 }
 
 /* ---- requests ---- */
@@ -247,6 +255,10 @@ static void answer_hello(
             reply.actions |= WIRE_REFERENCE_ENGINE;
         if (target->mode == PROF_CLOCK_PERF && is_sampled)
             reply.actions |= WIRE_DISARM_FOR_EXEC | WIRE_ARM_BRIEF;
+        if (collector->crashes.options.is_wanted) {
+            reply.actions |= WIRE_CATCH_CRASHES;
+            prof_oom_begin(&target->oom, target->pid);
+        }
         add_target(collector, target);
     }
     prof_listener_answer_with(
@@ -287,8 +299,10 @@ static void answer_bye(
     struct prof_target **at = find_target(collector, bye->pid);
     collector->is_deserted =
         collector->stats.processes == 1 && !prof_has_children(bye->pid);
-    if (*at != NULL)
+    if (*at != NULL) {
+        prof_crashes_note_exit(&collector->crashes, *at);
         remove_target(collector, at);
+    }
     if (collector->targets == NULL && collector->leaving_count < LEAVING_MAX) {
         collector->leaving[collector->leaving_count++] = bye->connection;
         return;
@@ -312,6 +326,21 @@ static void answer_unseen(
         if (target != NULL)
             target->until_ns = now_ns;
     }
+    prof_listener_answer(request->connection, &reply);
+}
+
+/*
+ * It waits for the answer. In which segment it wrote depends on whether it has
+ * one of its own.
+ */
+static void answer_crashed(
+    struct prof_collector *collector, const struct prof_request *request)
+{
+    for (struct prof_target *at = collector->targets; at; at = at->next) {
+        if (at->ring.ring.crashes->fatal.pid == request->message.pid)
+            prof_crashes_look(&collector->crashes, at, request->pid);
+    }
+    struct wire_reply reply = make_reply(collector);
     prof_listener_answer(request->connection, &reply);
 }
 
@@ -352,6 +381,9 @@ static void answer(
         break;
     case WIRE_UNSEEN:
         answer_unseen(collector, request);
+        break;
+    case WIRE_CRASHED:
+        answer_crashed(collector, request);
         break;
     default:
         (void)close(request->connection);
@@ -408,6 +440,12 @@ static void adapt_wait(struct prof_collector *collector, double fullest)
         collector->wait_ms = WAIT_MAX_MS;
 }
 
+static void bury(struct prof_collector *collector, struct prof_target **at)
+{
+    prof_crashes_note_death(&collector->crashes, *at);
+    remove_target(collector, at);
+}
+
 /* Old kernels and filters refuse pidfd_open(2): then ask each time. */
 static void bury_unwatched(struct prof_collector *collector)
 {
@@ -415,7 +453,7 @@ static void bury_unwatched(struct prof_collector *collector)
     while (*at != NULL) {
         if ((*at)->pidfd < 0 && kill((pid_t)(*at)->pid, 0) != 0 &&
             errno == ESRCH)
-            remove_target(collector, at);
+            bury(collector, at);
         else
             at = &(*at)->next;
     }
@@ -434,7 +472,7 @@ static void bury_dead(struct prof_collector *collector)
             while (*at != NULL && (*at)->pidfd != events[i].data.fd)
                 at = &(*at)->next;
             if (*at != NULL) {
-                remove_target(collector, at);
+                bury(collector, at);
                 dead++;
             }
         }
@@ -491,6 +529,7 @@ void prof_collector_run(struct prof_collector *collector)
 
     double fullest = 0;
     for (struct prof_target *at = collector->targets; at; at = at->next) {
+        prof_crashes_look(&collector->crashes, at, 0);
         prof_target_look(at);
         prof_target_show_presence(at);
         double share = prof_target_drain(at);
@@ -506,6 +545,7 @@ void prof_collector_run(struct prof_collector *collector)
         look_around(collector);
     bury_dead(collector);
     bury_unwatched(collector);
+    prof_crashes_tend(&collector->crashes, collector->targets);
 }
 
 /* ---- the end ---- */
@@ -603,6 +643,17 @@ void prof_collector_release(
         prof_listener_answer(collector->leaving[i], &reply);
     }
     collector->leaving_count = 0;
+}
+
+void prof_collector_settle(struct prof_collector *collector)
+{
+    const struct timespec pause = {.tv_nsec = WAIT_MIN_MS * 1000000};
+    for (int left_ms = SETTLE_MS;
+         left_ms > 0 && prof_crashes_are_pending(&collector->crashes);
+         left_ms -= WAIT_MIN_MS) {
+        prof_crashes_tend(&collector->crashes, collector->targets);
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 const struct prof_kept_files *prof_collector_kept_files(

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
+#include "profiler/collector/crashes.h"
 #include "profiler/collector/kept_files.h"
 #include "profiler/collector/perf_clock.h"
 #include "profiler/profile.h"
@@ -32,6 +33,8 @@ struct prof_collector_options {
     /* A socket and session made by an agent; NULL: the collector's own. */
     const char *session;
     int socket;
+
+    struct prof_crash_options crashes;
 
     const char *refusal; /* answer every HELLO with it; NULL: do not */
 };
@@ -96,6 +99,12 @@ void prof_collector_close_tree(
 /* Outputs are written, or could not be: `failure` is NULL or the reason. */
 void prof_collector_release(
     struct prof_collector *collector, const char *failure);
+
+/*
+ * The same processes are on their way out: see how they end, where that is
+ * wanted. Waits for a second at most.
+ */
+void prof_collector_settle(struct prof_collector *collector);
 
 /*
  * Whether nobody can say HELLO any more: there was one process, which has said

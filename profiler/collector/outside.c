@@ -97,7 +97,7 @@ bool prof_outside_walk(
     prof_process_reader_init(&outside->stack, (pid_t)place->tid);
     prof_process_reader_init(&outside->bytes, (pid_t)place->tid);
     errno = 0;
-    if (place->stack == NULL &&
+    if (place->stack == NULL && place->regs->known != PROF_REGS_ALL &&
         !prof_reader_load(&outside->stack.reader, sp & ~UINT64_C(7), &word))
         return false;
 

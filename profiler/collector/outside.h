@@ -45,7 +45,8 @@ struct prof_outside_place {
  * Unwind.
  *
  *   walk     as for prof_walk_stack()
- *   returns  false when its memory cannot be read; errno says why
+ *   returns  false when its memory cannot be read; errno says why. With all
+ *            registers known, its stack pointer may be anything
  */
 bool prof_outside_walk(
     struct prof_outside *outside, const struct prof_outside_place *place,

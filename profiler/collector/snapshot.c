@@ -20,6 +20,7 @@
 #include "profiler/collector/outside.h"
 #include "profiler/collector/process_files.h"
 #include "profiler/collector/task_files.h"
+#include "profiler/unwind/process_reader.h"
 
 /* A stack that is larger is walked while the thread is held. */
 enum { COPY_BYTES = 262144 };
@@ -253,6 +254,59 @@ static bool look(
     return true;
 }
 
+/*
+ * The walk from known registers. Where a jump went astray, the call before it
+ * has left its return address on top of the stack; one less is in that call.
+ */
+static bool walk_known(
+    struct taking *taking, const struct prof_snapshot_known *known,
+    bool is_jump)
+{
+    struct stack *stack = &taking->seen;
+    struct prof_process_reader memory;
+    struct prof_regs regs = *known->regs;
+    uint64_t return_pc = 0;
+    if (!is_jump)
+        return walk(taking, &regs, NULL, stack);
+    prof_process_reader_init(&memory, (pid_t)known->tid);
+    if (!prof_reader_load(&memory.reader, regs.value[PROF_REG_SP], &return_pc))
+        return false;
+    regs.value[PROF_REG_PC] = return_pc - 1;
+    regs.value[PROF_REG_SP] += sizeof return_pc;
+    if (!walk(taking, &regs, NULL, stack) || stack->walk.count < 2 ||
+        stack->walk.count == FRAMES_MAX)
+        return false;
+    memmove(
+        stack->frames + 1, stack->frames,
+        stack->walk.count * sizeof *stack->frames);
+    stack->frames[0] = known->regs->value[PROF_REG_PC] | PROF_FRAME_EXACT;
+    stack->walk.count++;
+    return true;
+}
+
+static void look_at_known(
+    struct taking *taking, const struct prof_snapshot_known *known,
+    struct seen *seen)
+{
+    seen->state = PROF_STATE_ON_CPU;
+    seen->time_ns = clock_now_ns(CLOCK_MONOTONIC);
+    bool is_walked = (known->is_jump && walk_known(taking, known, true)) ||
+                     walk_known(taking, known, false);
+    taking->best = is_walked ? &taking->seen : NULL;
+    if (known->word_count == 0 || known->word_count > FRAMES_MAX ||
+        (is_walked && (is_whole(&taking->seen) ||
+                       (!known->is_complete &&
+                        taking->seen.walk.count >= known->word_count))))
+        return;
+    struct stack *told = &taking->held;
+    memcpy(
+        told->frames, known->words, known->word_count * sizeof *known->words);
+    told->walk.count = known->word_count;
+    told->walk.end =
+        known->is_complete ? PROF_WALK_COMPLETE : PROF_WALK_INCOMPLETE;
+    taking->best = told;
+}
+
 static void add_thread(struct taking *taking, uint32_t tid)
 {
     struct prof_snapshot *snapshot = taking->snapshot;
@@ -264,11 +318,15 @@ static void add_thread(struct taking *taking, uint32_t tid)
         snapshot->pid, tid);
     seen.name = prof_process_files_name(snapshot->profile, path);
     taking->tid = tid;
-    prof_task_files_init(&files, snapshot->pid, tid, &taking->files);
-    bool is_there = look(taking, &files, &seen);
-    prof_task_files_fini(&files);
-    if (!is_there)
-        return;
+    if (snapshot->known != NULL && snapshot->known->tid == tid) {
+        look_at_known(taking, snapshot->known, &seen);
+    } else {
+        prof_task_files_init(&files, snapshot->pid, tid, &taking->files);
+        bool is_there = look(taking, &files, &seen);
+        prof_task_files_fini(&files);
+        if (!is_there)
+            return;
+    }
 
     const struct stack *best = taking->best;
     if (best != NULL && taking->words.count > WORDS_MAX - best->walk.count) {
@@ -322,11 +380,17 @@ static bool list_more(struct taking *taking, struct table *listed)
 /* Threads make threads while we look: until a list has nobody new. */
 static void add_threads(struct taking *taking)
 {
+    const struct prof_snapshot_known *known = taking->snapshot->known;
     struct table listed = {.row_bytes = sizeof(uint32_t)};
     uint32_t next = 0;
+    if (known != NULL)
+        add_thread(taking, known->tid);
     for (int i = 0; i < LISTINGS_MAX && list_more(taking, &listed); i++) {
-        for (; next < listed.count; next++)
-            add_thread(taking, *(uint32_t *)table_row(&listed, next));
+        for (; next < listed.count; next++) {
+            uint32_t tid = *(uint32_t *)table_row(&listed, next);
+            if (known == NULL || known->tid != tid)
+                add_thread(taking, tid);
+        }
     }
     table_fini(&listed);
 }

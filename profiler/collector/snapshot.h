@@ -21,12 +21,27 @@
 
 #include "profiler/base/status.h"
 #include "profiler/profile.h"
+#include "profiler/unwind/sig_regs.h"
+
+/* A thread that stands in a handler, with what that has interrupted. */
+struct prof_snapshot_known {
+    uint32_t tid;
+    const struct prof_regs *regs;
+    bool is_jump; /* a call has led to where no code is, and nowhere further */
+
+    /* What the handler itself has found, as in struct wire_sample; of the two
+       stacks the better one is taken. */
+    const uint64_t *words;
+    uint32_t word_count;
+    bool is_complete;
+};
 
 struct prof_snapshot {
     struct prof_profile *profile; /* filled in; borrowed */
     uint32_t pid;
-    const uint32_t *tids; /* these threads only, borrowed */
-    uint32_t tid_count;   /* 0: all */
+    const uint32_t *tids;                    /* these threads only, borrowed */
+    uint32_t tid_count;                      /* 0: all */
+    const struct prof_snapshot_known *known; /* NULL: of no thread */
 
     /* Out, summed over several calls. */
     uint32_t thread_count;

@@ -10,6 +10,7 @@
 
 #include "profiler/collector/account.h"
 #include "profiler/collector/address_space.h"
+#include "profiler/collector/death.h"
 #include "profiler/collector/frame_cache.h"
 #include "profiler/collector/limits.h"
 #include "profiler/collector/perf_clock.h"
@@ -67,6 +68,7 @@ struct prof_target {
     struct prof_slots slots;
     struct prof_looks *looks; /* NULL but for event wall */
     struct prof_standing standing;
+    struct prof_oom oom; /* of its control group; where crashes are wanted */
     struct prof_injected *injected; /* NULL: it has our library */
     struct index threads_by_tid;    /* into account.threads */
     struct prof_frame_cache frames;

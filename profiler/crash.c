@@ -1,0 +1,232 @@
+/* A crash in terms of the profile model. */
+#include "profiler/crash.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+struct prof_crash *prof_crash_create(void)
+{
+    struct prof_crash *crash = calloc(1, sizeof *crash);
+    if (crash == NULL)
+        return NULL;
+    crash->process = crash->thread = PROF_NONE;
+    crash->profile = prof_profile_create();
+    if (crash->profile != NULL)
+        return crash;
+    free(crash);
+    return NULL;
+}
+
+void prof_crash_destroy(struct prof_crash *crash)
+{
+    if (crash == NULL)
+        return;
+    prof_profile_destroy(crash->profile);
+    free(crash);
+}
+
+const struct prof_sample *prof_crash_stack(
+    const struct prof_crash *crash, uint32_t thread)
+{
+    for (uint32_t i = 0; i < prof_profile_sample_count(crash->profile); i++) {
+        const struct prof_sample *sample =
+            prof_profile_sample(crash->profile, i);
+        if (sample->thread == thread)
+            return sample->stack != PROF_NONE ? sample : NULL;
+    }
+    return NULL;
+}
+
+/* ---- names ---- */
+
+struct name {
+    int number;
+    const char *name;
+};
+
+static const char *find(const struct name *names, size_t count, int number)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (names[i].number == number)
+            return names[i].name;
+    }
+    return NULL;
+}
+
+#define FIND(names, number) find(names, sizeof(names) / sizeof *(names), number)
+#define NAMED(number)                                                          \
+    {                                                                          \
+        number, #number                                                        \
+    }
+
+const char *prof_signal_name(
+    int signal, char buffer[static PROF_SIGNAL_NAME_BYTES])
+{
+    const char *name = sigabbrev_np(signal);
+    if (name != NULL)
+        (void)snprintf(buffer, PROF_SIGNAL_NAME_BYTES, "SIG%s", name);
+    else
+        (void)snprintf(buffer, PROF_SIGNAL_NAME_BYTES, "signal %d", signal);
+    return buffer;
+}
+
+/* Newer than glibc's headers, or the kernel's own: asm-generic/siginfo.h. */
+enum { SEGV_PROTECTION_KEY = 4, SYS_BY_SECCOMP = 1, SYS_BY_DISPATCH = 2 };
+
+const char *prof_signal_code_name(int signal, int code)
+{
+    static const struct name senders[] = {NAMED(SI_USER),  NAMED(SI_KERNEL),
+                                          NAMED(SI_QUEUE), NAMED(SI_TIMER),
+                                          NAMED(SI_TKILL), NAMED(SI_ASYNCIO)};
+    static const struct name segv[] = {
+        NAMED(SEGV_MAPERR),
+        NAMED(SEGV_ACCERR),
+        NAMED(SEGV_BNDERR),
+        {SEGV_PROTECTION_KEY, "SEGV_PKUERR"}};
+    static const struct name bus[] = {
+        NAMED(BUS_ADRALN), NAMED(BUS_ADRERR), NAMED(BUS_OBJERR),
+        NAMED(BUS_MCEERR_AR), NAMED(BUS_MCEERR_AO)};
+    static const struct name fpe[] = {NAMED(FPE_INTDIV), NAMED(FPE_INTOVF),
+                                      NAMED(FPE_FLTDIV), NAMED(FPE_FLTOVF),
+                                      NAMED(FPE_FLTUND), NAMED(FPE_FLTRES),
+                                      NAMED(FPE_FLTINV), NAMED(FPE_FLTSUB)};
+    static const struct name ill[] = {NAMED(ILL_ILLOPC), NAMED(ILL_ILLOPN),
+                                      NAMED(ILL_ILLADR), NAMED(ILL_ILLTRP),
+                                      NAMED(ILL_PRVOPC), NAMED(ILL_PRVREG),
+                                      NAMED(ILL_COPROC), NAMED(ILL_BADSTK)};
+    static const struct name trap[] = {NAMED(TRAP_BRKPT), NAMED(TRAP_TRACE)};
+    static const struct name sys[] = {
+        {SYS_BY_SECCOMP, "SYS_SECCOMP"},
+        {SYS_BY_DISPATCH, "SYS_USER_DISPATCH"}};
+    const char *sender = FIND(senders, code);
+    if (sender != NULL)
+        return sender;
+    switch (signal) {
+    case SIGSEGV:
+        return FIND(segv, code);
+    case SIGBUS:
+        return FIND(bus, code);
+    case SIGFPE:
+        return FIND(fpe, code);
+    case SIGILL:
+        return FIND(ill, code);
+    case SIGTRAP:
+        return FIND(trap, code);
+    case SIGSYS:
+        return FIND(sys, code);
+    default:
+        return NULL;
+    }
+}
+
+const char *prof_signal_text(int signal)
+{
+    static const struct name texts[] = {
+        {SIGSEGV, "invalid memory access"},
+        {SIGBUS, "bus error"},
+        {SIGFPE, "arithmetic error"},
+        {SIGILL, "illegal instruction"},
+        {SIGABRT, "abort"},
+        {SIGTRAP, "trap"},
+        {SIGSYS, "forbidden system call"},
+        {SIGKILL, "killed"},
+        {SIGXCPU, "CPU time limit exceeded"},
+        {SIGXFSZ, "file size limit exceeded"}};
+    return FIND(texts, signal);
+}
+
+/* ---- one line ---- */
+
+struct line {
+    char *text;
+    size_t bytes, used;
+};
+
+static void add(struct line *line, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void add(struct line *line, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int more = vsnprintf(
+        line->text + line->used, line->bytes - line->used, format, arguments);
+    va_end(arguments);
+    line->used += more > 0 ? (size_t)more : 0;
+    if (line->used >= line->bytes)
+        line->used = line->bytes - 1;
+}
+
+static void add_cause(struct line *line, const struct prof_crash *crash)
+{
+    char buffer[PROF_SIGNAL_NAME_BYTES];
+    const char *code = prof_signal_code_name(crash->signal, crash->code);
+    switch (crash->kind) {
+    case PROF_CRASH_CAUGHT:
+        add(line, "crashed: %s", prof_signal_name(crash->signal, buffer));
+        if (crash->is_fault)
+            add(line, " (%s) at 0x%" PRIx64, code ? code : "?", crash->address);
+        else if (crash->sender != 0 && crash->code == SI_USER)
+            add(line, " from process %" PRIu32, crash->sender);
+        break;
+    case PROF_CRASH_KILLED:
+        add(line, "was killed by %s", prof_signal_name(crash->signal, buffer));
+        break;
+    case PROF_CRASH_OOM:
+        add(line, "was killed by the OOM killer");
+        break;
+    case PROF_CRASH_EXITED:
+        add(line, "exited with status %d", WEXITSTATUS(crash->wait_status));
+        break;
+    case PROF_CRASH_UNKNOWN:
+        add(line, "ended without a word, status unknown");
+        break;
+    }
+}
+
+/* The innermost frame that is not known by its address alone. */
+static void add_place(struct line *line, const struct prof_crash *crash)
+{
+    const struct prof_sample *sample = prof_crash_stack(crash, crash->thread);
+    for (uint32_t at = sample ? sample->stack : PROF_NONE; at != PROF_NONE;
+         at = prof_profile_stack(crash->profile, at)->parent) {
+        const struct prof_frame *frame = prof_profile_frame(
+            crash->profile, prof_profile_stack(crash->profile, at)->frame);
+        if (frame->line_count == 0)
+            continue;
+        const struct prof_line *first =
+            prof_profile_line(crash->profile, frame->first_line);
+        const char *function =
+            prof_profile_text(crash->profile, first->function);
+        if (*function == '[')
+            continue;
+        add(line, " in %s", function);
+        if (first->line != 0)
+            add(line, " (%s:%" PRIu32 ")",
+                prof_profile_text(crash->profile, first->file), first->line);
+        return;
+    }
+}
+
+void prof_crash_describe(
+    const struct prof_crash *crash, char *text, size_t bytes)
+{
+    struct line line = {.text = text, .bytes = bytes};
+    const struct prof_process *process =
+        prof_profile_process(crash->profile, crash->process);
+    text[0] = '\0';
+    add(&line, "%s (%" PRIu32 ") ",
+        prof_profile_text(crash->profile, process->name), process->pid);
+    add_cause(&line, crash);
+    add_place(&line, crash);
+    if (crash->exception_type[0] != '\0')
+        add(&line, ": %s", crash->exception_type);
+    if (crash->exception_what[0] != '\0')
+        add(&line, ": %s", crash->exception_what);
+    if (crash->exception_type[0] == '\0' && crash->message[0] != '\0')
+        add(&line, ": %s", crash->message);
+}
