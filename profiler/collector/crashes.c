@@ -112,10 +112,12 @@ void prof_crashes_look(
         return;
     struct prof_crash *crash = prof_crash_build(target, slot, pid);
     /* From within its handler it exits: what we wait for may wait for us. */
-    if (crash != NULL && crash->is_in_handler)
+    if (crash != NULL && crash->is_in_handler) {
+        target->is_crash_told = true;
         hand_out(crashes, crash);
-    else
+    } else {
         await_death(crashes, crash, pid, target->pid);
+    }
     /* Pairs with the acquire in wait_for_collector(). */
     atomic_store_explicit(&slot->state, WIRE_CRASH_DONE, memory_order_release);
 }
@@ -232,11 +234,18 @@ static bool has_exec(const struct prof_target *target)
     return target->is_replaced || target->is_execing || target->until_ns != 0;
 }
 
+/* Whether its end is known of already. */
+static bool is_known(
+    const struct prof_crashes *crashes, const struct prof_target *target)
+{
+    return target->is_crash_told || find_dying(crashes, target->pid) != NULL;
+}
+
 void prof_crashes_note_death(
     struct prof_crashes *crashes, struct prof_target *target)
 {
     if (!crashes->options.is_wanted || has_exec(target) ||
-        find_dying(crashes, target->pid) != NULL)
+        is_known(crashes, target))
         return;
     struct prof_crash *crash = judge(crashes, target);
     if (crash != NULL)
@@ -247,7 +256,7 @@ void prof_crashes_note_exit(
     struct prof_crashes *crashes, struct prof_target *target)
 {
     if (crashes->options.is_wanted && crashes->options.are_exits_wanted &&
-        find_dying(crashes, target->pid) == NULL)
+        !is_known(crashes, target))
         await_death(
             crashes, build_exited(target, -1), target->pid, target->pid);
 }

@@ -68,6 +68,7 @@ struct prof_target {
     struct prof_slots slots;
     struct prof_looks *looks; /* NULL but for event wall */
     struct prof_standing standing;
+    bool is_crash_told;  /* that it crashed, before it was dead */
     struct prof_oom oom; /* of its control group; where crashes are wanted */
     struct prof_injected *injected; /* NULL: it has our library */
     struct index threads_by_tid;    /* into account.threads */

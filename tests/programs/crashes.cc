@@ -1,0 +1,674 @@
+/*
+ * Many ways to crash, and some that only look so: crashes CASE. Without one,
+ * lists them on standard error.
+ *
+ * The function in which it happens is called at_fault, wherever that can be,
+ * and its caller is the case's own: what a stack should begin with.
+ */
+#include <assert.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#define APART __attribute__((noinline, noclone))
+
+/* Keeps a call from being the last thing, which would be a jump. */
+static volatile int ballast;
+#define STAY (void)(ballast = ballast + 1)
+
+/* Volatile, so that the compiler does not see where they point. */
+static int *volatile nowhere = nullptr;
+typedef void function();
+static function *volatile no_function = nullptr;
+
+APART void at_fault()
+{
+    *nowhere = 1;
+    STAY;
+}
+
+/* ---- where it happens ---- */
+
+APART void null_write()
+{
+    at_fault();
+    STAY;
+}
+
+APART void null_call()
+{
+    no_function();
+    STAY;
+}
+
+APART void jump_unmapped()
+{
+    no_function = reinterpret_cast<function *>(0x123456789000);
+    no_function();
+    STAY;
+}
+
+/* Not canonical: the call itself faults. */
+APART void jump_wild()
+{
+    no_function = reinterpret_cast<function *>(0x4141414141414141);
+    no_function();
+    STAY;
+}
+
+APART void jump_to_data()
+{
+    no_function =
+        reinterpret_cast<function *>(reinterpret_cast<uintptr_t>(&ballast));
+    no_function();
+    STAY;
+}
+
+static volatile int zero = 0;
+
+APART void divide()
+{
+    ballast = 100 / zero;
+    STAY;
+}
+
+APART void illegal()
+{
+    __asm__ volatile("ud2");
+    STAY;
+}
+
+APART void trap()
+{
+    __asm__ volatile("int3");
+    STAY;
+}
+
+APART int recurse(int depth)
+{
+    volatile char room[512];
+    room[0] = static_cast<char>(depth);
+    int result = recurse(depth + 1);
+    return result + room[0];
+}
+
+APART void overflow()
+{
+    ballast = recurse(0);
+    STAY;
+}
+
+static void *run_case(void *way)
+{
+    reinterpret_cast<function *>(way)();
+    return nullptr;
+}
+
+APART void in_thread(function *way)
+{
+    pthread_t thread;
+    (void)pthread_create(
+        &thread, nullptr, run_case, reinterpret_cast<void *>(way));
+    (void)pthread_join(thread, nullptr);
+}
+
+static void thread_overflow()
+{
+    in_thread(overflow);
+}
+
+static void thread_write()
+{
+    in_thread(null_write);
+}
+
+/* A file that is shorter than what is mapped of it. */
+APART void bus_error()
+{
+    int fd = memfd_create("short", 0);
+    (void)!ftruncate(fd, 4096);
+    void *memory = mmap(nullptr, 8192, PROT_READ, MAP_SHARED, fd, 0);
+    (void)!ftruncate(fd, 0);
+    ballast = *static_cast<volatile int *>(memory);
+    STAY;
+}
+
+APART void forbidden_call()
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgid, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    (void)prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+    ballast = getpgid(0);
+    STAY;
+}
+
+/* The same where no call may be made that is not the program's own. */
+static void close_off()
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigreturn, 4, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigprocmask, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_gettime, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpid, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    (void)prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+APART void sandboxed()
+{
+    close_off();
+    at_fault();
+    STAY;
+}
+
+/* ---- what aborts ---- */
+
+APART void aborts()
+{
+    abort();
+}
+
+APART void fails_assertion()
+{
+    assert(ballast == 42);
+    STAY;
+}
+
+APART void double_free()
+{
+    char *volatile memory = static_cast<char *>(malloc(100));
+    free(memory);
+    free(memory);
+    STAY;
+}
+
+APART void bad_free()
+{
+    char *volatile memory = static_cast<char *>(malloc(100));
+    char *volatile inside = memory + 24;
+    free(inside);
+    STAY;
+}
+
+/* Write over what malloc() keeps beside its blocks, then have it look. */
+APART void smashed_heap()
+{
+    char *volatile first = static_cast<char *>(malloc(2000));
+    char *volatile second = static_cast<char *>(malloc(2000));
+    char *volatile third = static_cast<char *>(malloc(2000));
+    memset(first, 0x41, 2100);
+    free(third);
+    free(second);
+    STAY;
+}
+
+APART void smash(volatile char *room, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        room[i] = 0x41;
+}
+
+__attribute__((noinline, noclone, optimize("stack-protector-all"))) void
+smashed_guard()
+{
+    volatile char room[16];
+    smash(room, 64);
+    STAY;
+}
+
+/* No guard sees it: it returns to where the garbage says. */
+__attribute__((noinline, noclone, optimize("no-stack-protector"))) void
+smashed_stack()
+{
+    volatile char room[16];
+    smash(room, 256);
+    STAY;
+}
+
+/* The stack pointer itself is garbage. */
+APART void lost_stack()
+{
+    __asm__ volatile("movabsq $0x4141414141410, %%rsp\n\tpushq %%rax" ::
+                         : "memory");
+    STAY;
+}
+
+APART void throws_error()
+{
+    throw std::runtime_error("the disk is on fire");
+}
+
+APART void throws_int()
+{
+    throw 42;
+}
+
+struct own_error : std::exception {
+    std::string text = "its own words";
+    const char *what() const noexcept override
+    {
+        return text.c_str();
+    }
+};
+
+struct plain_error : std::exception {
+    const char *what() const noexcept override
+    {
+        return "always the same";
+    }
+};
+
+APART void throws_own()
+{
+    throw own_error();
+}
+
+APART void throws_plain()
+{
+    throw plain_error();
+}
+
+APART void throws_bad_alloc()
+{
+    throw std::bad_alloc();
+}
+
+APART void throw_in_noexcept() noexcept
+{
+    throws_error();
+}
+
+struct base {
+    base()
+    {
+        call();
+    }
+    virtual ~base() = default;
+    APART void call()
+    {
+        method();
+        STAY;
+    }
+    virtual void method() = 0;
+};
+
+struct derived : base {
+    void method() override
+    {
+        STAY;
+    }
+};
+
+APART void pure_virtual()
+{
+    derived made;
+    STAY;
+}
+
+/* ---- surroundings ---- */
+
+static void handle_by_crashing(int)
+{
+    null_write();
+}
+
+static void in_handler()
+{
+    (void)signal(SIGUSR1, handle_by_crashing);
+    (void)raise(SIGUSR1);
+}
+
+/* A parent that ends as its child did. */
+static void end_like(int status)
+{
+    if (WIFSIGNALED(status))
+        exit(WTERMSIG(status));
+    exit(99);
+}
+
+static void in_fork()
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0)
+        null_write();
+    (void)waitpid(child, &status, 0);
+    end_like(status);
+}
+
+static void in_vfork()
+{
+    int status = 0;
+    pid_t child = vfork();
+    if (child == 0) {
+        null_write();
+        _exit(0);
+    }
+    (void)waitpid(child, &status, 0);
+    end_like(status);
+}
+
+static void *hold_malloc(void *)
+{
+    for (;;)
+        free(malloc(100000));
+}
+
+/* The crash comes while another thread is in malloc(), over and over. */
+static void beside_malloc()
+{
+    pthread_t thread;
+    (void)pthread_create(&thread, nullptr, hold_malloc, nullptr);
+    (void)usleep(20000);
+    null_write();
+}
+
+static void at_exit()
+{
+    (void)atexit(null_write);
+    exit(0);
+}
+
+static char alternate[65536];
+
+static void handle_on_alternate(int)
+{
+    null_write();
+}
+
+static void on_alternate()
+{
+    stack_t stack = {};
+    stack.ss_sp = alternate;
+    stack.ss_size = sizeof alternate;
+    struct sigaction action = {};
+    action.sa_handler = handle_on_alternate;
+    action.sa_flags = SA_ONSTACK;
+    (void)sigaltstack(&stack, nullptr);
+    (void)sigaction(SIGUSR1, &action, nullptr);
+    (void)raise(SIGUSR1);
+}
+
+static ucontext_t outer, fiber;
+static char fiber_stack[65536];
+
+static void on_fiber()
+{
+    (void)getcontext(&fiber);
+    fiber.uc_stack.ss_sp = fiber_stack;
+    fiber.uc_stack.ss_size = sizeof fiber_stack;
+    fiber.uc_link = &outer;
+    makecontext(&fiber, null_write, 0);
+    (void)swapcontext(&outer, &fiber);
+}
+
+static void *load(const char *way)
+{
+    (void)setenv("CRASHES_LIBRARY", way, 1);
+    return dlopen(CRASHES_LIBRARY, RTLD_NOW);
+}
+
+static void in_constructor()
+{
+    (void)load("constructor");
+}
+
+APART void in_closed()
+{
+    void *library = load("");
+    no_function =
+        reinterpret_cast<function *>(dlsym(library, "crashes_library_work"));
+    (void)dlclose(library);
+    no_function();
+    STAY;
+}
+
+/* ---- handlers of its own ---- */
+
+static void set(int number, void (*handler)(int, siginfo_t *, void *), int more)
+{
+    struct sigaction action = {};
+    action.sa_sigaction = handler;
+    action.sa_flags = SA_SIGINFO | more;
+    (void)sigaction(number, &action, nullptr);
+}
+
+static void handle_by_exit(int, siginfo_t *, void *)
+{
+    _exit(7);
+}
+
+static void handler_exits()
+{
+    set(SIGSEGV, handle_by_exit, 0);
+    null_write();
+}
+
+/* As crash reporters do: say a word, then die of what it was. */
+static void handle_by_raising(int number, siginfo_t *, void *)
+{
+    (void)!write(STDOUT_FILENO, "caught\n", 7);
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+static void handler_raises()
+{
+    set(SIGSEGV, handle_by_raising, SA_NODEFER);
+    null_write();
+}
+
+/* Set back by the kernel; the fault happens again. */
+static void handle_once(int, siginfo_t *info, void *)
+{
+    (void)!write(
+        STDOUT_FILENO, info->si_addr == nullptr ? "null\n" : "else\n", 5);
+}
+
+static void handler_returns()
+{
+    set(SIGSEGV, handle_once, static_cast<int>(SA_RESETHAND));
+    null_write();
+}
+
+static void handle_by_aborting(int, siginfo_t *, void *)
+{
+    abort();
+}
+
+static void handler_aborts()
+{
+    set(SIGSEGV, handle_by_aborting, 0);
+    null_write();
+}
+
+static void handler_crashes()
+{
+    (void)signal(SIGSEGV, handle_by_crashing);
+    null_write();
+}
+
+static void overflow_with_handler()
+{
+    set(SIGSEGV, handle_by_exit, 0);
+    overflow();
+}
+
+static void overflow_on_alternate()
+{
+    stack_t stack = {};
+    stack.ss_sp = alternate;
+    stack.ss_size = sizeof alternate;
+    (void)sigaltstack(&stack, nullptr);
+    set(SIGSEGV, handle_by_exit, SA_ONSTACK);
+    overflow();
+}
+
+static void *page;
+
+static void handle_by_mending(int, siginfo_t *, void *)
+{
+    (void)mprotect(page, 4096, PROT_READ | PROT_WRITE);
+}
+
+static void recover_by_mending()
+{
+    page = mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    set(SIGSEGV, handle_by_mending, 0);
+    for (int i = 0; i < 1000; i++) {
+        (void)mprotect(page, 4096, PROT_NONE);
+        *static_cast<volatile int *>(page) = i;
+    }
+    (void)printf("%d\n", *static_cast<volatile int *>(page));
+}
+
+static sigjmp_buf back;
+
+static void handle_by_jumping(int, siginfo_t *, void *)
+{
+    siglongjmp(back, 1);
+}
+
+static void recover_by_jumping()
+{
+    set(SIGSEGV, handle_by_jumping, 0);
+    static volatile int count;
+    for (count = 0; count < 1000; count = count + 1) {
+        if (sigsetjmp(back, 1) == 0)
+            at_fault();
+    }
+    (void)printf("%d\n", static_cast<int>(count));
+    _exit(3);
+}
+
+static void killed_from_outside()
+{
+    for (;;)
+        (void)pause();
+}
+
+/* A second thread that ends the process in good order, a moment too late. */
+static void *exit_soon(void *)
+{
+    while (ballast == 0)
+        ;
+    exit(0);
+}
+
+static void beside_exit()
+{
+    pthread_t thread;
+    (void)pthread_create(&thread, nullptr, exit_soon, nullptr);
+    ballast = 1;
+    null_write();
+}
+
+static void exits()
+{
+    exit(5);
+}
+
+static void kills_itself()
+{
+    (void)kill(getpid(), SIGKILL);
+}
+
+static const struct {
+    const char *name;
+    function *run;
+} cases[] = {
+#define CASE(name)                                                             \
+    {                                                                          \
+#name, name                                                            \
+    }
+    CASE(null_write),
+    CASE(null_call),
+    CASE(jump_unmapped),
+    CASE(jump_wild),
+    CASE(jump_to_data),
+    CASE(divide),
+    CASE(illegal),
+    CASE(trap),
+    CASE(overflow),
+    CASE(thread_overflow),
+    CASE(thread_write),
+    CASE(bus_error),
+    CASE(forbidden_call),
+    CASE(sandboxed),
+    CASE(aborts),
+    CASE(fails_assertion),
+    CASE(double_free),
+    CASE(bad_free),
+    CASE(smashed_heap),
+    CASE(smashed_guard),
+    CASE(smashed_stack),
+    CASE(lost_stack),
+    CASE(throws_error),
+    CASE(throws_int),
+    CASE(throws_own),
+    CASE(throws_plain),
+    CASE(throws_bad_alloc),
+    CASE(throw_in_noexcept),
+    CASE(pure_virtual),
+    CASE(in_handler),
+    CASE(in_fork),
+    CASE(in_vfork),
+    CASE(beside_malloc),
+    CASE(at_exit),
+    CASE(on_alternate),
+    CASE(on_fiber),
+    CASE(in_constructor),
+    CASE(in_closed),
+    CASE(handler_exits),
+    CASE(handler_raises),
+    CASE(handler_returns),
+    CASE(handler_aborts),
+    CASE(handler_crashes),
+    CASE(overflow_with_handler),
+    CASE(overflow_on_alternate),
+    CASE(recover_by_mending),
+    CASE(recover_by_jumping),
+    CASE(killed_from_outside),
+    CASE(beside_exit),
+    CASE(exits),
+    CASE(kills_itself)};
+
+int main(int argc, char **argv)
+{
+    for (const auto &at : cases) {
+        if (argc < 2)
+            (void)fprintf(stderr, "%s\n", at.name);
+        else if (strcmp(at.name, argv[1]) == 0)
+            at.run();
+    }
+    return argc < 2;
+}
