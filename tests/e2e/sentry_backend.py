@@ -105,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
         backend.take(delivery)
         self.reply(answer, delivery)
 
-    do_GET = do_PUT = do_POST
+    do_GET = do_PUT = do_CONNECT = do_POST
 
     def reply(self, answer, delivery):
         if answer.delay:
