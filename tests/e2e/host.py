@@ -1,7 +1,6 @@
 """Running a program plainly and watched, and holding the two together."""
 
 import re
-import re
 import subprocess
 
 import lab

@@ -25,6 +25,9 @@ LIBRARY = Path(os.environ["TESTS_LIBRARY"])
 PROGRAMS = Path(os.environ["TESTS_PROGRAMS"])
 SOURCES = Path(os.environ["TESTS_SOURCE_DIR"]) / "programs"
 
+# What we start has this in its environment: another suite may run beside us.
+RUN = ("TESTS_RUN", str(os.getpid()))
+
 # Long for a machine that does ten other things, short for one that hangs.
 PATIENCE = 60
 
@@ -39,6 +42,7 @@ def clean_environment(**more):
         if not name.startswith(("WATCHFIRE_", "SENTRY_", "LD_", "TESTS_"))
     }
     kept["LC_ALL"] = "C"
+    kept[RUN[0]] = RUN[1]
     # Nothing is left behind, and no test answers from what another one read.
     kept["WATCHFIRE_CACHE"] = "off"
     # Debian's python3, not one that happens to come first.
@@ -219,14 +223,17 @@ def as_nobody(*command):
 
 
 def collectors():
-    """Processes that run the watchfire under test, or wait for its tree."""
+    """Processes of ours that run watchfire, or wait for its tree."""
+    ours = "=".join(RUN).encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             executable = os.readlink(folder / "exe")
+            words = (folder / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if executable in (str(WATCHFIRE.resolve()), str(LIBRARY.resolve())):
+        if ours in words and executable in (
+                str(WATCHFIRE.resolve()), str(LIBRARY.resolve())):
             found.append(int(folder.name))
     return found
 

@@ -44,8 +44,19 @@ def test_breakpoints_and_steps_while_watched(tmp_path, way):
     assert gdb.total() > gdb.account()
 
 
+# To be run by sh: until the collector $1 has looked at its targets once more,
+# which it does on its first turn after a tenth of a second.
+LOOKED = r"""
+turns() { sed -n 's/^voluntary_ctxt_switches://p' /proc/$1/status; }
+sleep 0.3
+before=$(turns $1)
+until [ $(turns $1) -ge $((before + 4)) ]; do sleep 0.02; done
+"""
+
+
 def test_a_debugger_that_attaches_sees_no_signal_of_ours(tmp_path):
-    path = tmp_path / "x.folded"
+    path, looked = tmp_path / "x.folded", tmp_path / "looked.sh"
+    looked.write_text(LOOKED)
     watched = subprocess.Popen(
         [str(word) for word in (
             lab.WATCHFIRE, "record", "-F", 4999, *lab.AT_ANY_COST, "-o",
@@ -58,7 +69,7 @@ def test_a_debugger_that_attaches_sees_no_signal_of_ours(tmp_path):
         child = open(children).read().split()[0]
         result = lab.run(*debugger(
             tmp_path, "set confirm off", f"attach {child}",
-            "shell sleep 0.5", "break caller", "continue", "delete",
+            f"shell sh {looked} {watched.pid}", "break caller", "continue", "delete",
             "break stop_here", "continue", "continue", "next", "next",
             "print twice", "detach"))
         stdout, stderr = watched.communicate(timeout=lab.PATIENCE)
