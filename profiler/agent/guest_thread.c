@@ -6,9 +6,11 @@
 #include "profiler/agent/guest_timers.h"
 #include "profiler/agent/sys.h"
 
+#include <elf.h>
 #include <linux/close_range.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -153,6 +155,24 @@ static void leave(void)
     prof_guest_release_engine(&scan);
 }
 
+extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
+
+/* What is constant cannot be written; the code could not from the beginning. */
+static void seal_constants(void)
+{
+    uintptr_t image = (uintptr_t)&__ehdr_start;
+    const Elf64_Phdr *segments = (const void *)(image + __ehdr_start.e_phoff);
+    for (unsigned i = 0; i < __ehdr_start.e_phnum; i++) {
+        const Elf64_Phdr *segment = &segments[i];
+        uintptr_t start = image + segment->p_vaddr;
+        uintptr_t from = start & ~(uintptr_t)(PAGE_BYTES - 1);
+        if (segment->p_type == PT_LOAD && segment->p_flags == PF_R)
+            (void)sys_call3(
+                __NR_mprotect, from, start + segment->p_memsz - from,
+                (long)PROT_READ);
+    }
+}
+
 void prof_guest_run(struct wire_guest *guest)
 {
     here = guest;
@@ -160,6 +180,7 @@ void prof_guest_run(struct wire_guest *guest)
     here->tid = (uint32_t)sys_gettid();
     (void)sys_call2(__NR_prctl, (long)PR_SET_NAME, "watchfire");
     (void)sys_call3(__NR_mprotect, here->begin, (long)PAGE_BYTES, 0L);
+    seal_constants();
     /* A table of descriptors of our own, with nothing in it. */
     if (sys_call3(__NR_close_range, 0L, (long)~0u, (long)CLOSE_RANGE_UNSHARE) ==
         0)
