@@ -20,8 +20,18 @@ struct prof_guest_timers {
     uint32_t known;      /* entries that were there before this look */
     uint32_t next_guess; /* the kernel lists threads in the same order */
     int own_tid;
+    uint64_t filters; /* of our own thread */
     struct entry entries[PROF_GUEST_TIMERS_MAX];
 };
+
+/* How many there are; before Linux 5.9, whether there are some. */
+static uint64_t read_filters(const char *status)
+{
+    const char *count = prof_task_find(status, "\nSeccomp_filters:\t");
+    if (count == NULL)
+        count = prof_task_find(status, "\nSeccomp:\t");
+    return count != NULL ? prof_task_hex(count) : 0;
+}
 
 struct prof_guest_timers *prof_guest_timers_make(void)
 {
@@ -32,6 +42,9 @@ struct prof_guest_timers *prof_guest_timers_make(void)
         return NULL;
     struct prof_guest_timers *timers = (struct prof_guest_timers *)base;
     timers->own_tid = sys_gettid();
+    char text[STATUS_BYTES];
+    if (prof_task_read(timers->own_tid, "status", text, sizeof text))
+        timers->filters = read_filters(text);
     return timers;
 }
 
@@ -47,14 +60,21 @@ static struct entry *find(struct prof_guest_timers *timers, int tid)
     return NULL;
 }
 
-static bool blocks_signal(int tid)
+/*
+ * Not one that blocks the signal, and none with other seccomp filters than
+ * ours, which are those that have been judged: they may not let it return from
+ * the handler.
+ */
+static bool may_be_armed(const struct prof_guest_timers *timers, int tid)
 {
     char text[STATUS_BYTES];
     if (!prof_task_read(tid, "status", text, sizeof text))
-        return true; /* it is gone */
+        return false; /* it is gone */
     const char *blocked = prof_task_find(text, "\nSigBlk:\t");
-    return blocked == NULL ||
-           (prof_task_hex(blocked) >> (prof_core.config.tick_signal - 1) & 1);
+    return blocked != NULL &&
+           !(prof_task_hex(blocked) >> (prof_core.config.tick_signal - 1) &
+             1) &&
+           read_filters(text) == timers->filters;
 }
 
 /*
@@ -75,7 +95,7 @@ static void disarm(const struct entry *entry)
 
 static int arm(struct prof_guest_timers *timers, int tid)
 {
-    if (blocks_signal(tid)) {
+    if (!may_be_armed(timers, tid)) {
         timers->deferred++;
         return -1;
     }

@@ -5,7 +5,9 @@
  *
  * A thread that blocks our signal gets none: the tick would wait there, and
  * turn up where the program looks for signals of its own. Libraries block all
- * for a moment while a thread begins; who does is looked at again.
+ * for a moment while a thread begins; who does is looked at again. Nor does one
+ * with other seccomp filters than those that were judged
+ * (profiler/attach/guest_calls.h).
  */
 #ifndef PROFILER_AGENT_GUEST_TIMERS_H
 #define PROFILER_AGENT_GUEST_TIMERS_H
@@ -24,7 +26,7 @@ struct prof_guest_timers *prof_guest_timers_make(void);
 /*
  * Arm those that have come, delete the timers of those that have gone.
  *
- *   returns  how many threads block the signal just now
+ *   returns  how many threads cannot be armed just now
  */
 uint32_t prof_guest_timers_look(struct prof_guest_timers *timers);
 

@@ -11,61 +11,35 @@
  */
 #include "profiler/attach/inject.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "profiler/attach/apart.h"
+#include "profiler/attach/guest_calls.h"
 #include "profiler/attach/guest_image.h"
-#include "profiler/attach/held_call.h"
+#include "profiler/attach/host.h"
 #include "profiler/attach/inject_check.h"
 #include "profiler/attach/leftover.h"
 #include "profiler/attach/remote.h"
-#include "profiler/attach/untimed.h"
-#include "profiler/base/clock.h"
 
 #define PAGE_BYTES  UINT64_C(4096)
 #define STACK_BYTES (UINT64_C(128) << 10)
 
-/* For one of the better choices, and in all. */
-#define CHOOSY_NS   UINT64_C(20000000)
-#define PATIENCE_NS UINT64_C(2000000000)
-#define ROUND_NS    200000
-
-enum {
-    PATH_BYTES = 96,
-    TEXT_BYTES = 512,
-    LEFTOVERS_MAX = 16, /* taken along at once */
-    THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
-                   CLONE_THREAD | CLONE_SYSVSEM,
-};
-
-/* What the process made for it tells us, through a pipe. */
-struct outcome {
-    enum status status;
-    struct diag diag;
-    struct prof_injection injection;
-};
+enum { LEFTOVERS_MAX = 16 /* taken along at once */ };
 
 /* One injection under way. */
 struct surgery {
     const struct prof_inject_block *block;
     struct prof_guest_image image;
     struct prof_remote remote;
-    struct outcome outcome;
+    bool is_filtered;
+    struct prof_injection *injection;
+    struct diag *diag;
 };
 
 /* ---- calls ---- */
@@ -82,10 +56,9 @@ static enum status refuse(
     struct surgery *surgery, const char *what, int64_t result)
 {
     return fail(
-        &surgery->outcome.diag,
-        result == -ESRCH ? STATUS_GONE : STATUS_UNSUPPORTED,
+        surgery->diag, result == -ESRCH ? STATUS_GONE : STATUS_UNSUPPORTED,
         "%s in process %" PRIu32 " is refused: %s", what,
-        surgery->outcome.injection.pid, strerror((int)-result));
+        surgery->injection->pid, strerror((int)-result));
 }
 
 /* ---- filling ---- */
@@ -109,7 +82,7 @@ static bool write_memory(
 
 static bool fill(struct surgery *surgery, uint64_t image)
 {
-    const struct prof_injection *injection = &surgery->outcome.injection;
+    const struct prof_injection *injection = surgery->injection;
     const struct prof_inject_block *block = surgery->block;
     for (uint32_t i = 0; i < surgery->image.segment_count; i++) {
         const Elf64_Phdr *segment = &surgery->image.segments[i];
@@ -145,17 +118,18 @@ static int64_t protect(struct surgery *surgery, uint64_t image)
 
 static enum status start_thread(struct surgery *surgery, uint64_t image)
 {
-    struct prof_injection *injection = &surgery->outcome.injection;
+    struct prof_injection *injection = surgery->injection;
     if (!fill(surgery, image))
         return fail(
-            &surgery->outcome.diag, STATUS_SYSTEM,
+            surgery->diag, STATUS_SYSTEM,
             "write to the memory of process %" PRIu32, injection->pid);
     int64_t result = protect(surgery, image);
     if (is_failure(result))
         return refuse(surgery, "mprotect (memory to be run)", result);
     surgery->remote.syscall_pc = image + surgery->image.land;
     result = CALL(
-        &surgery->remote, SYS_clone, THREAD_FLAGS, word_address(injection));
+        &surgery->remote, SYS_clone, PROF_GUEST_THREAD,
+        word_address(injection));
     return is_failure(result) ? refuse(surgery, "clone (a thread)", result)
                               : STATUS_OK;
 }
@@ -163,7 +137,7 @@ static enum status start_thread(struct surgery *surgery, uint64_t image)
 /* In the name of the thread that is held. */
 static enum status operate(struct surgery *surgery)
 {
-    struct prof_injection *injection = &surgery->outcome.injection;
+    struct prof_injection *injection = surgery->injection;
     struct prof_remote *remote = &surgery->remote;
     uint64_t syscall_pc = remote->syscall_pc;
     uint64_t block_bytes =
@@ -185,217 +159,27 @@ static enum status operate(struct surgery *surgery)
     return status;
 }
 
-/* ---- the thread to be borrowed ---- */
+/* ---- in ---- */
 
-static bool read_file(
-    uint32_t pid, uint32_t tid, const char *name, char *text, size_t bytes)
-{
-    char path[PATH_BYTES];
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/%s", pid, tid,
-        name);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    size_t got = fread(text, 1, bytes - 1, file);
-    (void)fclose(file);
-    text[got] = '\0';
-    return got > 0;
-}
-
-/* Whom to borrow; each second choice when a while has brought no better. */
-enum choice {
-    FIRST_CHOICE,  /* it waits without a limit */
-    SECOND_CHOICE, /* it waits, and is late by as long as it is held */
-    LAST_CHOICE,   /* it runs: a transfer may be cut in two */
-};
-
-/* Whether it sleeps in a call that goes on rightly when it was held. */
-static bool sleeps_well(uint32_t pid, uint32_t tid, enum choice choice)
-{
-    char text[TEXT_BYTES];
-    struct prof_held_call call;
-    uint64_t *words = call.arguments;
-    if (!read_file(pid, tid, "syscall", text, sizeof text) ||
-        sscanf(
-            text,
-            "%" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
-            " %" SCNx64 " %" SCNx64,
-            &call.number, &words[0], &words[1], &words[2], &words[3], &words[4],
-            &words[5]) != 7)
-        return false;
-    return choice == FIRST_CHOICE ? prof_call_is_untimed(pid, &call)
-                                  : prof_call_may_be_held(&call, false);
-}
-
-/* Its number in its own name space: the last of those listed. */
-static uint32_t inner_tid(uint32_t pid, uint32_t tid)
-{
-    char text[4 * TEXT_BYTES];
-    const char *list = read_file(pid, tid, "status", text, sizeof text)
-                           ? strstr(text, "\nNSpid:")
-                           : NULL;
-    if (list == NULL)
-        return 0;
-    const char *last = list + 1 + strcspn(list + 1, "\n");
-    while (last > list && *last != '\t')
-        last--;
-    return (uint32_t)strtoul(last, NULL, 10);
-}
-
-/* 'R', 'S', ...: behind the name, which may have anything in it. */
-static char read_state(uint32_t pid, uint32_t tid)
-{
-    char text[TEXT_BYTES];
-    const char *name_end = read_file(pid, tid, "stat", text, sizeof text)
-                               ? strrchr(text, ')')
-                               : NULL;
-    return name_end != NULL ? name_end[2] : '?';
-}
-
-/* Done, whatever the end, when it is true. */
-static bool try_thread(
-    struct surgery *surgery, uint32_t tid, enum choice choice, int *error)
-{
-    struct prof_injection *injection = &surgery->outcome.injection;
-    char state = read_state(injection->pid, tid);
-    bool is_running = state == 'R';
-    if (is_running ? choice != LAST_CHOICE
-                   : state != 'S' || !sleeps_well(injection->pid, tid, choice))
-        return false;
-    injection->host = inner_tid(injection->pid, tid);
-    enum prof_remote_begin begun =
-        prof_remote_begin(&surgery->remote, tid, is_running);
-    if (begun == PROF_REMOTE_REFUSED)
-        *error = errno;
-    if (begun != PROF_REMOTE_BEGUN)
-        return false;
-    uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC);
-    surgery->outcome.status = operate(surgery);
-    prof_remote_end(&surgery->remote);
-    injection->held_ns = clock_now_ns(CLOCK_MONOTONIC) - since_ns;
-    return true;
-}
-
-static bool try_threads(struct surgery *surgery, enum choice choice, int *error)
-{
-    char path[PATH_BYTES];
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task",
-        surgery->outcome.injection.pid);
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return false;
-    bool is_done = false;
-    const struct dirent *entry;
-    while (!is_done && (entry = readdir(folder)) != NULL) {
-        uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-        if (tid != 0)
-            is_done = try_thread(surgery, tid, choice, error);
-    }
-    (void)closedir(folder);
-    return is_done;
-}
-
-static enum status find_no_thread(struct surgery *surgery, int error)
-{
-    struct outcome *outcome = &surgery->outcome;
-    char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32, outcome->injection.pid);
-    if (access(path, F_OK) != 0)
-        return fail(
-            &outcome->diag, STATUS_GONE, "process %" PRIu32 " has ended",
-            outcome->injection.pid);
-    if (error != 0)
-        return fail(
-            &outcome->diag, STATUS_NOT_PERMITTED,
-            "no thread of process %" PRIu32 " can be held: ptrace: %s",
-            outcome->injection.pid, strerror(error));
-    return fail(
-        &outcome->diag, STATUS_LIMIT,
-        "no thread of process %" PRIu32 " came to a safe point within %u s: "
-        "'watchfire record --via perf -p %" PRIu32 "' needs none",
-        outcome->injection.pid, (unsigned)(PATIENCE_NS / 1000000000),
-        outcome->injection.pid);
-}
-
-static void inject(struct surgery *surgery)
-{
-    static const struct timespec pause = {.tv_nsec = ROUND_NS};
-    uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC), passed_ns = 0;
-    int error = 0;
-    while (!try_threads(
-        surgery,
-        passed_ns > 2 * CHOOSY_NS ? LAST_CHOICE
-        : passed_ns > CHOOSY_NS   ? SECOND_CHOICE
-                                  : FIRST_CHOICE,
-        &error)) {
-        passed_ns = clock_now_ns(CLOCK_MONOTONIC) - since_ns;
-        if (error != 0 || passed_ns > PATIENCE_NS) {
-            surgery->outcome.status = find_no_thread(surgery, error);
-            return;
-        }
-        (void)nanosleep(&pause, NULL);
-    }
-}
-
-/* ---- the process made for it ---- */
-
-typedef void operation(void *owner, struct outcome *outcome);
-
-static void run_apart(
-    int pipe, operation *run, void *owner, struct outcome *outcome)
-{
-    (void)setsid();
-    /* While a thread is held, each wait for a processor holds it longer. */
-    struct prof_urgency urgency;
-    prof_urgency_raise(&urgency, 0);
-    run(owner, outcome);
-    (void)write(pipe, outcome, sizeof *outcome);
-    _exit(0);
-}
-
-static bool read_outcome(int pipe, struct outcome *outcome)
-{
-    ssize_t got;
-    do
-        got = read(pipe, outcome, sizeof *outcome);
-    while (got < 0 && errno == EINTR);
-    return got == (ssize_t)sizeof *outcome;
-}
-
-/* What is not told, because it died, is a failure. */
-static enum status do_apart(
-    operation *run, void *owner, struct outcome *outcome, struct diag *diag)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return fail(diag, STATUS_SYSTEM, "make a pipe");
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t child = fork();
-    if (child == 0)
-        run_apart(ends[1], run, owner, outcome);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)close(ends[1]);
-    bool is_told = child > 0 && read_outcome(ends[0], outcome);
-    (void)close(ends[0]);
-    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-        ;
-    if (!is_told)
-        return fail(diag, STATUS_SYSTEM, "make a process that injects");
-    if (outcome->status != STATUS_OK && diag != NULL)
-        *diag = outcome->diag;
-    return outcome->status;
-}
-
-static void inject_apart(void *owner, struct outcome *outcome)
+static enum status inject(void *owner, void *result, struct diag *diag)
 {
     struct surgery *surgery = owner;
-    surgery->outcome = *outcome;
-    inject(surgery);
-    *outcome = surgery->outcome;
+    struct prof_injection *injection = result;
+    uint32_t pid = injection->pid;
+    surgery->injection = injection;
+    surgery->diag = diag;
+    enum status status = prof_host_borrow(pid, &surgery->remote, diag);
+    if (status != STATUS_OK)
+        return status;
+    injection->host = surgery->remote.tid;
+    if (surgery->is_filtered)
+        status = prof_guest_calls_judge(pid, injection->host, diag);
+    if (status == STATUS_OK)
+        status = operate(surgery);
+    else
+        prof_remote_begin_again(&surgery->remote);
+    injection->held_ns = prof_remote_end(&surgery->remote);
+    return status;
 }
 
 enum status prof_inject(
@@ -403,22 +187,26 @@ enum status prof_inject(
     struct prof_injection *injection, struct diag *diag)
 {
     struct surgery surgery = {.block = block};
-    struct outcome outcome = {.injection = {.pid = pid}};
-    uint64_t vdso[2];
-    enum status status = prof_inject_check(pid, vdso, diag);
+    struct prof_injection made = {.pid = pid};
+    struct prof_inject_place place;
+    enum status status = prof_inject_check(pid, &place, diag);
     if (status != STATUS_OK)
         return status;
-    surgery.remote.syscall_pc = prof_remote_find_syscall(pid, vdso[0], vdso[1]);
+    surgery.is_filtered = place.is_filtered;
+    surgery.remote.syscall_pc =
+        prof_remote_find_syscall(pid, place.vdso[0], place.vdso[1]);
     if (surgery.remote.syscall_pc == 0 ||
         !prof_guest_image_open(&surgery.image))
         return fail(
             diag, STATUS_UNSUPPORTED,
             "process %" PRIu32 " has no system call in its vDSO", pid);
-    status = do_apart(inject_apart, &surgery, &outcome, diag);
+    status = prof_apart_run(inject, &surgery, &made, sizeof made, diag);
     if (status == STATUS_OK)
-        *injection = outcome.injection;
+        *injection = made;
     return status;
 }
+
+/* ---- out ---- */
 
 struct undoing {
     const struct prof_injection *injection;
@@ -442,8 +230,9 @@ static bool is_waiting(const struct undoing *undoing)
            value == undoing->value;
 }
 
-static void undo_apart(void *owner, struct outcome *outcome)
+static enum status take_out(void *owner, void *result, struct diag *diag)
 {
+    (void)result;
     struct undoing *undoing = owner;
     const struct prof_injection *injection = undoing->injection;
     struct prof_remote *remote = &undoing->remote;
@@ -452,16 +241,14 @@ static void undo_apart(void *owner, struct outcome *outcome)
         begun = prof_remote_begin(remote, undoing->tid, false);
     while (begun == PROF_REMOTE_UNSAFE);
     if (begun == PROF_REMOTE_GONE)
-        return;
-    if (begun == PROF_REMOTE_REFUSED) {
-        outcome->status = fail(
-            &outcome->diag, STATUS_SYSTEM,
-            "hold our thread in process %" PRIu32, injection->pid);
-        return;
-    }
+        return STATUS_OK;
+    if (begun == PROF_REMOTE_REFUSED)
+        return fail(
+            diag, STATUS_SYSTEM, "hold our thread in process %" PRIu32,
+            injection->pid);
     if (!is_waiting(undoing)) {
-        prof_remote_end(remote);
-        return;
+        (void)prof_remote_end(remote);
+        return STATUS_OK;
     }
     (void)CALL(
         remote, SYS_munmap, injection->begin,
@@ -472,6 +259,7 @@ static void undo_apart(void *owner, struct outcome *outcome)
     for (uint32_t i = 0; i < count; i++)
         (void)CALL(remote, SYS_munmap, pages[i], PAGE_BYTES);
     (void)CALL(remote, SYS_exit, 0); /* and never comes back */
+    return STATUS_OK;
 }
 
 enum status prof_inject_undo(
@@ -482,12 +270,11 @@ enum status prof_inject_undo(
         .injection = injection, .tid = tid, .word = word, .value = value};
     if (!prof_guest_image_open(&undoing.image))
         return fail(diag, STATUS_MALFORMED, "the guest's image");
-    struct outcome outcome = {.status = STATUS_OK};
     uint64_t vdso[2];
     enum status status = prof_inject_vdso(injection->pid, vdso, diag);
     if (status != STATUS_OK)
         return status;
     undoing.remote.syscall_pc =
         prof_remote_find_syscall(injection->pid, vdso[0], vdso[1]);
-    return do_apart(undo_apart, &undoing, &outcome, diag);
+    return prof_apart_run(take_out, &undoing, NULL, 0, diag);
 }

@@ -3,13 +3,10 @@
  * its own, by some system calls that one of the process's threads makes for us
  * (remote.h). Neither its loader nor its libc take part.
  *
- * A thread is borrowed for some hundred microseconds. It is one that sleeps in
- * a call which the kernel takes up again with the time that is left, or else,
- * when a while has brought none, one that runs.
- *
- * All of that is done by a process made for it, in a session of its own: a
- * command that is killed at this moment does not leave a thread of the program
- * with registers that are not its own.
+ * A thread is borrowed for some hundred microseconds (host.h), and all of that
+ * is done by a process made for it (apart.h): a command that is killed at this
+ * moment does not leave a thread of the program with registers that are not its
+ * own.
  */
 #ifndef PROFILER_ATTACH_INJECT_H
 #define PROFILER_ATTACH_INJECT_H
@@ -21,7 +18,7 @@
 /* Something of ours in a process. */
 struct prof_injection {
     uint32_t pid;
-    uint32_t host;       /* the thread that was borrowed, as it sees itself */
+    uint32_t host;       /* the thread that was borrowed */
     uint64_t begin, end; /* of what was mapped */
     uint64_t block;      /* where the caller's block is in it */
     uint64_t held_ns;    /* for how long the thread was held */

@@ -2,6 +2,7 @@
 #include "profiler/attach/inject_check.h"
 
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <linux/kcmp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "profiler/attach/guest_calls.h"
 #include "profiler/attach/reach.h"
 
 enum { LINE_BYTES = 512, PATH_BYTES = 64 };
@@ -17,6 +19,7 @@ enum { LINE_BYTES = 512, PATH_BYTES = 64 };
 struct standing {
     char state;
     uint32_t parent, tracer, seccomp;
+    uint64_t capabilities; /* in force */
 };
 
 static FILE *open_file(uint32_t pid, const char *name)
@@ -38,6 +41,7 @@ static bool read_standing(uint32_t pid, struct standing *standing)
         (void)sscanf(line, "PPid: %" SCNu32, &standing->parent);
         (void)sscanf(line, "TracerPid: %" SCNu32, &standing->tracer);
         (void)sscanf(line, "Seccomp: %" SCNu32, &standing->seccomp);
+        (void)sscanf(line, "CapEff: %" SCNx64, &standing->capabilities);
     }
     (void)fclose(file);
     return true;
@@ -92,6 +96,15 @@ static bool borrows_memory(uint32_t pid, uint32_t parent)
            syscall(SYS_kcmp, (pid_t)pid, (pid_t)parent, KCMP_VM, 0, 0) == 0;
 }
 
+/* seccomp_get_filter() in the kernel: for CAP_SYS_ADMIN, and nobody filtered.
+ */
+static bool may_read_filters(void)
+{
+    struct standing own;
+    return read_standing((uint32_t)getpid(), &own) && own.seccomp == 0 &&
+           (own.capabilities >> CAP_SYS_ADMIN & 1) != 0;
+}
+
 static enum status check_standing(
     uint32_t pid, const struct standing *standing, struct diag *diag)
 {
@@ -107,14 +120,8 @@ static enum status check_standing(
             "process %" PRIu32 " is stopped: 'kill -CONT %" PRIu32
             "' lets it go on",
             pid, pid);
-    if (standing->seccomp != 0)
-        return fail(
-            diag, STATUS_NOT_PERMITTED,
-            "process %" PRIu32 " has a seccomp filter (Seccomp: %" PRIu32
-            " in /proc/%" PRIu32 "/status), which may kill it for a system "
-            "call that is not its own: 'watchfire record --via perf -p %" PRIu32
-            "' makes none",
-            pid, standing->seccomp, pid, pid);
+    if (standing->seccomp != 0 && !may_read_filters())
+        return prof_guest_calls_unread(pid, diag);
     if (borrows_memory(pid, standing->parent))
         return fail(
             diag, STATUS_UNSUPPORTED,
@@ -124,7 +131,8 @@ static enum status check_standing(
     return STATUS_OK;
 }
 
-enum status prof_inject_check(uint32_t pid, uint64_t vdso[2], struct diag *diag)
+enum status prof_inject_check(
+    uint32_t pid, struct prof_inject_place *place, struct diag *diag)
 {
     struct standing standing;
     enum status status = prof_reach_check(pid, diag);
@@ -135,5 +143,7 @@ enum status prof_inject_check(uint32_t pid, uint64_t vdso[2], struct diag *diag)
     status = check_standing(pid, &standing, diag);
     if (status == STATUS_OK)
         status = check_maps(pid, diag);
-    return status == STATUS_OK ? prof_inject_vdso(pid, vdso, diag) : status;
+    place->is_filtered = standing.seccomp != 0;
+    return status == STATUS_OK ? prof_inject_vdso(pid, place->vdso, diag)
+                               : status;
 }

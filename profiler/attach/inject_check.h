@@ -2,6 +2,7 @@
 #ifndef PROFILER_ATTACH_INJECT_CHECK_H
 #define PROFILER_ATTACH_INJECT_CHECK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "profiler/base/status.h"
@@ -10,13 +11,19 @@
 MUST_CHECK enum status prof_inject_vdso(
     uint32_t pid, uint64_t vdso[2], struct diag *diag);
 
+/* What is to be known of it. */
+struct prof_inject_place {
+    uint64_t vdso[2]; /* where it has its vDSO */
+    bool is_filtered; /* by seccomp: the filters are still to be judged */
+};
+
 /*
- * Whether it may be done to it.
+ * Whether it may be done to it. The filters of one that has some can only be
+ * read while a thread is held: prof_guest_calls_judge().
  *
- *   vdso     out: where the process has its vDSO
  *   errors   as prof_inject()
  */
 MUST_CHECK enum status prof_inject_check(
-    uint32_t pid, uint64_t vdso[2], struct diag *diag);
+    uint32_t pid, struct prof_inject_place *place, struct diag *diag);
 
 #endif

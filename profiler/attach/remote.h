@@ -23,7 +23,7 @@
  * were put back stand in a call that is to be taken up again.
  *
  * Whoever dies with a thread borrowed leaves it lost, so this is for a process
- * made for the purpose (inject.c), not for one that a user may kill.
+ * made for the purpose (apart.h), not for one that a user may kill.
  */
 #ifndef PROFILER_ATTACH_REMOTE_H
 #define PROFILER_ATTACH_REMOTE_H
@@ -39,6 +39,7 @@ struct prof_remote {
     uint64_t syscall_pc;          /* of a SYSCALL instruction; may be changed */
     struct user_regs_struct regs; /* as they were */
     uint64_t mask;                /* of signals, as it was */
+    uint64_t since_ns;            /* when it was seen to stand */
     struct prof_urgency urgency;
 };
 
@@ -65,8 +66,15 @@ enum prof_remote_begin prof_remote_begin(
 int64_t prof_remote_call(
     struct prof_remote *remote, int64_t number, const uint64_t arguments[6]);
 
-/* Put everything back and let it go on. */
-void prof_remote_end(struct prof_remote *remote);
+/*
+ * Have the wait that was interrupted begin again with its whole time, in the
+ * end, not by restart_syscall(2) with what is left: a seccomp filter may punish
+ * a call that nobody in the program has written. For one that is not known.
+ */
+void prof_remote_begin_again(struct prof_remote *remote);
+
+/* Put everything back and let it go on; for how long it was held. */
+uint64_t prof_remote_end(struct prof_remote *remote);
 
 /*
  * The address of a SYSCALL instruction in the code between `start` and `end` of

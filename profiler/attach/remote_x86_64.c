@@ -28,6 +28,9 @@ enum {
     CHUNK_BYTES = 4096,
 };
 
+/* The kernel's own, which no program sees: include/linux/errno.h. */
+enum { KERNEL_ERESTARTNOINTR = 513, KERNEL_ERESTART_RESTARTBLOCK = 516 };
+
 /* linux/ptrace.h, which does not go together with sys/ptrace.h */
 #define GET_RSEQ_CONFIGURATION 0x420f
 
@@ -134,6 +137,7 @@ enum prof_remote_begin prof_remote_begin(
         give_up(tid);
         return PROF_REMOTE_UNSAFE;
     }
+    remote->since_ns = clock_now_ns(CLOCK_MONOTONIC);
     uint64_t all = ~UINT64_C(0);
     if (!is_interrupt_stop(status) || !read_state(remote, is_running) ||
         ptrace(PTRACE_SETSIGMASK, (pid_t)tid, sizeof all, &all) != 0) {
@@ -178,7 +182,14 @@ int64_t prof_remote_call(
     return (int64_t)regs.rax;
 }
 
-void prof_remote_end(struct prof_remote *remote)
+void prof_remote_begin_again(struct prof_remote *remote)
+{
+    if ((int64_t)remote->regs.orig_rax >= 0 &&
+        (int64_t)remote->regs.rax == -KERNEL_ERESTART_RESTARTBLOCK)
+        remote->regs.rax = (unsigned long long)-(int64_t)KERNEL_ERESTARTNOINTR;
+}
+
+uint64_t prof_remote_end(struct prof_remote *remote)
 {
     pid_t tid = (pid_t)remote->tid;
     int status;
@@ -188,9 +199,10 @@ void prof_remote_end(struct prof_remote *remote)
         ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0 ||
         ptrace(PTRACE_CONT, tid, NULL, NULL) != 0 ||
         waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status))
-        return;
+        return clock_now_ns(CLOCK_MONOTONIC) - remote->since_ns;
     prof_urgency_restore(&remote->urgency);
     let_go(remote->tid, status);
+    return clock_now_ns(CLOCK_MONOTONIC) - remote->since_ns;
 }
 
 uint64_t prof_remote_find_syscall(uint32_t pid, uint64_t start, uint64_t end)

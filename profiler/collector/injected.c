@@ -98,7 +98,7 @@ static void fill_block(void *bytes, const struct prof_injection *injection)
     struct wire_guest *guest = bytes;
     guest->begin = injection->begin;
     guest->end = injection->end;
-    guest->host = injection->host;
+    guest->host = prof_task_inner_tid(injection->pid, injection->host);
 }
 
 /* The guest's thread, in our own name space of pids; 0: it is not there. */

@@ -67,6 +67,20 @@ def inject(output, pid, *options):
     return result.stderr
 
 
+def in_it(pid):
+    """The folder of the agent's thread, once it samples."""
+    found = []
+
+    def is_there():
+        found[:] = [
+            task for task in Path(f"/proc/{pid}/task").iterdir()
+            if Traces.read(task / "comm") == "watchfire\n"]
+        return found and Path(f"/proc/{pid}/timers").read_text() != ""
+
+    assert lab.wait_until(is_there)
+    return found[0]
+
+
 def said_at_its_end(process):
     out, _ = process.communicate(timeout=lab.PATIENCE)
     assert process.returncode == 0
@@ -172,6 +186,56 @@ def test_the_sum_is_what_the_kernel_counts(tmp_path, target):
     folded = lab.Folded(output)
     assert folded.total() <= used * 1.02
     assert folded.account() / folded.total() < 0.05
+
+
+# ---- seccomp ----
+
+
+def unfiltered(output, pid, *options):
+    """As root, who may read the filter of another process."""
+    return command(output, pid, *options)[1:]
+
+
+def test_a_container_s_filter_lets_an_agent_in(tmp_path, target):
+    lab.need_root()
+    process = target(
+        lab.program("contained"), lab.program("lively_glibc_dynamic"))
+    status = Path(f"/proc/{process.pid}/status")
+    assert lab.wait_until(
+        lambda: re.search(r"lively(.|\n)*Seccomp:\t2", status.read_text()))
+    before = Traces(process.pid)
+    for _ in range(2):
+        result = lab.run(
+            *unfiltered(tmp_path / "x.folded", process.pid, "-d", 0.5))
+        assert result.returncode == 0, result.stderr
+        weights = lab.Folded(tmp_path / "x.folded").inclusive()
+        assert weights["run_steady"] >= weights["steady"] > 0
+        assert Traces(process.pid) == before
+    process.stdin.close()
+    process.stdin = None
+    assert said_at_its_end(process) == "waiting 0, early 0\n"
+
+
+def test_a_filter_for_all_threads_can_come_while_an_agent_is_in(
+        tmp_path, target):
+    lab.need_root()
+    process = target(lab.program("contained"), "--later")
+    output = tmp_path / "x.folded"
+    watcher = start(*unfiltered(output, process.pid), stderr=subprocess.PIPE)
+    guest = in_it(process.pid)
+    process.stdin.write("now\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "0\n"
+    assert "Seccomp:\t2" in Traces.read(guest / "status")
+    time.sleep(0.7)  # it wakes up at least once
+    watcher.send_signal(signal.SIGINT)
+    _, err = watcher.communicate(timeout=lab.PATIENCE)
+    assert watcher.returncode == 0, err
+    assert lab.Folded(output).inclusive()["burn"] > 0
+    assert not guest.exists()
+    process.stdin.close()
+    process.stdin = None
+    assert said_at_its_end(process) == ""
 
 
 # ---- what is left ----
@@ -315,10 +379,32 @@ def test_a_traced_process_is_refused(tmp_path, target):
     assert "is traced by process" in refusal(tmp_path / "x.folded", process.pid)
 
 
-def test_a_filtered_process_is_refused(tmp_path, target):
+def test_a_filter_that_cannot_be_read_is_refused(tmp_path, target):
+    """A command that has a filter itself may not read another's."""
     process = target(lab.program("refuse_perf"), "sleep", 30)
     said = refusal(tmp_path / "x.folded", process.pid)
-    assert "seccomp filter (Seccomp: 2" in said and "--via perf" in said
+    assert "takes CAP_SYS_ADMIN" in said and "--via perf" in said
+
+
+@pytest.mark.parametrize(
+    "call, number",
+    [("memfd_create", 319), ("timer_create", 222), ("restart_syscall", 219)])
+def test_a_filter_that_refuses_a_call_is_told_by_its_name(
+        tmp_path, target, call, number):
+    lab.need_root()
+    process = target(lab.program("refuse_calls"), call, "sleep", 3)
+    maps = Path(f"/proc/{process.pid}/maps")
+    assert lab.wait_until(lambda: "refuse_calls" not in maps.read_text())
+    before = Traces(process.pid)
+    result = lab.run(*unfiltered(tmp_path / "x.folded", process.pid, "-d", 1))
+    assert result.returncode == 1
+    said = lab.only_sentence(result.stderr)
+    assert f"our call of {call} (number {number})" in said, said
+    assert "--via perf" in said
+    assert Traces(process.pid) == before
+    # It was in a call that restart_syscall() would have taken up.
+    if call == "restart_syscall":
+        assert process.wait(lab.PATIENCE) == 0
 
 
 def test_a_watched_process_is_refused(tmp_path, target):

@@ -23,10 +23,11 @@ static const struct {
     const char *name;
     long number;
 } calls[] = {
-    NAMED(connect),      NAMED(getsockopt),       NAMED(madvise),
-    NAMED(memfd_create), NAMED(perf_event_open),  NAMED(pidfd_open),
-    NAMED(ppoll),        NAMED(process_vm_readv), NAMED(ptrace),
-    NAMED(sendmsg),      NAMED(socket),           NAMED(timer_create),
+    NAMED(connect),         NAMED(getsockopt),       NAMED(madvise),
+    NAMED(memfd_create),    NAMED(perf_event_open),  NAMED(pidfd_open),
+    NAMED(ppoll),           NAMED(process_vm_readv), NAMED(ptrace),
+    NAMED(restart_syscall), NAMED(sendmsg),          NAMED(socket),
+    NAMED(timer_create),
 };
 
 static size_t add_rule(struct sock_filter *rules, size_t at, const char *name)

@@ -1,0 +1,149 @@
+/* The thread that is borrowed; see the header. */
+#include "profiler/attach/host.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/attach/held_call.h"
+#include "profiler/attach/untimed.h"
+#include "profiler/base/clock.h"
+
+/* For one of the better choices, and in all. */
+#define CHOOSY_NS   UINT64_C(20000000)
+#define PATIENCE_NS UINT64_C(2000000000)
+#define ROUND_NS    200000
+
+enum { PATH_BYTES = 96, TEXT_BYTES = 512 };
+
+struct search {
+    uint32_t pid;
+    int error; /* of ptrace(2), when that was refused */
+    struct prof_remote *remote;
+};
+
+static bool read_file(
+    uint32_t pid, uint32_t tid, const char *name, char *text, size_t bytes)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(
+        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/%s", pid, tid,
+        name);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    size_t got = fread(text, 1, bytes - 1, file);
+    (void)fclose(file);
+    text[got] = '\0';
+    return got > 0;
+}
+
+/* Whom to borrow; each second choice when a while has brought no better. */
+enum choice {
+    FIRST_CHOICE,  /* it waits without a limit */
+    SECOND_CHOICE, /* it waits, and is late by as long as it is held */
+    LAST_CHOICE,   /* it runs: a transfer may be cut in two */
+};
+
+/* Whether it sleeps in a call that goes on rightly when it was held. */
+static bool sleeps_well(uint32_t pid, uint32_t tid, enum choice choice)
+{
+    char text[TEXT_BYTES];
+    struct prof_held_call call;
+    uint64_t *words = call.arguments;
+    if (!read_file(pid, tid, "syscall", text, sizeof text) ||
+        sscanf(
+            text,
+            "%" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+            " %" SCNx64 " %" SCNx64,
+            &call.number, &words[0], &words[1], &words[2], &words[3], &words[4],
+            &words[5]) != 7)
+        return false;
+    return choice == FIRST_CHOICE ? prof_call_is_untimed(pid, &call)
+                                  : prof_call_may_be_held(&call, false);
+}
+
+/* 'R', 'S', ...: behind the name, which may have anything in it. */
+static char read_state(uint32_t pid, uint32_t tid)
+{
+    char text[TEXT_BYTES];
+    const char *name_end = read_file(pid, tid, "stat", text, sizeof text)
+                               ? strrchr(text, ')')
+                               : NULL;
+    return name_end != NULL ? name_end[2] : '?';
+}
+
+/* Borrowed, when it is true. */
+static bool try_thread(struct search *search, uint32_t tid, enum choice choice)
+{
+    char state = read_state(search->pid, tid);
+    bool is_running = state == 'R';
+    if (is_running ? choice != LAST_CHOICE
+                   : state != 'S' || !sleeps_well(search->pid, tid, choice))
+        return false;
+    enum prof_remote_begin begun =
+        prof_remote_begin(search->remote, tid, is_running);
+    if (begun == PROF_REMOTE_REFUSED)
+        search->error = errno;
+    return begun == PROF_REMOTE_BEGUN;
+}
+
+static bool try_threads(struct search *search, enum choice choice)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", search->pid);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return false;
+    bool is_done = false;
+    const struct dirent *entry;
+    while (!is_done && (entry = readdir(folder)) != NULL) {
+        uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+        if (tid != 0)
+            is_done = try_thread(search, tid, choice);
+    }
+    (void)closedir(folder);
+    return is_done;
+}
+
+static enum status find_none(const struct search *search, struct diag *diag)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32, search->pid);
+    if (access(path, F_OK) != 0)
+        return fail(
+            diag, STATUS_GONE, "process %" PRIu32 " has ended", search->pid);
+    if (search->error != 0)
+        return fail(
+            diag, STATUS_NOT_PERMITTED,
+            "no thread of process %" PRIu32 " can be held: ptrace: %s",
+            search->pid, strerror(search->error));
+    return fail(
+        diag, STATUS_LIMIT,
+        "no thread of process %" PRIu32 " came to a safe point within %u s: "
+        "'watchfire record --via perf -p %" PRIu32 "' needs none",
+        search->pid, (unsigned)(PATIENCE_NS / 1000000000), search->pid);
+}
+
+enum status prof_host_borrow(
+    uint32_t pid, struct prof_remote *remote, struct diag *diag)
+{
+    static const struct timespec pause = {.tv_nsec = ROUND_NS};
+    struct search search = {.pid = pid, .remote = remote};
+    uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC), passed_ns = 0;
+    while (!try_threads(
+        &search, passed_ns > 2 * CHOOSY_NS ? LAST_CHOICE
+                 : passed_ns > CHOOSY_NS   ? SECOND_CHOICE
+                                           : FIRST_CHOICE)) {
+        passed_ns = clock_now_ns(CLOCK_MONOTONIC) - since_ns;
+        if (search.error != 0 || passed_ns > PATIENCE_NS)
+            return find_none(&search, diag);
+        (void)nanosleep(&pause, NULL);
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,23 @@
+/*
+ * The thread of a process that is borrowed (remote.h): one that sleeps in a
+ * call which the kernel takes up again with the time that is left, and if
+ * possible has no limit; when a while has brought none, one that runs.
+ */
+#ifndef PROFILER_ATTACH_HOST_H
+#define PROFILER_ATTACH_HOST_H
+
+#include <stdint.h>
+
+#include "profiler/attach/remote.h"
+#include "profiler/base/status.h"
+
+/*
+ * Borrow a thread of the process `pid`, until prof_remote_end().
+ *
+ *   errors  GONE; NOT_PERMITTED: ptrace(2) is refused; LIMIT: none came to a
+ *           safe point in time. Then nothing has been done to it
+ */
+MUST_CHECK enum status prof_host_borrow(
+    uint32_t pid, struct prof_remote *remote, struct diag *diag);
+
+#endif
