@@ -13,7 +13,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -26,10 +25,9 @@
 static void read_limits(
     const struct exp_spool *spool, struct exp_rate_limits *limits)
 {
-    size_t count;
-    char *text = spool_read_state(spool, "limits", &count);
-    exp_rate_limits_read(limits, text, spool_now_ms());
-    free(text);
+    char text[SPOOL_STATE_BYTES];
+    bool is_there = spool_read_state(spool, "limits", text);
+    exp_rate_limits_read(limits, is_there ? text : NULL, spool_now_ms());
 }
 
 /* Put new limits down, unless others have put down longer ones. */
@@ -56,8 +54,7 @@ static void take_limits(
             (void)spool_write(spool, "limits", text, count);
     }
     exp_writer_destroy(writer);
-    if (lock >= 0)
-        (void)close(lock);
+    spool_release(lock);
 }
 
 /* The lock on telling what was lost, or -1 while another tells. */
@@ -101,7 +98,7 @@ static void settle(
     int lock = is_counted ? spool_lock(spool) : -1;
     if (lock >= 0) {
         spool_remove_counted(spool, name, lost, told);
-        (void)close(lock);
+        spool_release(lock);
     } else {
         (void)unlinkat(spool->folder, name, 0);
         (void)fsync(spool->folder);
@@ -186,6 +183,5 @@ void exp_deliver(
         *outcome =
             (struct exp_outcome){.is_answered = true, .fate = EXP_FATE_LIMITED};
     }
-    if (report >= 0)
-        (void)close(report);
+    spool_release(report);
 }

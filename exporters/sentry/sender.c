@@ -156,7 +156,7 @@ static enum pass run_pass(struct exp_sender *sender)
             if (!send_claimed(sender, name, &content))
                 pass = PASS_FAILED;
             free(content.bytes);
-            (void)close(file);
+            spool_release(file);
         }
     }
     spool_list_fini(&list);

@@ -132,13 +132,12 @@ static bool evict(
     if (exp_discards_add_envelope(
             &lost, reason, content.bytes, content.count) == STATUS_OK) {
         int lock = spool_lock(spool);
-        if (lock >= 0) {
+        if (lock >= 0)
             spool_remove_counted(spool, entry->name, &lost, &none);
-            (void)close(lock);
-        }
+        spool_release(lock);
     }
     free(content.bytes);
-    (void)close(file);
+    spool_release(file);
     return true;
 }
 

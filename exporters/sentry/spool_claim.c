@@ -90,6 +90,6 @@ bool spool_claim(
         break; /* memory or the disk; another time */
     }
 refused:
-    (void)close(fd);
+    spool_release(fd);
     return false;
 }

@@ -202,5 +202,5 @@ void spool_set_aside(struct exp_spool *spool, const char *name)
         count_damaged(&ledger.discards, name);
         (void)spool_write_ledger(spool, &ledger);
     }
-    (void)close(lock);
+    spool_release(lock);
 }

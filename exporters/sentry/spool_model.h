@@ -57,9 +57,15 @@ void spool_set_aside(struct exp_spool *spool, const char *name);
  * The lock of what is kept beside the envelopes. Held for milliseconds; not
  * waited for longer than some seconds, as its holder may be stopped.
  *
- *   returns  a descriptor, to be closed, or -1
+ *   returns  a descriptor, to be released, or -1
  */
 int spool_lock(const struct exp_spool *spool);
+
+/*
+ * Unlock and close a file. Closing alone would leave the lock with a child of
+ * ours that was forked meanwhile, for as long as it lives. -1 is accepted.
+ */
+void spool_release(int fd);
 
 /*
  * Give `name` this content: the file is replaced as a whole, and on disk when
@@ -70,9 +76,13 @@ bool spool_write(
     const struct exp_spool *spool, const char *name, const void *bytes,
     size_t count);
 
-/* The content of a small file, with a NUL; NULL when there is none. */
-char *spool_read_state(
-    const struct exp_spool *spool, const char *name, size_t *count);
+/* More than any of the files beside the envelopes has. */
+#define SPOOL_STATE_BYTES 16384
+
+/* The content of such a file, as a text; false when there is none of ours. */
+bool spool_read_state(
+    const struct exp_spool *spool, const char *name,
+    char text[static SPOOL_STATE_BYTES]);
 
 /* What is kept; of a damaged file nothing, which is counted. */
 void spool_read_ledger(struct exp_spool *spool, struct spool_ledger *ledger);
@@ -120,7 +130,7 @@ const char *spool_make_name(
  * Take an envelope for ourselves and unpack it. The claim is a lock on the
  * file, so that it ends with its holder, however that ends.
  *
- *   file     out: the lock, to be closed
+ *   file     out: the lock, to be released
  *   content  out: the caller's to free
  *   returns  false when another has it, or it is gone, or was set aside
  */

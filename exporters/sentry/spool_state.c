@@ -26,7 +26,6 @@
 #include "exporters/writer.h"
 
 enum {
-    STATE_BYTES_MAX = 64 * 1024,
     LOCK_ATTEMPTS = 500, /* of 10 ms */
     WRITE_ATTEMPTS = 8,
 };
@@ -50,6 +49,14 @@ int spool_lock(const struct exp_spool *spool)
     }
     (void)close(fd);
     return -1;
+}
+
+void spool_release(int fd)
+{
+    if (fd < 0)
+        return;
+    (void)flock(fd, LOCK_UN);
+    (void)close(fd);
 }
 
 static bool write_all(int fd, const char *bytes, size_t count)
@@ -104,7 +111,7 @@ bool spool_write(
     int failure = errno;
     if (!is_written)
         (void)unlinkat(spool->folder, temporary, 0);
-    (void)close(fd);
+    spool_release(fd);
     /* The name is on disk only when the folder is. */
     if (is_written && fsync(spool->folder) != 0) {
         failure = errno;
@@ -114,27 +121,23 @@ bool spool_write(
     return is_written;
 }
 
-char *spool_read_state(
-    const struct exp_spool *spool, const char *name, size_t *count)
+bool spool_read_state(
+    const struct exp_spool *spool, const char *name,
+    char text[static SPOOL_STATE_BYTES])
 {
     struct stat info;
-    char *text = NULL;
+    ssize_t got = -1;
     int fd = openat(
         spool->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return NULL;
-    if (fstat(fd, &info) == 0 && spool_file_is_ours(&info) &&
-        info.st_size < STATE_BYTES_MAX)
-        text = malloc((size_t)info.st_size + 1);
-    ssize_t got = text != NULL ? read(fd, text, (size_t)info.st_size) : -1;
+        return false;
+    if (fstat(fd, &info) == 0 && spool_file_is_ours(&info))
+        got = read(fd, text, SPOOL_STATE_BYTES - 1);
     (void)close(fd);
-    if (got < 0) {
-        free(text);
-        return NULL;
-    }
+    if (got < 0)
+        return false;
     text[got] = '\0';
-    *count = (size_t)got;
-    return text;
+    return strlen(text) == (size_t)got;
 }
 
 static bool read_discard(const char *line, struct exp_discards *discards)
@@ -174,19 +177,16 @@ static bool parse_ledger(char *text, struct spool_ledger *ledger)
 
 void spool_read_ledger(struct exp_spool *spool, struct spool_ledger *ledger)
 {
-    size_t count = 0;
+    char text[SPOOL_STATE_BYTES];
     *ledger = (struct spool_ledger){0};
-    char *text = spool_read_state(spool, "discards", &count);
-    if (text == NULL) {
+    if (!spool_read_state(spool, "discards", text)) {
         /* None yet, or one that is not ours, which a write replaces. */
         ledger->foreign_count =
             faccessat(spool->folder, "discards", F_OK, AT_SYMLINK_NOFOLLOW) ==
             0;
-        return;
-    }
-    if (strlen(text) != count || !parse_ledger(text, ledger))
+    } else if (!parse_ledger(text, ledger)) {
         *ledger = (struct spool_ledger){.foreign_count = 1};
-    free(text);
+    }
 }
 
 bool spool_write_ledger(
@@ -250,5 +250,5 @@ void exp_spool_count_discards(
     spool_read_ledger(spool, &ledger);
     exp_discards_add(&ledger.discards, discards);
     (void)spool_write_ledger(spool, &ledger);
-    (void)close(lock);
+    spool_release(lock);
 }

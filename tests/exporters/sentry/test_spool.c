@@ -136,7 +136,7 @@ TEST(spool_gives_back_what_was_added_after_it_was_opened_again)
     CHECK(content.count > 300000);
     CHECK(strstr(content.bytes, "\"length\":300000") != NULL);
     free(content.bytes);
-    (void)close(file);
+    spool_release(file);
     close_place(&place);
 }
 
@@ -201,9 +201,39 @@ TEST(spool_claim_is_one_process_alone_and_ends_with_it)
     CHECK_EQ(waitpid(holder, NULL, 0), holder);
     CHECK(spool_claim(place.spool, name, &file, &content));
     free(content.bytes);
-    (void)close(file);
+    spool_release(file);
     (void)close(ready[0]);
     (void)close(ready[1]);
+    close_place(&place);
+}
+
+TEST(spool_claim_ends_although_a_child_was_forked_meanwhile)
+{
+    struct place place;
+    char name[SPOOL_NAME_BYTES];
+    struct exp_block content;
+    int file;
+    open_place(&place, NULL);
+    CHECK_OK(add(&place, EXP_ITEM_EVENT, 10, NULL));
+    first_name(&place, name);
+    int lock = spool_lock(place.spool);
+    CHECK(spool_claim(place.spool, name, &file, &content));
+    free(content.bytes);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)pause();
+        _exit(1);
+    }
+    spool_release(file);
+    spool_release(lock);
+    CHECK(spool_claim(place.spool, name, &file, &content));
+    free(content.bytes);
+    spool_release(file);
+    lock = spool_lock(place.spool);
+    CHECK(lock >= 0);
+    spool_release(lock);
+    CHECK_OK(kill(child, SIGKILL));
+    CHECK_EQ(waitpid(child, NULL, 0), child);
     close_place(&place);
 }
 
@@ -257,7 +287,7 @@ TEST(spool_does_not_evict_what_is_being_sent)
     CHECK_OK(add(&place, EXP_ITEM_SESSION, 10, NULL));
     CHECK_OK(faccessat(place.spool->folder, name, F_OK, 0));
     free(content.bytes);
-    (void)close(file);
+    spool_release(file);
     close_place(&place);
 }
 
