@@ -20,8 +20,10 @@ fuzz_build() {
         "$(dirname "$0")/fuzz_$name.c" "$@" -o "$scratch/fuzz_$name"
     mkdir "$scratch/corpus_$name"
     # What once failed, named for what it showed.
-    find "$(dirname "$0")/regressions" -name "$name*" \
-        -exec cp {} "$scratch/corpus_$name" \;
+    if [ -d "$(dirname "$0")/regressions" ]; then
+        find "$(dirname "$0")/regressions" -name "$name*" \
+            -exec cp {} "$scratch/corpus_$name" \;
+    fi
 }
 
 # fuzz_run NAME RUNS OPTION...
