@@ -14,7 +14,7 @@ struct prof_profile {
     struct table text;   /* bytes of all strings, each ended by a NUL */
     struct table string; /* uint32_t offsets into `text` */
     struct table value_type, module, mapping, process, thread;
-    struct table frame, line, stack, note;
+    struct table frame, line, stack, note, reading;
     struct prof_samples samples;
     struct index string_index, module_index, frame_index, stack_index;
     struct prof_origin origin;
@@ -43,6 +43,7 @@ struct prof_profile *prof_profile_create(void)
     profile->line.row_bytes = sizeof(struct prof_line);
     profile->stack.row_bytes = sizeof(struct prof_stack);
     profile->note.row_bytes = sizeof(struct prof_note);
+    profile->reading.row_bytes = sizeof(struct prof_reading);
     prof_samples_init(&profile->samples);
 
     if (prof_profile_string(profile, "") != 0) {
@@ -60,7 +61,7 @@ void prof_profile_destroy(struct prof_profile *profile)
         &profile->text,   &profile->string,  &profile->value_type,
         &profile->module, &profile->mapping, &profile->process,
         &profile->thread, &profile->frame,   &profile->line,
-        &profile->stack,  &profile->note,
+        &profile->stack,  &profile->note,    &profile->reading,
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         table_fini(tables[i]);
@@ -288,7 +289,19 @@ uint32_t prof_profile_add_sample(
 
 void prof_profile_sum_samples(struct prof_profile *profile, bool threads_apart)
 {
-    if (!prof_samples_sum(&profile->samples, &profile->thread, threads_apart))
+    prof_profile_sum_samples_before(profile, UINT64_MAX, threads_apart);
+}
+
+void prof_profile_sum_samples_before(
+    struct prof_profile *profile, uint64_t before, bool threads_apart)
+{
+    struct prof_samples *samples = &profile->samples;
+    uint32_t count = samples->single.count;
+    if (before < samples->summed_count)
+        return;
+    if (before - samples->summed_count < count)
+        count = (uint32_t)(before - samples->summed_count);
+    if (!prof_samples_sum(samples, count, &profile->thread, threads_apart))
         (void)give_up(profile);
 }
 
@@ -330,6 +343,29 @@ void prof_profile_set_lines(
     struct prof_frame *row = table_row(&profile->frame, frame);
     row->first_line = first;
     row->line_count = (uint32_t)count;
+}
+
+/* ---- readings ---- */
+
+uint32_t prof_profile_add_reading(
+    struct prof_profile *profile, const struct prof_reading *reading)
+{
+    return add_row(profile, &profile->reading, reading);
+}
+
+void prof_profile_forget_readings(
+    struct prof_profile *profile, uint64_t before_ns)
+{
+    struct table *readings = &profile->reading;
+    uint32_t count = 0;
+    while (count < readings->count &&
+           prof_profile_reading(profile, count)->time_ns < before_ns)
+        count++;
+    readings->count -= count;
+    if (readings->count > 0 && count > 0)
+        memmove(
+            readings->rows, table_row(readings, count),
+            (size_t)readings->count * readings->row_bytes);
 }
 
 /* ---- losses and notes ---- */
@@ -408,6 +444,7 @@ TABLE_READ(frame)
 TABLE_READ(line)
 TABLE_READ(stack)
 TABLE_READ(note)
+TABLE_READ(reading)
 #undef TABLE_READ
 
 /* Sums first, then what has come since. */

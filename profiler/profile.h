@@ -132,6 +132,18 @@ struct prof_sample {
     uint64_t values[PROF_VALUE_TYPES]; /* one per value type, rest 0 */
 };
 
+/*
+ * What the whole tree used, by the kernel's account, some times a minute. Not
+ * in every profile.
+ */
+struct prof_reading {
+    uint64_t time_ns;
+    uint64_t span_ns; /* since the reading before, for `cpu_ns` */
+    uint64_t cpu_ns;  /* used in that time */
+    uint64_t resident_bytes;
+    uint32_t process_count, thread_count;
+};
+
 struct prof_value_type {
     uint32_t name; /* string: "cpu", "wall", "samples" */
     uint32_t unit; /* string: "nanoseconds", "count", "bytes" */
@@ -233,6 +245,10 @@ uint32_t prof_profile_add_sample(
  */
 void prof_profile_sum_samples(struct prof_profile *profile, bool threads_apart);
 
+/* The same of those before number `before`, by prof_profile_added_count(). */
+void prof_profile_sum_samples_before(
+    struct prof_profile *profile, uint64_t before, bool threads_apart);
+
 /*
  * Forget the samples before `before_ns`, as far as they were added in the order
  * of their times: what a view of the last seconds has no use for. Ids of
@@ -262,6 +278,13 @@ uint64_t prof_profile_loss(
     const struct prof_profile *profile, enum prof_loss reason);
 const char *prof_loss_text(enum prof_loss reason);
 
+uint32_t prof_profile_add_reading(
+    struct prof_profile *profile, const struct prof_reading *reading);
+
+/* Forget the readings before `before_ns`. Ids are not kept. */
+void prof_profile_forget_readings(
+    struct prof_profile *profile, uint64_t before_ns);
+
 /* The same sentence is noted once. */
 void prof_profile_add_note(struct prof_profile *profile, const char *sentence);
 
@@ -289,7 +312,8 @@ struct prof_mapping *prof_profile_edit_mapping(
     X(frame, struct prof_frame)                                                \
     X(line, struct prof_line)                                                  \
     X(stack, struct prof_stack)                                                \
-    X(note, struct prof_note)
+    X(note, struct prof_note)                                                  \
+    X(reading, struct prof_reading)
 
 #define PROF_TABLE_COUNT(name, type)                                           \
     uint32_t prof_profile_##name##_count(const struct prof_profile *profile);
@@ -316,6 +340,8 @@ const struct prof_stack *prof_profile_stack(
 const struct prof_sample *prof_profile_sample(
     const struct prof_profile *profile, uint32_t id);
 const struct prof_note *prof_profile_note(
+    const struct prof_profile *profile, uint32_t id);
+const struct prof_reading *prof_profile_reading(
     const struct prof_profile *profile, uint32_t id);
 const struct prof_origin *prof_profile_read_origin(
     const struct prof_profile *profile);

@@ -90,12 +90,12 @@ static void pass(struct prof_samples *samples, uint32_t count)
 }
 
 bool prof_samples_sum(
-    struct prof_samples *samples, const struct table *threads,
+    struct prof_samples *samples, uint32_t count, const struct table *threads,
     bool threads_apart)
 {
     struct table *singles = &samples->single;
     uint32_t done = 0;
-    for (; done < singles->count; done++) {
+    for (; done < count; done++) {
         struct prof_sample single =
             *(const struct prof_sample *)table_row(singles, done);
         if (!threads_apart)
@@ -103,7 +103,7 @@ bool prof_samples_sum(
         if (single.thread == PROF_NONE || !sum_one(samples, &single))
             break;
     }
-    bool is_done = done == singles->count;
+    bool is_done = done == count;
     pass(samples, done);
     return is_done;
 }

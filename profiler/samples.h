@@ -26,12 +26,12 @@ void prof_samples_init(struct prof_samples *samples);
 void prof_samples_fini(struct prof_samples *samples);
 
 /*
- * Sum the singles: add each to the row of its stack, state and flags, and of
- * its thread, or, unless `threads_apart`, of its process. False when out of
- * memory: what was not summed is single still.
+ * Sum the first `count` singles: add each to the row of its stack, state and
+ * flags, and of its thread, or, unless `threads_apart`, of its process. False
+ * when out of memory: what was not summed is single still.
  */
 bool prof_samples_sum(
-    struct prof_samples *samples, const struct table *threads,
+    struct prof_samples *samples, uint32_t count, const struct table *threads,
     bool threads_apart);
 
 /* Forget the singles at the front that are older than `before_ns`. */

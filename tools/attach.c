@@ -16,6 +16,7 @@
 #include "profiler/base/clock.h"
 #include "profiler/collector/process_files.h"
 #include "tools/limits.h"
+#include "tools/record_reports.h"
 #include "tools/tool.h"
 
 /* So small a part of the CPU time needs no words. */
@@ -25,7 +26,8 @@ enum status record_prepare_outputs(
     struct record_options *options, struct session *session, struct diag *diag)
 {
     session->outputs.options = options->output;
-    if (options->path_count == 0)
+    session->outputs.options.scope = &options->reporting.settings.scope;
+    if (options->path_count == 0 && !reporting_is_on(session->reporting))
         options->paths[options->path_count++] = "watchfire.data";
     for (size_t i = 0; i < options->path_count; i++) {
         enum status status = outputs_add(
@@ -177,12 +179,14 @@ static int run_session(
     run_until_end(session, options->duration_ns, signals);
     session_stop(session);
     size_t failed = session_finish(session, 0, session_say, NULL);
+    session_report_end(session, EXP_SESSION_EXITED);
     if (session->tap != NULL)
         say_tap_remarks(session);
     else
         say_collector_remarks(session);
     session_summarize(session, line, sizeof line);
     say("%s", line);
+    record_finish_reports(session);
     session_settle(session);
     return failed > 0 ? EXIT_FAILED : EXIT_DONE;
 }
@@ -208,6 +212,7 @@ int attach_record(struct record_options *options)
     limits_lift(&inherited);
     int signals = take_ending_signals();
     int exit_status;
+    record_begin_reports(options, &session);
     if (record_prepare_outputs(options, &session, &diag) != STATUS_OK ||
         begin(options, &session, &diag) != STATUS_OK)
         exit_status = say_failure(&diag);

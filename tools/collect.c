@@ -6,7 +6,9 @@
  * Settings come from the environment: WATCHFIRE_OUTPUT, a comma separated
  * list in which %p, %e and %t stand for pid, program and time;
  * WATCHFIRE_FREQUENCY, WATCHFIRE_EVENT, WATCHFIRE_DURATION,
- * WATCHFIRE_SNAPSHOT, WATCHFIRE_MAX_OVERHEAD, WATCHFIRE_UNWINDER.
+ * WATCHFIRE_SNAPSHOT, WATCHFIRE_MAX_OVERHEAD, WATCHFIRE_UNWINDER; and those of
+ * sentry_settings.h. With SENTRY_DSN and without WATCHFIRE_OUTPUT there is no
+ * file: the reports are the output.
  */
 #include "tools/tool.h"
 
@@ -39,6 +41,7 @@ static const char default_output[] = "watchfire.%e.%p.svg";
 
 struct collect {
     struct session session;
+    struct reporting reporting;
     struct prof_collector_options options;
     struct interim interim;
     uint64_t duration_ns;
@@ -158,7 +161,7 @@ static enum status begin_outputs(struct collect *collect, struct diag *diag)
 {
     const char *list = getenv("WATCHFIRE_OUTPUT");
     if (list == NULL || *list == '\0')
-        list = default_output;
+        list = reporting_is_on(&collect->reporting) ? "" : default_output;
     for (size_t i = 0; *list != '\0'; i++) {
         size_t length = strcspn(list, ",");
         if (i == OUTPUTS_MAX)
@@ -229,7 +232,8 @@ static void collect_until_end(struct collect *collect)
                           : UINT64_MAX;
     while (clock_now_ns(CLOCK_MONOTONIC) < end_ns && !is_over(collect)) {
         session_sync(&collect->session);
-        interim_tend(&collect->interim, &collect->session);
+        if (collect->session.outputs.count > 0)
+            interim_tend(&collect->interim, &collect->session);
         serve(collect, 1000);
     }
 }
@@ -245,6 +249,25 @@ static bool wait_for_first_process(struct collect *collect)
         stats = prof_collector_stats(collect->session.collector);
     }
     return stats.processes > 0;
+}
+
+static bool has_outputs(void)
+{
+    const char *list = getenv("WATCHFIRE_OUTPUT");
+    return list != NULL && *list != '\0';
+}
+
+/* Who was not drawn, and has no other use for samples, takes few of them. */
+static enum status begin_reporting(struct collect *collect, struct diag *diag)
+{
+    struct reporting *reporting = &collect->reporting;
+    enum status status = reporting_read(reporting, diag);
+    if (status != STATUS_OK || !reporting_is_on(reporting))
+        return status;
+    if (!reporting->is_profiling && !has_outputs())
+        collect->options.period_ns = 1000000000;
+    collect->session.reporting = reporting;
+    return reporting_begin(reporting, diag);
 }
 
 int collect_main(int argc, char **argv)
@@ -268,11 +291,13 @@ int collect_main(int argc, char **argv)
     prefer_to_be_killed();
     if (limits_check(&collect.refusal) != STATUS_OK ||
         read_settings(&collect, &collect.refusal) != STATUS_OK ||
-        check_outputs(&collect.refusal) != STATUS_OK)
+        check_outputs(&collect.refusal) != STATUS_OK ||
+        begin_reporting(&collect, &collect.refusal) != STATUS_OK)
         collect.options.refusal = collect.refusal.text;
     if (session_begin(&collect.session, &collect.options, &diag) != STATUS_OK)
         return say_failure(&diag);
     if (!wait_for_first_process(&collect)) {
+        reporting_finish(&collect.reporting, NULL);
         session_end(&collect.session);
         return EXIT_FAILED;
     }
@@ -281,9 +306,11 @@ int collect_main(int argc, char **argv)
     prof_collector_finish(collect.session.collector);
     interim_end(&collect.interim);
     (void)session_finish(&collect.session, 0, keep_failure, &collect);
+    session_report_end(&collect.session, EXP_SESSION_EXITED);
     prof_collector_release(
         collect.session.collector,
         collect.failure.status == STATUS_OK ? NULL : collect.failure.text);
+    reporting_finish(&collect.reporting, NULL);
     session_end(&collect.session);
     return collect.failure.status == STATUS_OK ? EXIT_DONE : EXIT_FAILED;
 }

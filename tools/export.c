@@ -12,6 +12,7 @@
 #include "symbolizer/symbolizer.h"
 #include "tools/open_symbolizer.h"
 #include "tools/outputs.h"
+#include "tools/sentry_settings.h"
 #include "tools/symbolize_profile.h"
 
 struct export
@@ -21,6 +22,7 @@ struct export
     const char *paths[OUTPUTS_MAX];
     size_t path_count;
     struct outputs outputs;
+    struct exp_scope scope; /* of an envelope */
     bool is_help;
 };
 
@@ -165,7 +167,8 @@ static int run_export(struct export *export)
 {
     struct diag diag = {.status = STATUS_OK};
     struct prof_profile *profile = NULL;
-    enum status status = STATUS_OK;
+    enum status status = sentry_settings_read_scope(&export->scope, &diag);
+    export->outputs.options.scope = &export->scope;
     for (size_t i = 0; i < export->path_count && status == STATUS_OK; i++) {
         status = outputs_add(
             &export->outputs, export->paths[i], export->format_name, &diag);

@@ -26,6 +26,7 @@
 #include "tools/crash_reports.h"
 #include "tools/launch.h"
 #include "tools/record_options.h"
+#include "tools/record_reports.h"
 #include "tools/session.h"
 
 enum { TWICE_NS = 1000000000, WAIT_WITHOUT_PIDFD_MS = 100 };
@@ -243,7 +244,11 @@ static int run_program(struct run *run)
         wait_for_exit(run, signals);
     size_t failed = session_finish(
         &run->session, is_early ? 0 : usage_ns(&run->usage), session_say, NULL);
+    session_report_end(
+        &run->session, is_early ? EXP_SESSION_EXITED
+                                : record_session_status(run->wait_status));
     say_summary(run);
+    record_finish_reports(&run->session);
     bool is_failed = failed > 0 || is_empty(&run->session);
     if (is_early)
         wait_for_exit(run, signals);
@@ -276,6 +281,7 @@ static int record_command(struct record_options *options)
         say("%s", diag.text);
         return exit_status;
     }
+    record_begin_reports(&run.options, &run.session);
     if (limits_check(&diag) != STATUS_OK ||
         record_prepare_outputs(&run.options, &run.session, &diag) != STATUS_OK)
         return say_failure(&diag);

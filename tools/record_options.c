@@ -53,6 +53,12 @@ static const char help[] =
     "  --crashes      tell of programs that crash: the signal, what was said,\n"
     "                 and where\n"
     "  --exits        the same of programs that exit with a status but 0\n"
+    "  --tag KEY=VALUE\n"
+    "                 said with every report, where SENTRY_DSN is set;\n"
+    "                 repeatable\n"
+    "  --in-app PATTERN,...\n"
+    "                 objects and functions that are the program's own to\n"
+    "                 Sentry, or, behind a '!', are not; see the README\n"
     "  --threads      show threads apart\n"
     "  --unit UNIT    what folded counts are: ns or samples\n"
     "  --max-overhead PERCENT\n"
@@ -70,7 +76,9 @@ enum {
     OPTION_MAX_OVERHEAD,
     OPTION_VIA,
     OPTION_CRASHES,
-    OPTION_EXITS
+    OPTION_EXITS,
+    OPTION_TAG,
+    OPTION_IN_APP
 };
 
 static const struct option long_options[] = {
@@ -90,6 +98,8 @@ static const struct option long_options[] = {
     {"via", required_argument, NULL, OPTION_VIA},
     {"crashes", no_argument, NULL, OPTION_CRASHES},
     {"exits", no_argument, NULL, OPTION_EXITS},
+    {"tag", required_argument, NULL, OPTION_TAG},
+    {"in-app", required_argument, NULL, OPTION_IN_APP},
     {NULL, 0, NULL, 0}};
 
 static bool parse_clock(const char *text, enum prof_clock_mode *mode)
@@ -188,6 +198,7 @@ static int take_option(struct record_options *options, int option)
         if (!parse_frequency(optarg, &options->collector.period_ns))
             return say_usage(
                 "record", "-F %s is not a rate from 1 to 20000 Hz", optarg);
+        options->has_rate = true;
         return EXIT_DONE;
     case 'd':
         if (!parse_duration(optarg, &options->duration_ns))
@@ -203,6 +214,15 @@ static int take_option(struct record_options *options, int option)
         return EXIT_DONE;
     case OPTION_THREADS:
         options->output.with_threads = true;
+        return EXIT_DONE;
+    case OPTION_TAG:
+        if (options->tag_count == RECORD_TAGS_MAX)
+            return say_usage(
+                "record", "more than %d times --tag", RECORD_TAGS_MAX);
+        options->tags[options->tag_count++] = optarg;
+        return EXIT_DONE;
+    case OPTION_IN_APP:
+        options->in_app = optarg;
         return EXIT_DONE;
     case OPTION_UNIT:
         if (!parse_unit(optarg, &options->output.unit))

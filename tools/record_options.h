@@ -10,12 +10,19 @@
 #include "profiler/collector/collector.h"
 #include "tools/outputs.h"
 #include "tools/process_list.h"
+#include "tools/reporting.h"
+
+enum { RECORD_TAGS_MAX = 32 };
 
 /* Texts are borrowed from argv. */
 struct record_options {
     struct prof_collector_options collector;
     struct exp_options output;
     const char *format_name; /* -f, or NULL */
+    struct reporting reporting;
+    const char *tags[RECORD_TAGS_MAX]; /* --tag */
+    size_t tag_count;
+    const char *in_app; /* --in-app, or NULL */
     const char *paths[OUTPUTS_MAX];
     size_t path_count;
     uint64_t duration_ns;          /* 0: until the program ends */
@@ -24,6 +31,7 @@ struct record_options {
     struct process_list threads;   /* -t: of them, these only; empty: all */
     bool is_outside;               /* --via perf: sampled from outside */
     bool is_injected;              /* --via inject: an agent is brought in */
+    bool has_rate;                 /* -F was given */
     const char *agents_only;       /* an option that needs an agent, or NULL */
 };
 

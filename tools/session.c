@@ -150,16 +150,30 @@ static void name_clock(struct session *session)
 static void sum_samples(struct session *session, bool is_in_step)
 {
     struct prof_profile *profile = session->profile;
+    bool threads_apart = session->outputs.options.with_threads;
     uint64_t singles =
         prof_profile_added_count(profile) - prof_profile_summed_count(profile);
     bool may_sum = is_in_step && !outputs_want_times(&session->outputs);
-    if (singles >= (may_sum ? SUMMED_AT_ONCE : SINGLES_MAX))
-        prof_profile_sum_samples(
-            profile, session->outputs.options.with_threads);
+    if (singles >= SINGLES_MAX)
+        prof_profile_sum_samples(profile, threads_apart);
+    else if (may_sum && reporting_is_on(session->reporting))
+        prof_profile_sum_samples_before(
+            profile, reporting_needs_from(session->reporting), threads_apart);
+    else if (may_sum && singles >= SUMMED_AT_ONCE)
+        prof_profile_sum_samples(profile, threads_apart);
+}
+
+static const struct prof_kept_files *kept_files(const struct session *session)
+{
+    return session->tap != NULL ? prof_tap_kept_files(session->tap)
+                                : prof_collector_kept_files(session->collector);
 }
 
 void session_sync(struct session *session)
 {
+    if (reporting_is_on(session->reporting))
+        reporting_tend(
+            session->reporting, session->profile, kept_files(session));
     sum_samples(session, outputs_sync(&session->outputs, session->profile));
     uint32_t count = prof_profile_module_count(session->profile);
     while (session->foreseen < count &&
@@ -183,10 +197,7 @@ static enum status complete(
         clock_now_ns(CLOCK_MONOTONIC);
     name_clock(session);
     const struct symbolize_help help = {
-        .kept = session->tap != NULL
-                    ? prof_tap_kept_files(session->tap)
-                    : prof_collector_kept_files(session->collector),
-        .remark = session->remark};
+        .kept = kept_files(session), .remark = session->remark};
     return symbolize_profile(session->profile, symbolizer, &help, diag);
 }
 
@@ -215,6 +226,12 @@ size_t session_finish(
         report(context, &diag);
     }
     return outputs_finish(&session->outputs, session->profile, report, context);
+}
+
+void session_report_end(struct session *session, enum exp_session_status status)
+{
+    if (reporting_is_on(session->reporting))
+        reporting_end(session->reporting, session->profile, status);
 }
 
 void session_say(void *context, const struct diag *diag)
@@ -264,6 +281,8 @@ void session_summarize(const struct session *session, char *text, size_t bytes)
 void session_end(struct session *session)
 {
     session_settle(session);
+    if (reporting_is_on(session->reporting))
+        reporting_finish(session->reporting, NULL);
     outputs_abandon(&session->outputs);
     prof_collector_destroy(session->collector);
     prof_tap_destroy(session->tap);

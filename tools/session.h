@@ -11,12 +11,14 @@
 #include "profiler/tap/tap.h"
 #include "symbolizer/symbolizer.h"
 #include "tools/outputs.h"
+#include "tools/reporting.h"
 
 struct session {
     struct prof_profile *profile;
     struct prof_collector *collector; /* or NULL */
     struct prof_tap *tap;             /* or NULL */
     struct outputs outputs;
+    struct reporting *reporting; /* or NULL */
     uint64_t period_ns;
     struct sym_symbolizer *symbolizer;
     uint32_t foreseen; /* modules that the symbolizer was told of */
@@ -68,6 +70,10 @@ void session_sync(struct session *session);
 size_t session_finish(
     struct session *session, uint64_t kernel_ns,
     void (*report)(void *context, const struct diag *diag), void *context);
+
+/* The session is over, and finished: its reports are spooled. */
+void session_report_end(
+    struct session *session, enum exp_session_status status);
 
 /* Such a report: it is said. */
 void session_say(void *context, const struct diag *diag);

@@ -40,7 +40,8 @@ static bool collect_places(struct work *work)
     uint32_t count = prof_profile_frame_count(work->profile);
     for (uint32_t id = 0; id < count; id++) {
         const struct prof_frame *frame = prof_profile_frame(work->profile, id);
-        if (frame->kind != PROF_FRAME_NATIVE || frame->line_count > 0)
+        if (frame->kind != PROF_FRAME_NATIVE || frame->line_count > 0 ||
+            (work->help.is_wanted != NULL && !work->help.is_wanted[id]))
             continue;
         struct place place = {
             .module = frame->module, .frame = id, .offset = frame->offset};

@@ -16,6 +16,9 @@ struct symbolize_help {
     /* Told why a module has poorer names than it might, of a few of them. NULL:
        nobody is. */
     void (*remark)(const char *text);
+
+    /* Per frame of the profile: look this one up. NULL: all. */
+    const bool *is_wanted;
 };
 
 /*

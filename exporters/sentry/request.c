@@ -9,6 +9,7 @@
 
 #include "exporters/sentry/envelope_reader.h"
 #include "exporters/sentry/json_scan.h"
+#include "exporters/sentry/time_text.h"
 #include "exporters/writer.h"
 
 /* A client report has 4 KiB; an entry is below 96 bytes. */
@@ -50,24 +51,15 @@ static enum status find_parent(
     }
 }
 
-static void write_time(struct exp_writer *writer, uint64_t now_ms)
-{
-    char text[64];
-    time_t seconds = (time_t)(now_ms / 1000);
-    struct tm parts;
-    (void)gmtime_r(&seconds, &parts);
-    (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    exp_write_format(writer, "%s.%03uZ", text, (unsigned)(now_ms % 1000));
-}
-
 static void write_header(
     struct making *making, const struct exp_envelope_reader *reader)
 {
     struct exp_json_scan scan;
     struct exp_json_text key, value;
     struct exp_writer *writer = making->writer;
+    char now[EXP_TIME_BYTES];
     exp_write_text(writer, "{\"sent_at\":\"");
-    write_time(writer, making->now_ms);
+    exp_write_text(writer, exp_time_text(making->now_ms, now));
     exp_write_char(writer, '"');
     if (exp_json_scan_begin(&scan, reader->header, reader->header_bytes)) {
         while (exp_json_scan_member(&scan, &key, &value)) {

@@ -9,8 +9,6 @@
 
 #define EXP_TAGS_MAX  32
 #define EXP_TAG_BYTES 200 /* of a key or a value, with the NUL */
-#define EXP_ENVIRONMENT_IF_NOT                                                 \
-    "production" /* what SDKs say when it is not set */
 
 struct exp_tag {
     char key[EXP_TAG_BYTES], value[EXP_TAG_BYTES];
@@ -25,5 +23,8 @@ struct exp_scope {
     struct exp_tag tags[EXP_TAGS_MAX];
     size_t tag_count;
 };
+
+/* The environment, or what SDKs say where none is set. */
+const char *exp_scope_environment(const char *environment);
 
 #endif

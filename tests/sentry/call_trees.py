@@ -82,6 +82,25 @@ def call_trees(payload):
     return +times
 
 
+def times_by_rule(payload):
+    """The same by the worker's rule alone: a sample stands until its thread's
+    next one."""
+    profile = json.loads(payload)["profile"]
+    frames, stacks = profile["frames"], profile["stacks"]
+    times, last = collections.Counter(), {}
+    for sample in sorted(profile["samples"], key=lambda s: s["timestamp"]):
+        before = last.get(sample["thread_id"])
+        if before is not None and stacks[before["stack_id"]]:
+            path = tuple(frames[frame]["function"]
+                         for frame in reversed(stacks[before["stack_id"]]))
+            times[path] += round(
+                (sample["timestamp"] - before["timestamp"]) * 1e9)
+        last[sample["thread_id"]] = sample
+    for sample in last.values():
+        assert not stacks[sample["stack_id"]], "a thread ends without going idle"
+    return +times
+
+
 def folded(path):
     """The same of a folded file of one process, without its process frame."""
     times = collections.Counter()

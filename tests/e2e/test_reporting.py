@@ -1,0 +1,174 @@
+"""Continuous profiles to a Sentry backend: LD_PRELOAD and record."""
+
+import collections
+import json
+import os
+import sys
+
+import pytest
+
+import lab
+from sentry_backend import Backend
+
+sys.path.insert(0, str(lab.SOURCES.parent / "sentry"))
+import call_trees  # noqa: E402
+
+
+@pytest.fixture
+def backend():
+    with Backend() as backend:
+        yield backend
+
+
+def settings(backend, tmp_path, **more):
+    names = {
+        "SENTRY_DSN": backend if isinstance(backend, str) else backend.dsn,
+        "WATCHFIRE_SPOOL": str(tmp_path / "spool"),
+        "WATCHFIRE_CHUNK": "400ms",
+        "WATCHFIRE_FREQUENCY": "997",
+    }
+    return lab.clean_environment(**{**names, **more})
+
+
+def preload(*command, env, folder):
+    return lab.run(
+        *command, env={**env, "LD_PRELOAD": str(lab.LIBRARY)}, cwd=folder
+    )
+
+
+def sessions(backend):
+    return [json.loads(item.payload) for item in backend.items("session")]
+
+
+def is_over(backend):
+    return any(s["status"] != "ok" for s in sessions(backend))
+
+
+def chunks(backend):
+    return [json.loads(i.payload) for i in backend.items("profile_chunk")]
+
+
+def times(backend):
+    sums = collections.Counter()
+    for item in backend.items("profile_chunk"):
+        sums += call_trees.times_by_rule(item.payload)
+    return sums
+
+
+def build_id(path):
+    words = lab.run("readelf", "-n", path).stdout.split()
+    return words[words.index("ID:") + 1]
+
+
+def test_a_preloaded_program_shows_up_with_all_its_time(backend, tmp_path):
+    result = preload(
+        lab.program("spin"), 1.5, folder=tmp_path,
+        env=settings(backend, tmp_path, WATCHFIRE_TAGS="zone=a"),
+    )
+    assert result.returncode == 0 and result.stderr == ""
+    assert backend.wait_for(is_over)
+    backend.check()
+    assert len({c["profiler_id"] for c in chunks(backend)}) == 1
+    assert len({c["chunk_id"] for c in chunks(backend)}) >= 2
+    assert all(c["release"] == build_id(lab.program("spin"))
+               for c in chunks(backend))
+    spent = sum(times(backend).values())
+    assert spent / int(result.stdout) == pytest.approx(1, abs=0.03)
+    main = sum(ns for path, ns in times(backend).items() if "main" in path)
+    assert main / spent > 0.9
+    # Reports are the output: no file is left but the spool.
+    assert os.listdir(tmp_path) == ["spool"]
+
+
+def test_a_session_begins_and_exits_with_the_settings(backend, tmp_path):
+    preload(
+        lab.program("leave"), 3, folder=tmp_path,
+        env=settings(backend, tmp_path, SENTRY_RELEASE="app@2",
+                     SENTRY_ENVIRONMENT="staging"),
+    )
+    assert backend.wait_for(is_over)
+    backend.check()
+    first, last = sessions(backend)[0], sessions(backend)[-1]
+    assert first["init"] and not last["init"] or first is last
+    assert first["sid"] == last["sid"] and last["status"] == "exited"
+    assert last["attrs"] == {"release": "app@2", "environment": "staging"}
+
+
+def test_record_reports_what_it_writes(backend, tmp_path):
+    folded = tmp_path / "x.folded"
+    result = lab.run(
+        lab.WATCHFIRE, "record", "-F", 997, "-o", folded, "--",
+        lab.program("spin"), 1, env=settings(backend, tmp_path), cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert backend.wait_for(is_over)
+    backend.check()
+    ours, theirs = call_trees.folded(folded), times(backend)
+    count = sum(len(c["profile"]["samples"]) for c in chunks(backend))
+    assert not call_trees.compare(ours, theirs, 1000 * (count + 2))
+    assert sum(ours.values()) > 0.9e9
+
+
+def test_record_writes_no_file_of_its_own_beside_reports(backend, tmp_path):
+    result = lab.run(
+        lab.WATCHFIRE, "record", "--", lab.program("leave"), 3,
+        env=settings(backend, tmp_path), cwd=tmp_path,
+    )
+    assert result.returncode == 3, result.stderr
+    assert "99 Hz" in result.stderr
+    assert os.listdir(tmp_path) == ["spool"]
+
+
+@pytest.mark.parametrize("how", ["preload", "record"])
+def test_a_wrong_dsn_is_said_and_harms_nothing(tmp_path, how):
+    env = settings("http://nobody", tmp_path)
+    command = [lab.program("leave"), 3]
+    if how == "preload":
+        result = preload(*command, env=env, folder=tmp_path)
+    else:
+        result = lab.run(
+            lab.WATCHFIRE, "record", "-o", tmp_path / "x.folded", "--",
+            *command, env=env,
+        )
+    assert result.returncode == 3
+    said = [line for line in result.stderr.splitlines() if "SENTRY_DSN" in line]
+    assert len(said) == 1 and said[0].startswith("watchfire: ")
+
+
+def test_a_process_that_is_not_drawn_has_a_session_only(backend, tmp_path):
+    preload(
+        lab.program("spin"), 0.5, folder=tmp_path,
+        env=settings(backend, tmp_path, SENTRY_PROFILE_SESSION_SAMPLE_RATE="0"),
+    )
+    assert backend.wait_for(is_over)
+    backend.check()
+    assert not chunks(backend)
+
+
+def test_a_backend_that_is_away_gets_it_all_later(tmp_path):
+    with Backend() as gone:
+        dsn, port = gone.dsn, gone.port
+    env = settings(dsn, tmp_path, SENTRY_SHUTDOWN_TIMEOUT="0.1")
+    result = preload(lab.program("spin"), 0.6, folder=tmp_path, env=env)
+    assert result.returncode == 0
+    with Backend(port=port) as backend:
+        preload(lab.program("leave"), 0, folder=tmp_path, env=env)
+        assert backend.wait_for(
+            lambda b: sum(s["status"] == "exited" for s in sessions(b)) == 2)
+        backend.check()
+        spent = sum(times(backend).values())
+        assert spent >= int(result.stdout) * 0.97
+
+
+def test_an_exported_envelope_has_the_times_of_the_recording(tmp_path):
+    data, folded = tmp_path / "x.data", tmp_path / "x.folded"
+    envelope = tmp_path / "x.envelope"
+    lab.run(lab.WATCHFIRE, "record", "-o", data, "--", lab.program("spin"), 0.5)
+    result = lab.run(
+        lab.WATCHFIRE, "export", "-i", data, "-o", folded, "-o", envelope)
+    assert result.returncode == 0, result.stderr
+    sums = collections.Counter()
+    for payload in call_trees.chunks(envelope):
+        sums += call_trees.times_by_rule(payload)
+    assert not call_trees.compare(call_trees.folded(folded), sums, 1000 * 1200)
+    assert sum(sums.values()) > 0.45e9

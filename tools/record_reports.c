@@ -1,0 +1,73 @@
+/* What `record` reports to a Sentry backend. */
+#include "tools/record_reports.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "tools/tool.h"
+
+enum { REPORTED_HZ = 99, UNDRAWN_HZ = 1 };
+
+static enum status read_options(
+    struct record_options *options, struct diag *diag)
+{
+    struct exp_scope *scope = &options->reporting.settings.scope;
+    enum status status = reporting_read(&options->reporting, diag);
+    for (size_t i = 0; i < options->tag_count && status == STATUS_OK; i++)
+        status = sentry_settings_add_tags(scope, options->tags[i], diag);
+    if (options->in_app != NULL)
+        scope->in_app = options->in_app;
+    return status;
+}
+
+void record_begin_reports(
+    struct record_options *options, struct session *session)
+{
+    struct reporting *reporting = &options->reporting;
+    struct diag diag = {.status = STATUS_OK};
+    if (read_options(options, &diag) != STATUS_OK ||
+        (reporting_is_on(reporting) &&
+         reporting_begin(reporting, &diag) != STATUS_OK)) {
+        say("%s", diag.text);
+        return;
+    }
+    if (!reporting_is_on(reporting))
+        return;
+    if (diag.text[0] != '\0')
+        say("%s", diag.text);
+    session->reporting = reporting;
+    bool is_idle = !reporting->is_profiling && options->path_count == 0;
+    if (!options->has_rate)
+        options->collector.period_ns =
+            1000000000 / (is_idle ? UNDRAWN_HZ : REPORTED_HZ);
+}
+
+enum exp_session_status record_session_status(int wait_status)
+{
+    if (!WIFSIGNALED(wait_status))
+        return EXP_SESSION_EXITED;
+    switch (WTERMSIG(wait_status)) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGABRT:
+    case SIGTRAP:
+    case SIGSYS:
+        return EXP_SESSION_CRASHED;
+    case SIGKILL:
+        return EXP_SESSION_ABNORMAL;
+    default:
+        return EXP_SESSION_EXITED; /* it was asked to end */
+    }
+}
+
+void record_finish_reports(struct session *session)
+{
+    struct diag problem;
+    if (!reporting_is_on(session->reporting))
+        return;
+    reporting_finish(session->reporting, &problem);
+    if (problem.status != STATUS_OK)
+        say("%s", problem.text);
+}

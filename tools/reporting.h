@@ -1,0 +1,93 @@
+/*
+ * What a session reports to a Sentry backend while it goes on: its samples as
+ * chunks, and that it began and ended.
+ *
+ * A chunk is written by a copy of this process, as interim.h's outputs are:
+ * names are looked up and the disk is waited for there, while rings are drained
+ * here. Samples are kept singly until the copy says that they are in the spool,
+ * and only then summed. If it fails, the same samples are tried again under the
+ * same ids. What the spool holds is sent by a thread
+ * (exporters/sentry/sender.h).
+ */
+#ifndef TOOLS_REPORTING_H
+#define TOOLS_REPORTING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "exporters/sentry/id.h"
+#include "exporters/sentry/sender.h"
+#include "exporters/sentry/session.h"
+#include "exporters/sentry/spool.h"
+#include "exporters/sentry/timeline.h"
+#include "profiler/collector/kept_files.h"
+#include "profiler/profile.h"
+#include "tools/sentry_settings.h"
+
+#define REPORTING_RELEASE_BYTES 64
+
+struct reporting {
+    struct sentry_settings settings;
+    struct exp_spool *spool;
+    struct exp_sender *sender;
+    bool is_profiling; /* this process was drawn */
+
+    char profiler_id[EXP_ID_BYTES]; /* one for the whole session */
+    char chunk_id[EXP_ID_BYTES];    /* of the next batch, or the one in work */
+    struct exp_timeline timeline;   /* as far as samples are in the spool */
+    uint64_t spooled;               /* the number of the first that is not */
+    uint64_t until;                 /* the end of the batch in work */
+    uint64_t until_ns;              /* when it was begun */
+    uint64_t due_ns;                /* when the next begins; 0: not known yet */
+    pid_t writer;                   /* 0: none at present */
+
+    struct exp_session health;
+    char release[REPORTING_RELEASE_BYTES];
+    bool is_begun; /* the backend was told of the session */
+    bool is_ended; /* and that it is over */
+};
+
+/*
+ * Read the environment, and whether this process is drawn.
+ *
+ *   reporting  out: its settings' DSN is off when nothing is to be reported
+ */
+MUST_CHECK enum status reporting_read(
+    struct reporting *reporting, struct diag *diag);
+
+bool reporting_is_on(const struct reporting *reporting);
+
+/* Open the spool and begin to send what it holds; diag is a remark if OK. */
+MUST_CHECK enum status reporting_begin(
+    struct reporting *reporting, struct diag *diag);
+
+/* Between two drains: write a chunk when it is time. */
+void reporting_tend(
+    struct reporting *reporting, struct prof_profile *profile,
+    const struct prof_kept_files *kept);
+
+/* Samples from this number on must stay single. */
+uint64_t reporting_needs_from(const struct reporting *reporting);
+
+/*
+ * To an envelope that tells of a crash: the session has crashed. Nothing, and
+ * false, when its end was told already. Whoever calls this spools the envelope
+ * and wakes the sender.
+ */
+bool reporting_add_crash(
+    struct reporting *reporting, struct exp_envelope *envelope);
+
+/* The last samples, symbolized, and how the session ended, into the spool. */
+void reporting_end(
+    struct reporting *reporting, struct prof_profile *profile,
+    enum exp_session_status status);
+
+/*
+ * Wait for what is sent yet, but not long, and let go of everything.
+ *
+ *   problem  out, may be NULL: OK, or why something stays in the spool
+ */
+void reporting_finish(struct reporting *reporting, struct diag *problem);
+
+#endif

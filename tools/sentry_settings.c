@@ -1,0 +1,106 @@
+/* What the environment says about reports. */
+#include "tools/sentry_settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+static const uint64_t default_chunk_ns = UINT64_C(55) * 1000000000;
+static const uint64_t longest_chunk_ns = UINT64_C(60) * 1000000000;
+
+static enum status add_tag(
+    struct exp_scope *scope, const char *text, size_t length, struct diag *diag)
+{
+    const char *equals = memchr(text, '=', length);
+    size_t key = equals != NULL ? (size_t)(equals - text) : 0;
+    size_t value = equals != NULL ? length - key - 1 : 0;
+    if (key == 0 || key >= EXP_TAG_BYTES || value >= EXP_TAG_BYTES)
+        return fail(
+            diag, STATUS_USAGE,
+            "tag '%.*s' is not KEY=VALUE, each below %d bytes", (int)length,
+            text, EXP_TAG_BYTES);
+    if (scope->tag_count == EXP_TAGS_MAX)
+        return fail(
+            diag, STATUS_USAGE, "there are more than %d tags: '%.*s'",
+            EXP_TAGS_MAX, (int)length, text);
+    struct exp_tag *tag = &scope->tags[scope->tag_count++];
+    (void)snprintf(tag->key, sizeof tag->key, "%.*s", (int)key, text);
+    (void)snprintf(
+        tag->value, sizeof tag->value, "%.*s", (int)value, equals + 1);
+    return STATUS_OK;
+}
+
+enum status sentry_settings_add_tags(
+    struct exp_scope *scope, const char *list, struct diag *diag)
+{
+    while (*list != '\0') {
+        size_t length = strcspn(list, ",");
+        enum status status = add_tag(scope, list, length, diag);
+        if (status != STATUS_OK)
+            return status;
+        list += length + (list[length] == ',');
+    }
+    return STATUS_OK;
+}
+
+static enum status read_rate(double *rate, struct diag *diag)
+{
+    const char *text = getenv("SENTRY_PROFILE_SESSION_SAMPLE_RATE");
+    char *end;
+    *rate = 1;
+    if (text == NULL || *text == '\0')
+        return STATUS_OK;
+    *rate = strtod(text, &end);
+    if (*end != '\0' || !(*rate >= 0 && *rate <= 1))
+        return fail(
+            diag, STATUS_USAGE,
+            "SENTRY_PROFILE_SESSION_SAMPLE_RATE=%s is not a share from 0 to 1",
+            text);
+    return STATUS_OK;
+}
+
+static enum status read_chunk(uint64_t *chunk_ns, struct diag *diag)
+{
+    const char *text = getenv("WATCHFIRE_CHUNK");
+    *chunk_ns = default_chunk_ns;
+    if (text != NULL && *text != '\0' &&
+        (!parse_duration(text, chunk_ns) || *chunk_ns > longest_chunk_ns))
+        return fail(
+            diag, STATUS_USAGE,
+            "WATCHFIRE_CHUNK=%s is not a time such as 10s, of 60s at most",
+            text);
+    return STATUS_OK;
+}
+
+enum status sentry_settings_read_scope(
+    struct exp_scope *scope, struct diag *diag)
+{
+    const char *tags = getenv("WATCHFIRE_TAGS");
+    *scope = (struct exp_scope){
+        .release = getenv("SENTRY_RELEASE"),
+        .environment = getenv("SENTRY_ENVIRONMENT"),
+        .dist = getenv("SENTRY_DIST"),
+        .server_name = getenv("SENTRY_SERVER_NAME"),
+        .in_app = getenv("WATCHFIRE_IN_APP")};
+    return tags != NULL ? sentry_settings_add_tags(scope, tags, diag)
+                        : STATUS_OK;
+}
+
+enum status sentry_settings_read(
+    struct sentry_settings *settings, struct diag *diag)
+{
+    struct diag reason = {.status = STATUS_OK};
+    *settings = (struct sentry_settings){.profile_rate = 1};
+    enum status status =
+        exp_dsn_parse(&settings->dsn, getenv("SENTRY_DSN"), &reason);
+    if (status != STATUS_OK)
+        return fail(diag, status, "nothing is reported: %s", reason.text);
+    status = read_rate(&settings->profile_rate, diag);
+    if (status == STATUS_OK)
+        status = read_chunk(&settings->chunk_ns, diag);
+    if (status == STATUS_OK)
+        status = sentry_settings_read_scope(&settings->scope, diag);
+    return status;
+}

@@ -1,0 +1,42 @@
+/*
+ * Where reports go and what is said with them: the names that every Sentry SDK
+ * reads from the environment, and some of ours.
+ *
+ *     SENTRY_DSN                          where to; empty: nothing is sent
+ *     SENTRY_RELEASE, _ENVIRONMENT, _DIST, _SERVER_NAME
+ *     SENTRY_PROFILE_SESSION_SAMPLE_RATE  share of the processes that are
+ *                                         profiled, drawn at the start; 1
+ *     WATCHFIRE_TAGS                      KEY=VALUE,...
+ *     WATCHFIRE_IN_APP                    patterns, see
+ * exporters/sentry/in_app.h WATCHFIRE_CHUNK                     a chunk every
+ * so often; 55s, at most 60s
+ */
+#ifndef TOOLS_SENTRY_SETTINGS_H
+#define TOOLS_SENTRY_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "exporters/sentry/dsn.h"
+#include "exporters/sentry/scope.h"
+
+struct sentry_settings {
+    struct exp_dsn dsn; /* off, unless SENTRY_DSN says where */
+    struct exp_scope scope;
+    double profile_rate;
+    uint64_t chunk_ns;
+};
+
+/* Read the environment, which must stay as it is. */
+MUST_CHECK enum status sentry_settings_read(
+    struct sentry_settings *settings, struct diag *diag);
+
+/* The same, of what does not depend on a DSN. */
+MUST_CHECK enum status sentry_settings_read_scope(
+    struct exp_scope *scope, struct diag *diag);
+
+/* Add --tag KEY=VALUE, or those of a list. */
+MUST_CHECK enum status sentry_settings_add_tags(
+    struct exp_scope *scope, const char *list, struct diag *diag);
+
+#endif
