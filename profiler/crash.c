@@ -1,13 +1,10 @@
 /* A crash in terms of the profile model. */
 #include "profiler/crash.h"
 
-#include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 struct prof_crash *prof_crash_create(void)
 {
@@ -40,6 +37,31 @@ const struct prof_sample *prof_crash_stack(
             return sample->stack != PROF_NONE ? sample : NULL;
     }
     return NULL;
+}
+
+static bool is_of_terminate(const char *function)
+{
+    return strncmp(function, "std::terminate", 14) == 0 ||
+           strncmp(function, "__cxxabiv1::__terminate", 23) == 0 ||
+           strncmp(function, "__cxa_call_terminate", 20) == 0;
+}
+
+bool prof_crash_is_uncaught(const struct prof_crash *crash)
+{
+    const struct prof_profile *profile = crash->profile;
+    const struct prof_sample *sample = prof_crash_stack(crash, crash->thread);
+    for (uint32_t at = sample ? sample->stack : PROF_NONE; at != PROF_NONE;
+         at = prof_profile_stack(profile, at)->parent) {
+        const struct prof_frame *frame =
+            prof_profile_frame(profile, prof_profile_stack(profile, at)->frame);
+        for (uint32_t i = 0; i < frame->line_count; i++) {
+            uint32_t function =
+                prof_profile_line(profile, frame->first_line + i)->function;
+            if (is_of_terminate(prof_profile_text(profile, function)))
+                return true;
+        }
+    }
+    return false;
 }
 
 /* ---- names ---- */
@@ -138,95 +160,4 @@ const char *prof_signal_text(int signal)
         {SIGXCPU, "CPU time limit exceeded"},
         {SIGXFSZ, "file size limit exceeded"}};
     return FIND(texts, signal);
-}
-
-/* ---- one line ---- */
-
-struct line {
-    char *text;
-    size_t bytes, used;
-};
-
-static void add(struct line *line, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static void add(struct line *line, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int more = vsnprintf(
-        line->text + line->used, line->bytes - line->used, format, arguments);
-    va_end(arguments);
-    line->used += more > 0 ? (size_t)more : 0;
-    if (line->used >= line->bytes)
-        line->used = line->bytes - 1;
-}
-
-static void add_cause(struct line *line, const struct prof_crash *crash)
-{
-    char buffer[PROF_SIGNAL_NAME_BYTES];
-    const char *code = prof_signal_code_name(crash->signal, crash->code);
-    switch (crash->kind) {
-    case PROF_CRASH_CAUGHT:
-        add(line, "crashed: %s", prof_signal_name(crash->signal, buffer));
-        if (crash->is_fault)
-            add(line, " (%s) at 0x%" PRIx64, code ? code : "?", crash->address);
-        else if (crash->sender != 0 && crash->code == SI_USER)
-            add(line, " from process %" PRIu32, crash->sender);
-        break;
-    case PROF_CRASH_KILLED:
-        add(line, "was killed by %s", prof_signal_name(crash->signal, buffer));
-        break;
-    case PROF_CRASH_OOM:
-        add(line, "was killed by the OOM killer");
-        break;
-    case PROF_CRASH_EXITED:
-        add(line, "exited with status %d", WEXITSTATUS(crash->wait_status));
-        break;
-    case PROF_CRASH_UNKNOWN:
-        add(line, "ended without a word, status unknown");
-        break;
-    }
-}
-
-/* The innermost frame that is not known by its address alone. */
-static void add_place(struct line *line, const struct prof_crash *crash)
-{
-    const struct prof_sample *sample = prof_crash_stack(crash, crash->thread);
-    for (uint32_t at = sample ? sample->stack : PROF_NONE; at != PROF_NONE;
-         at = prof_profile_stack(crash->profile, at)->parent) {
-        const struct prof_frame *frame = prof_profile_frame(
-            crash->profile, prof_profile_stack(crash->profile, at)->frame);
-        if (frame->line_count == 0)
-            continue;
-        const struct prof_line *first =
-            prof_profile_line(crash->profile, frame->first_line);
-        const char *function =
-            prof_profile_text(crash->profile, first->function);
-        if (*function == '[')
-            continue;
-        add(line, " in %s", function);
-        if (first->line != 0)
-            add(line, " (%s:%" PRIu32 ")",
-                prof_profile_text(crash->profile, first->file), first->line);
-        return;
-    }
-}
-
-void prof_crash_describe(
-    const struct prof_crash *crash, char *text, size_t bytes)
-{
-    struct line line = {.text = text, .bytes = bytes};
-    const struct prof_process *process =
-        prof_profile_process(crash->profile, crash->process);
-    text[0] = '\0';
-    add(&line, "%s (%" PRIu32 ") ",
-        prof_profile_text(crash->profile, process->name), process->pid);
-    add_cause(&line, crash);
-    add_place(&line, crash);
-    if (crash->exception_type[0] != '\0')
-        add(&line, ": %s", crash->exception_type);
-    if (crash->exception_what[0] != '\0')
-        add(&line, ": %s", crash->exception_what);
-    if (crash->exception_type[0] == '\0' && crash->message[0] != '\0')
-        add(&line, ": %s", crash->message);
 }

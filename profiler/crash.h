@@ -51,11 +51,14 @@ struct prof_crash {
     bool is_status_known;
     int wait_status;
 
+    /* How many arguments its command had; which, is the profile's origin. */
+    uint32_t argument_count;
+
     uint64_t time_ns, unix_ns; /* CLOCK_MONOTONIC, CLOCK_REALTIME */
     uint64_t start_unix_ns;    /* of the process */
 
     /* "" when there are none: what abort() or assert() said, and of a C++
-       exception that nobody caught its type, mangled, and its what(). */
+       exception in flight its type, mangled, and its what(). */
     char message[PROF_CRASH_TEXT_BYTES];
     char exception_type[PROF_CRASH_TEXT_BYTES];
     char exception_what[PROF_CRASH_TEXT_BYTES];
@@ -70,6 +73,12 @@ const struct prof_sample *prof_crash_stack(
     const struct prof_crash *crash, uint32_t thread);
 
 /*
+ * Whether the exception is what it ended for, and not one that was being
+ * handled: by the names of the crashed thread's frames.
+ */
+bool prof_crash_is_uncaught(const struct prof_crash *crash);
+
+/*
  * "SIGSEGV", or "signal 42"; and what a code means, "SEGV_MAPERR", or NULL. The
  * buffer holds what has to be made.
  */
@@ -80,12 +89,5 @@ const char *prof_signal_code_name(int signal, int code);
 
 /* Words for a person: "invalid memory access"; NULL for unusual signals. */
 const char *prof_signal_text(int signal);
-
-/*
- * One line for a person: what happened, and where as far as frames have names.
- * Never more than the buffer.
- */
-void prof_crash_describe(
-    const struct prof_crash *crash, char *text, size_t bytes);
 
 #endif

@@ -6,9 +6,10 @@
  * Settings come from the environment: WATCHFIRE_OUTPUT, a comma separated
  * list in which %p, %e and %t stand for pid, program and time;
  * WATCHFIRE_FREQUENCY, WATCHFIRE_EVENT, WATCHFIRE_DURATION,
- * WATCHFIRE_SNAPSHOT, WATCHFIRE_MAX_OVERHEAD, WATCHFIRE_UNWINDER; and those of
- * sentry_settings.h. With SENTRY_DSN and without WATCHFIRE_OUTPUT there is no
- * file: the reports are the output.
+ * WATCHFIRE_SNAPSHOT, WATCHFIRE_MAX_OVERHEAD, WATCHFIRE_UNWINDER,
+ * WATCHFIRE_CRASHES, WATCHFIRE_EXITS; and those of sentry_settings.h. With
+ * SENTRY_DSN and without WATCHFIRE_OUTPUT there is no file: the reports are the
+ * output.
  */
 #include "tools/tool.h"
 
@@ -21,8 +22,10 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "tools/crash_reports.h"
 #include "tools/interim.h"
 #include "tools/limits.h"
+#include "tools/pattern.h"
 #include "tools/session.h"
 
 enum {
@@ -44,6 +47,7 @@ struct collect {
     struct reporting reporting;
     struct prof_collector_options options;
     struct interim interim;
+    struct crash_reports crashes;
     uint64_t duration_ns;
     char paths[OUTPUTS_MAX][TOOL_TEXT_BYTES]; /* expanded */
     struct diag refusal;                      /* settings that are wrong */
@@ -109,36 +113,22 @@ static enum status read_settings(struct collect *collect, struct diag *diag)
     return STATUS_OK;
 }
 
-/* ---- outputs ---- */
-
-/* Put what stands for %x into the pattern. */
-static void expand(
-    const struct session *session, const char *pattern, size_t length,
-    char *path, size_t bytes)
+/* Crashes go to files of their own, which are named as outputs are. */
+static void read_crash_settings(struct collect *collect)
 {
-    const struct prof_process *process =
-        prof_profile_process(session->profile, 0);
-    size_t used = 0;
-    path[0] = '\0';
-    for (size_t i = 0; i < length && used + 1 < bytes; i++) {
-        size_t room = bytes - used;
-        int more = 1;
-        char letter = i + 1 < length && pattern[i] == '%' ? pattern[i + 1] : 0;
-        if (letter == 'p')
-            more = snprintf(path + used, room, "%u", process->pid);
-        else if (letter == 'e')
-            more = snprintf(
-                path + used, room, "%s",
-                prof_profile_text(session->profile, process->name));
-        else if (letter == 't')
-            more = snprintf(path + used, room, "%lld", (long long)time(NULL));
-        else
-            path[used] = pattern[i];
-        i += letter == 'p' || letter == 'e' || letter == 't' || (letter == '%');
-        used += more > 0 ? (size_t)more : 0;
-        path[used < bytes ? used : bytes - 1] = '\0';
-    }
+    const char *crashes = getenv("WATCHFIRE_CRASHES");
+    const char *exits = getenv("WATCHFIRE_EXITS");
+    bool are_exits_wanted = exits != NULL && strcmp(exits, "0") != 0;
+    bool is_named = crashes != NULL && strcmp(crashes, "0") != 0 &&
+                    strcmp(crashes, "1") != 0 && crashes[0] != '\0';
+    collect->options.crashes.are_exits_wanted = are_exits_wanted;
+    collect->options.crashes.is_wanted =
+        are_exits_wanted || (crashes != NULL && strcmp(crashes, "0") != 0);
+    collect->crashes.pattern = is_named ? crashes : CRASH_REPORTS_PATTERN;
+    crash_reports_ask(&collect->crashes, &collect->session, &collect->options);
 }
+
+/* ---- outputs ---- */
 
 /* Names whose format nobody knows are refused before anything is sampled. */
 static enum status check_outputs(struct diag *diag)
@@ -168,8 +158,8 @@ static enum status begin_outputs(struct collect *collect, struct diag *diag)
             return fail(
                 diag, STATUS_USAGE, "WATCHFIRE_OUTPUT names more than %d files",
                 OUTPUTS_MAX);
-        expand(
-            &collect->session, list, length, collect->paths[i],
+        pattern_expand(
+            list, length, collect->session.profile, 0, collect->paths[i],
             sizeof collect->paths[i]);
         enum status status = outputs_add(
             &collect->session.outputs, collect->paths[i], NULL, diag);
@@ -294,6 +284,7 @@ int collect_main(int argc, char **argv)
         check_outputs(&collect.refusal) != STATUS_OK ||
         begin_reporting(&collect, &collect.refusal) != STATUS_OK)
         collect.options.refusal = collect.refusal.text;
+    read_crash_settings(&collect);
     if (session_begin(&collect.session, &collect.options, &diag) != STATUS_OK)
         return say_failure(&diag);
     if (!wait_for_first_process(&collect)) {
@@ -310,6 +301,7 @@ int collect_main(int argc, char **argv)
     prof_collector_release(
         collect.session.collector,
         collect.failure.status == STATUS_OK ? NULL : collect.failure.text);
+    prof_collector_settle(collect.session.collector);
     reporting_finish(&collect.reporting, NULL);
     session_end(&collect.session);
     return collect.failure.status == STATUS_OK ? EXIT_DONE : EXIT_FAILED;

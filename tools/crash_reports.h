@@ -1,6 +1,7 @@
 /*
- * What is made of a crash that the collector tells of: names for its frames,
- * and a line for a person, which is a note of the recording.
+ * What is made of a crash that the collector tells of: names for its frames, a
+ * line for a person, which is a note of the recording, and a file with all of
+ * it, in the form of a Sentry event.
  */
 #ifndef TOOLS_CRASH_REPORTS_H
 #define TOOLS_CRASH_REPORTS_H
@@ -8,14 +9,27 @@
 #include "profiler/collector/collector.h"
 #include "tools/session.h"
 
+#define CRASH_REPORTS_PATTERN "watchfire.%e.%p.crash.json"
+
 struct crash_reports {
     struct session *session; /* borrowed; begun before the first crash */
-    uint32_t count;
+    const char *pattern;     /* of the files' names (pattern.h); NULL: none */
+    uint32_t count;          /* so far */
+
+    /* Who else is told of it, when it has its names; NULL: nobody. */
+    void (*tell)(void *owner, const struct prof_crash *crash);
+    void *owner;
 };
 
-/* Have the collector tell of crashes, and of exits if those are wanted. */
+/* Have the collector tell of crashes, if those are wanted. */
 void crash_reports_ask(
     struct crash_reports *reports, struct session *session,
     struct prof_collector_options *options);
+
+/*
+ * One line for a person: what happened, and where in the program's own code.
+ * Never more than the buffer.
+ */
+void crash_describe(const struct prof_crash *crash, char *text, size_t bytes);
 
 #endif

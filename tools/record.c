@@ -274,6 +274,7 @@ static int record_command(struct record_options *options)
     limits_lift(&run.inherited.limits);
     run.session.outputs.options = run.options.output;
     run.session.remark = say_text;
+    run.crashes.pattern = options->crashes;
     crash_reports_ask(&run.crashes, &run.session, &run.options.collector);
     if (launch_check(
             run.options.command[0], run.options.is_outside, &exit_status,

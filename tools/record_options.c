@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/crash_reports.h"
 #include "tools/session.h"
 #include "tools/tool.h"
 
@@ -13,6 +14,7 @@ enum { DEFAULT_HZ = 997 };
 struct record_options record_options_default(void)
 {
     return (struct record_options){
+        .crashes = CRASH_REPORTS_PATTERN,
         .collector = {
             .period_ns = (1000000000 + DEFAULT_HZ / 2) / DEFAULT_HZ,
             .max_overhead = 0.03,
@@ -50,8 +52,10 @@ static const char help[] =
     "                 brought into it, and taken out in the end; what it has\n"
     "                 started is not followed\n"
     "  -e EVENT       what to sample: cpu, or wall: time asleep as well\n"
-    "  --crashes      tell of programs that crash: the signal, what was said,\n"
-    "                 and where\n"
+    "  --crashes[=FILE]\n"
+    "                 tell of programs that crash, and write a FILE for each:\n"
+    "                 the signal, what was said, registers and all stacks, as\n"
+    "                 a Sentry event; watchfire.%e.%p.crash.json unless given\n"
     "  --exits        the same of programs that exit with a status but 0\n"
     "  --tag KEY=VALUE\n"
     "                 said with every report, where SENTRY_DSN is set;\n"
@@ -96,7 +100,7 @@ static const struct option long_options[] = {
     {"pid", required_argument, NULL, 'p'},
     {"tid", required_argument, NULL, 't'},
     {"via", required_argument, NULL, OPTION_VIA},
-    {"crashes", no_argument, NULL, OPTION_CRASHES},
+    {"crashes", optional_argument, NULL, OPTION_CRASHES},
     {"exits", no_argument, NULL, OPTION_EXITS},
     {"tag", required_argument, NULL, OPTION_TAG},
     {"in-app", required_argument, NULL, OPTION_IN_APP},
@@ -167,6 +171,8 @@ static int take_agent_option(struct record_options *options, int option)
     case OPTION_CRASHES:
         options->agents_only = "--crashes";
         options->collector.crashes.is_wanted = true;
+        if (optarg != NULL)
+            options->crashes = optarg;
         return EXIT_DONE;
     case OPTION_EXITS:
         options->agents_only = "--exits";

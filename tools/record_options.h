@@ -32,6 +32,7 @@ struct record_options {
     bool is_outside;               /* --via perf: sampled from outside */
     bool is_injected;              /* --via inject: an agent is brought in */
     bool has_rate;                 /* -F was given */
+    const char *crashes;           /* pattern of files with crashes, or NULL */
     const char *agents_only;       /* an option that needs an agent, or NULL */
 };
 

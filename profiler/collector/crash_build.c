@@ -43,6 +43,28 @@ static void set_times(
     crash->start_unix_ns = crash->unix_ns - (now_ns - process->start_ns);
 }
 
+/* What it was started with: words, each ended by a NUL. */
+static void set_command(struct prof_crash *crash, uint32_t pid)
+{
+    char path[64], words[4096];
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/cmdline", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return;
+    size_t bytes = fread(words, 1, sizeof words - 1, file);
+    (void)fclose(file);
+    uint32_t count = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        count += words[i] == '\0';
+        if (words[i] == '\0' && i + 1 < bytes)
+            words[i] = ' ';
+    }
+    words[bytes] = '\0';
+    crash->argument_count = count > 0 ? count - 1 : 0;
+    prof_profile_origin(crash->profile)->command_line =
+        prof_profile_string(crash->profile, words);
+}
+
 static void set_signal(struct prof_crash *crash, const struct wire_crash *slot)
 {
     crash->kind = PROF_CRASH_CAUGHT;
@@ -201,6 +223,7 @@ struct prof_crash *prof_crash_build(
     struct wire_crash *copy = copy_slot(slot);
     if (crash != NULL && copy != NULL) {
         set_times(crash, target);
+        set_command(crash, pid);
         set_signal(crash, copy);
         prof_crash_read_words(crash, pid, target->ring.ring.crashes, copy);
         take_stacks(crash, copy, pid);
