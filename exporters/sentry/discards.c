@@ -1,9 +1,10 @@
 /* What was not delivered, by reason and category. */
 #include "exporters/sentry/discards.h"
 
+#include <jansson.h>
+
 #include "exporters/json.h"
 #include "exporters/sentry/envelope_reader.h"
-#include "exporters/sentry/json_scan.h"
 #include "exporters/text.h"
 #include "exporters/writer.h"
 
@@ -69,11 +70,11 @@ void exp_discards_first(
 /* As backends count them: a transaction is a span as well. */
 static uint64_t count_spans(const struct exp_item *transaction)
 {
-    struct exp_json_text spans;
-    if (!exp_json_find(
-            transaction->payload, transaction->payload_bytes, "spans", &spans))
-        return 1;
-    return 1 + exp_json_text_count(spans);
+    json_t *payload =
+        json_loadb(transaction->payload, transaction->payload_bytes, 0, NULL);
+    size_t count = json_array_size(json_object_get(payload, "spans"));
+    json_decref(payload);
+    return 1 + count;
 }
 
 void exp_discards_add_item(

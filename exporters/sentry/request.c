@@ -2,13 +2,13 @@
 #include "exporters/sentry/request.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "exporters/sentry/envelope_reader.h"
-#include "exporters/sentry/json_scan.h"
 #include "exporters/sentry/time_text.h"
 #include "exporters/writer.h"
 
@@ -51,28 +51,23 @@ static enum status find_parent(
     }
 }
 
-static void write_header(
+/* Its own header, but for what only the sender may say. */
+static bool write_header(
     struct making *making, const struct exp_envelope_reader *reader)
 {
-    struct exp_json_scan scan;
-    struct exp_json_text key, value;
-    struct exp_writer *writer = making->writer;
     char now[EXP_TIME_BYTES];
-    exp_write_text(writer, "{\"sent_at\":\"");
-    exp_write_text(writer, exp_time_text(making->now_ms, now));
-    exp_write_char(writer, '"');
-    if (exp_json_scan_begin(&scan, reader->header, reader->header_bytes)) {
-        while (exp_json_scan_member(&scan, &key, &value)) {
-            if (exp_json_text_equals(key, "sent_at") ||
-                exp_json_text_equals(key, "dsn"))
-                continue;
-            exp_write_text(writer, ",\"");
-            exp_write(writer, key.at, (size_t)(key.end - key.at));
-            exp_write_text(writer, "\":");
-            exp_write(writer, value.at, (size_t)(value.end - value.at));
-        }
-    }
-    exp_write_text(writer, "}\n");
+    json_t *header = json_loadb(reader->header, reader->header_bytes, 0, NULL);
+    (void)json_object_del(header, "dsn");
+    bool is_dated = json_object_set_new(
+                        header, "sent_at",
+                        json_string(exp_time_text(making->now_ms, now))) == 0;
+    char *text = json_dumps(header, JSON_COMPACT);
+    json_decref(header);
+    if (text != NULL)
+        exp_write_text(making->writer, text);
+    exp_write_char(making->writer, '\n');
+    free(text);
+    return is_dated && text != NULL;
 }
 
 static enum status write_items(
@@ -136,8 +131,8 @@ enum status exp_request_make(
     making.writer = exp_writer_create_memory();
     if (making.writer == NULL)
         return STATUS_NO_MEMORY;
-    write_header(&making, &reader);
-    status = write_items(&making, reader);
+    status = write_header(&making, &reader) ? write_items(&making, reader)
+                                            : STATUS_NO_MEMORY;
     if (status == STATUS_OK && making.has_items) {
         if (discards != NULL && !exp_discards_is_empty(discards))
             write_report(&making, discards);

@@ -2,6 +2,7 @@
 #include "exporters/sentry/transport.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,6 @@
 #include "exporters/sentry/client.h"
 #include "exporters/sentry/curl.h"
 #include "exporters/sentry/dsn.h"
-#include "exporters/sentry/json_scan.h"
 
 enum { BODY_BYTES = 8192, POLL_MS = 1000 };
 
@@ -246,18 +246,19 @@ static CURLcode run(struct exp_transport *transport)
 /* Whether the body is one of the backend; then its `detail` is the problem. */
 static bool read_detail(struct exp_transport *transport)
 {
-    struct exp_json_text value;
     struct exp_answer *answer = transport->answer;
-    if (transport->is_too_long ||
-        !exp_json_find(
-            transport->body, transport->body_bytes, "detail", &value))
+    if (transport->is_too_long)
         return false;
-    if (exp_json_text_string(&value) && answer->problem[0] == '\0')
-        (void)snprintf(
-            answer->problem, sizeof answer->problem, "%.*s",
-            (int)(value.end - value.at < 400 ? value.end - value.at : 400),
-            value.at);
-    return true;
+    json_t *body = json_loadb(transport->body, transport->body_bytes, 0, NULL);
+    const json_t *detail = json_object_get(body, "detail");
+    bool is_backends = detail != NULL;
+    /* Quoted and escaped: it may end up on a terminal. */
+    char *text = json_dumps(detail, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+    if (json_is_string(detail) && text != NULL && answer->problem[0] == '\0')
+        (void)snprintf(answer->problem, sizeof answer->problem, "%.400s", text);
+    free(text);
+    json_decref(body);
+    return is_backends;
 }
 
 void exp_transport_post(

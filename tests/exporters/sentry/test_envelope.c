@@ -10,7 +10,6 @@
 #include "exporters/sentry/envelope.h"
 #include "exporters/sentry/envelope_reader.h"
 #include "exporters/sentry/id.h"
-#include "exporters/sentry/json_scan.h"
 
 static const char id[] = "0123456789abcdef0123456789abcdef";
 
@@ -145,61 +144,6 @@ TEST(losses_count_an_item_as_backends_do)
     CHECK_EQ(counts[EXP_CATEGORY_SPAN], 3);
     CHECK_EQ(counts[EXP_CATEGORY_ATTACHMENT], 5);
     CHECK_EQ(counts[EXP_CATEGORY_INTERNAL], 0);
-}
-
-TEST(json_scan_agrees_with_jansson_on_what_is_an_object)
-{
-    static const char *const texts[] = {
-        "{}",
-        " { } ",
-        "{\"a\":1}",
-        "{\"a\":1,}",
-        "{,}",
-        "{\"a\"}",
-        "{a:1}",
-        "{\"a\":-0.5e+3}",
-        "{\"a\":.5}",
-        "{\"a\":1.}",
-        "{\"a\":+1}",
-        "{\"a\":\"\\u12aF\"}",
-        "{\"a\":\"\\u12g0\"}",
-        "{\"a\":\"\\x\"}",
-        "{\"a\":[1,[2,{}],\"]\"]}",
-        "{\"a\":[1}",
-        "{\"a\":tru}",
-        "{\"a\":true,\"b\":null,\"c\":false}",
-        "{} x",
-        "{\"a\":1 \"b\":2}",
-        "{\"a\":\"unended}",
-        "{\"a\":\"\n\"}",
-        "[1]",
-        "1",
-        "",
-        "{\"a\":nul}"};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        struct exp_json_scan scan;
-        json_t *object = json_loads(texts[i], 0, NULL);
-        bool is_ours = exp_json_scan_begin(&scan, texts[i], strlen(texts[i]));
-        if (is_ours != json_is_object(object))
-            print_error("text: '%s'\n", texts[i]);
-        CHECK_EQ(is_ours, json_is_object(object));
-        json_decref(object);
-    }
-}
-
-TEST(json_scan_finds_members_and_bounds_numbers)
-{
-    const char text[] = "{\"a\" : {\"b\":1}, \"b\":[ 1 , \"x,y\" ],\"n\":255}";
-    struct exp_json_text value;
-    uint64_t number = 0;
-    CHECK(exp_json_find(text, sizeof text - 1, "b", &value));
-    CHECK_EQ(exp_json_text_count(value), 2);
-    CHECK(!exp_json_find(text, sizeof text - 1, "c", &value));
-    CHECK(exp_json_find(text, sizeof text - 1, "n", &value));
-    CHECK(exp_json_text_u64(value, 255, &number));
-    CHECK_EQ(number, 255);
-    CHECK(!exp_json_text_u64(value, 254, &number));
-    CHECK(!exp_json_text_u64(value, 3, &number));
 }
 
 TEST(id_is_a_random_uuid_without_dashes)

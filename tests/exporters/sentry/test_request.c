@@ -44,7 +44,7 @@ TEST(request_says_once_when_it_is_sent)
         "{\"a\":{\"b\":[1]},\"sent_at\":\"2020-01-01T00:00:00Z\"}\n"
         "{\"type\":\"session\",\"length\":2}\n{}\n",
         EXP_CATEGORY_COUNT,
-        "{\"sent_at\":\"2025-11-22T08:26:40.123Z\",\"a\":{\"b\":[1]}}\n"
+        "{\"a\":{\"b\":[1]},\"sent_at\":\"2025-11-22T08:26:40.123Z\"}\n"
         "{\"type\":\"session\",\"length\":2}\n{}\n");
 }
 
