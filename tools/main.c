@@ -16,7 +16,7 @@ static const struct {
     {"symbolize", symbolize_main, "functions, files and lines of addresses"},
     {"dump", dump_main, "every thread's stack in a running process"},
     {"top", top_main, "live view of a running process"},
-    {"send", send_main, "an envelope to a Sentry backend"},
+    {"send", send_main, "a profile or an envelope to a Sentry backend"},
     {"doctor", doctor_main, "what this system permits"},
     {"collect", collect_main, NULL},
 };

@@ -1,6 +1,7 @@
 /*
- * watchfire send: a ready envelope to a Sentry backend. It is kept on disk
- * first: what the backend does not take now is sent with what comes next.
+ * watchfire send: a ready envelope or a recorded profile to a Sentry backend.
+ * It is kept on disk first: what the backend does not take now is sent with
+ * what comes next.
  */
 #include "tools/tool.h"
 
@@ -13,44 +14,67 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "exporters/sentry/chunk.h"
+#include "exporters/sentry/envelope.h"
 #include "exporters/sentry/envelope_reader.h"
 #include "exporters/sentry/sender.h"
 #include "exporters/sentry/spool.h"
+#include "tools/sentry_settings.h"
 
 enum { FIRST_BYTES = 64 * 1024, DEFAULT_LIMIT_S = 60 };
 
 struct send {
     const char *input, *dsn_text;
+    struct exp_scope scope;
     uint64_t limit_ns;
     bool is_help;
 };
 
 static const char send_help[] =
     "Usage: watchfire send -i FILE --dsn DSN\n"
-    "Send a Sentry envelope (FILE.envelope; - is standard input) to the\n"
-    "backend. It is kept on disk until the backend has answered; what cannot\n"
-    "be sent now, nor within days, goes along the next time. Proxies and\n"
-    "certificates come from HTTP_PROXY, HTTPS_PROXY, NO_PROXY, "
-    "CURL_CA_BUNDLE,\n"
-    "SSL_CERT_FILE and SSL_CERT_DIR.\n"
+    "Send a profile (perf.data or folded stacks) or an envelope (- is "
+    "standard\n"
+    "input) to a Sentry backend. It is kept on disk until the backend has\n"
+    "answered; what cannot be sent now goes along the next time, for days.\n"
+    "Proxies and certificates come from HTTP_PROXY, HTTPS_PROXY, NO_PROXY,\n"
+    "CURL_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR.\n"
     "\n"
-    "  -i FILE       the envelope\n"
-    "  --dsn DSN     where to: https://KEY@HOST/PROJECT; SENTRY_DSN unless\n"
-    "                given; empty: nothing is sent\n"
-    "  --limit TIME  wait no longer than that for the backend; 60s\n"
-    "  -h, --help    this text\n";
+    "  -i FILE          the profile or the envelope\n"
+    "  --dsn DSN        where to: https://KEY@HOST/PROJECT; SENTRY_DSN unless\n"
+    "                   given; empty: nothing is sent\n"
+    "  --release R      of the program, as NAME@VERSION; SENTRY_RELEASE, or\n"
+    "                   the build-id of the program\n"
+    "  --environment E  SENTRY_ENVIRONMENT, or production\n"
+    "  --dist D         SENTRY_DIST\n"
+    "  --tag KEY=VALUE  repeatable; WATCHFIRE_TAGS\n"
+    "  --limit TIME     wait no longer than that for the backend; 60s\n"
+    "  -h, --help       this text\n"
+    "\n"
+    "An envelope is sent as it is: it says these things itself.\n";
 
-enum { OPTION_DSN = 256, OPTION_LIMIT };
+enum {
+    OPTION_DSN = 256,
+    OPTION_LIMIT,
+    OPTION_RELEASE,
+    OPTION_ENVIRONMENT,
+    OPTION_DIST,
+    OPTION_TAG,
+};
 
 static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
     {"input", required_argument, NULL, 'i'},
     {"dsn", required_argument, NULL, OPTION_DSN},
     {"limit", required_argument, NULL, OPTION_LIMIT},
+    {"release", required_argument, NULL, OPTION_RELEASE},
+    {"environment", required_argument, NULL, OPTION_ENVIRONMENT},
+    {"dist", required_argument, NULL, OPTION_DIST},
+    {"tag", required_argument, NULL, OPTION_TAG},
     {NULL, 0, NULL, 0}};
 
 static int take_option(struct send *send, int option, char **argv)
 {
+    struct diag diag;
     switch (option) {
     case 'h':
         send->is_help = true;
@@ -61,6 +85,19 @@ static int take_option(struct send *send, int option, char **argv)
     case OPTION_DSN:
         send->dsn_text = optarg;
         return EXIT_DONE;
+    case OPTION_RELEASE:
+        send->scope.release = optarg;
+        return EXIT_DONE;
+    case OPTION_ENVIRONMENT:
+        send->scope.environment = optarg;
+        return EXIT_DONE;
+    case OPTION_DIST:
+        send->scope.dist = optarg;
+        return EXIT_DONE;
+    case OPTION_TAG:
+        if (sentry_settings_add_tags(&send->scope, optarg, &diag) == STATUS_OK)
+            return EXIT_DONE;
+        return say_usage("send", "%s", diag.text);
     case OPTION_LIMIT:
         if (parse_duration(optarg, &send->limit_ns))
             return EXIT_DONE;
@@ -167,11 +204,52 @@ static int drain(
     return say_result(&state, spool, is_drained);
 }
 
+static enum status keep_chunk(
+    void *context, const char *payload, size_t bytes, struct diag *diag)
+{
+    struct exp_envelope *envelope = exp_envelope_create(NULL);
+    if (envelope == NULL)
+        return fail(diag, STATUS_NO_MEMORY, "out of memory");
+    exp_chunk_add(envelope, payload, bytes);
+    enum status status = exp_spool_add(context, envelope, diag);
+    exp_envelope_destroy(envelope);
+    return status;
+}
+
+static enum status keep_profile(
+    const struct send *send, struct exp_spool *spool, struct diag *diag)
+{
+    struct prof_profile *profile;
+    enum status status = load_profile(&profile, send->input, diag);
+    if (status != STATUS_OK)
+        return status;
+    status =
+        exp_chunks_of_profile(profile, &send->scope, keep_chunk, spool, diag);
+    prof_profile_destroy(profile);
+    return status;
+}
+
+/* An envelope begins with an object of JSON, and no profile does. */
+static enum status keep_input(
+    const struct send *send, struct exp_spool *spool, struct diag *diag)
+{
+    struct exp_block content = {0};
+    enum status status = read_all(send->input, &content, diag);
+    if (status != STATUS_OK)
+        return status;
+    bool is_standard_input = strcmp(send->input, "-") == 0;
+    if (is_standard_input || (content.count > 0 && content.bytes[0] == '{'))
+        status = exp_spool_add_bytes(spool, content.bytes, content.count, diag);
+    else
+        status = keep_profile(send, spool, diag);
+    free(content.bytes);
+    return status;
+}
+
 static int run_send(const struct send *send)
 {
     struct exp_dsn dsn;
     struct exp_spool *spool = NULL;
-    struct exp_block content = {0};
     struct diag diag = {.status = STATUS_OK};
     enum status status = exp_dsn_parse(&dsn, send->dsn_text, &diag);
     if (status == STATUS_OK && exp_dsn_is_off(&dsn)) {
@@ -179,15 +257,11 @@ static int run_send(const struct send *send)
         return EXIT_DONE;
     }
     if (status == STATUS_OK)
-        status = read_all(send->input, &content, &diag);
-    if (status == STATUS_OK)
         status = exp_spool_open_for(&spool, &dsn, &diag);
     if (status == STATUS_OK && diag.text[0] != '\0')
         say("%s", diag.text);
     if (status == STATUS_OK)
-        status =
-            exp_spool_add_bytes(spool, content.bytes, content.count, &diag);
-    free(content.bytes);
+        status = keep_input(send, spool, &diag);
     int result =
         status == STATUS_OK ? drain(send, &dsn, spool) : say_failure(&diag);
     exp_spool_close(spool);
@@ -199,6 +273,9 @@ int send_main(int argc, char **argv)
     struct send send = {
         .dsn_text = getenv("SENTRY_DSN"),
         .limit_ns = DEFAULT_LIMIT_S * UINT64_C(1000000000)};
+    struct diag diag;
+    if (sentry_settings_read_scope(&send.scope, &diag) != STATUS_OK)
+        return say_failure(&diag);
     int status = parse_options(&send, argc, argv);
     if (send.is_help) {
         (void)fputs(send_help, stdout);

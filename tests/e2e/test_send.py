@@ -356,9 +356,12 @@ def test_a_spool_that_others_can_enter_is_not_used(desk):
 
 def test_what_cannot_be_sent_is_refused_with_the_reason(desk):
     garbage = desk.envelope("garbage", b"nothing")
+    broken = desk.envelope("broken", b"{}\n{}\n{}\n")
     dsn = "http://key@127.0.0.1:9/42"
     for words, status, word in (
-        (["-i", garbage, "--dsn", dsn], 1, "not an envelope"),
+        (["-i", garbage, "--dsn", dsn], 1, "garbage"),
+        (["-i", broken, "--dsn", dsn], 1, "not an envelope"),
+        (["-i", garbage, "--dsn", dsn, "--tag", "x"], 2, "x"),
         (["-i", "/none", "--dsn", dsn], 1, "/none"),
         (["-i", garbage], 2, "SENTRY_DSN"),
         (["-i", garbage, "--dsn", "http://127.0.0.1/42"], 2, "public key"),
@@ -369,6 +372,21 @@ def test_what_cannot_be_sent_is_refused_with_the_reason(desk):
         assert result.returncode == status, (words, result.stderr)
         assert word in only_sentence(result.stderr)
     assert not desk.kept()
+
+
+def test_a_profile_is_sent_as_chunks(desk):
+    folded = desk.folder / "stacks.folded"
+    folded.write_text("app;main;work 5000000000\napp;main;rest 1000000000\n")
+    with Backend() as backend:
+        result = desk.send(
+            backend, folded, "--release", "app@2", "--environment", "test",
+            "--tag", "zone=a")
+        assert result.returncode == 0, result.stderr
+        backend.check()
+        chunk = backend.items("profile_chunk")[0].json()
+        assert (chunk["release"], chunk["environment"]) == ("app@2", "test")
+        names = {f["function"] for f in chunk["profile"]["frames"]}
+        assert {"main", "work", "rest"} <= names
 
 
 def test_a_dsn_of_the_environment_is_used(desk):
