@@ -1,10 +1,13 @@
 /* Unwinding a stack that was copied; see the header. */
 #include "profiler/tap/copied_stack.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 
+#include "profiler/base/clock.h"
+#include "profiler/unwind/sig_lookup.h"
+#include "profiler/unwind/sig_row.h"
 #include "profiler/unwind/sig_walker.h"
 
 enum {
@@ -12,6 +15,7 @@ enum {
     LIVE_BYTES = 16384,
     BELOW_BYTES = 256, /* of where it is read, for what a frame saved there */
     AGREEING_WORDS = 3,
+    AGREEING_BYTES = 512,
 };
 
 /* Two windows: the copy, and a part of the thread's memory. */
@@ -52,38 +56,53 @@ static bool fetch(struct copied_reader *reader, uint64_t low)
     return got > 0;
 }
 
+static bool read_memory(
+    const struct copied_reader *reader, uint64_t address, void *into,
+    size_t bytes)
+{
+    struct iovec local = {into, bytes};
+    struct iovec remote = {(void *)(uintptr_t)address, bytes};
+    return process_vm_readv(
+               (pid_t)reader->stack->tid, &local, 1, &remote, 1, 0) ==
+           (ssize_t)bytes;
+}
+
+/* Whether the end of the copy is in memory as it was. */
+static bool ends_alike(const struct copied_reader *reader)
+{
+    uint8_t now[AGREEING_BYTES];
+    uint64_t size_bytes = reader->high - reader->low;
+    size_t bytes = size_bytes < sizeof now ? size_bytes : sizeof now;
+    return bytes > 0 && read_memory(reader, reader->high - bytes, now, bytes) &&
+           memcmp(now, reader->stack->bytes + size_bytes - bytes, bytes) == 0;
+}
+
 /*
  * Whether the outermost return addresses of the copy, or what looks like some,
- * are the same in memory now.
+ * are the same in memory now. Its end may lie in an array that nobody uses.
  */
-static bool agrees(const struct copied_reader *reader)
+static bool returns_alike(const struct copied_reader *reader)
 {
-    uint64_t then[AGREEING_WORDS], now[AGREEING_WORDS];
-    struct iovec remote[AGREEING_WORDS];
     uint32_t count = 0;
     for (uint64_t at = reader->high; at > reader->low && count < AGREEING_WORDS;
          at -= WORD) {
-        uint64_t word = prof_slot_at(
-            at - WORD - reader->low +
-            (uint64_t)(uintptr_t)reader->stack->bytes);
-        if (!prof_is_code_address(word) ||
-            !prof_code_holds(reader->code, word - 1))
+        uint64_t now, then = prof_slot_at(
+                          at - WORD - reader->low +
+                          (uint64_t)(uintptr_t)reader->stack->bytes);
+        if (!prof_is_code_address(then) ||
+            !prof_code_holds(reader->code, then - 1))
             continue;
-        then[count] = word;
-        remote[count++] = (struct iovec){(void *)(uintptr_t)(at - WORD), WORD};
+        if (!read_memory(reader, at - WORD, &now, WORD) || now != then)
+            return false;
+        count++;
     }
-    struct iovec local = {now, count * sizeof *now};
-    return count > 0 &&
-           process_vm_readv(
-               (pid_t)reader->stack->tid, &local, 1, remote, count, 0) ==
-               (ssize_t)local.iov_len &&
-           memcmp(then, now, local.iov_len) == 0;
+    return count > 0;
 }
 
 static bool go_on(struct copied_reader *reader)
 {
     reader->is_checked = true;
-    reader->is_believed = agrees(reader);
+    reader->is_believed = ends_alike(reader) && returns_alike(reader);
     return reader->is_believed;
 }
 
@@ -114,19 +133,7 @@ static bool refill(struct prof_reader *window, uint64_t address)
 
 void prof_known_stack_fini(struct prof_known_stack *known)
 {
-    free(known->frames);
-}
-
-/* Stacks that come near the end of the copy may grow beyond it. */
-static void note_frames(
-    struct prof_known_stack *known, const struct prof_copied_stack *stack,
-    const struct prof_walk *walk)
-{
-    uint64_t depth_bytes = walk->sp - stack->regs.value[PROF_REG_SP];
-    if (known->frames == NULL && depth_bytes > stack->size_bytes / 2)
-        known->frames = calloc(1, sizeof *known->frames);
-    if (known->frames != NULL)
-        prof_known_frames_note(known->frames, walk, &known->trail);
+    prof_known_frames_fini(&known->frames);
 }
 
 static uint64_t last_pc(const struct prof_walk *walk)
@@ -148,14 +155,26 @@ static void drop_wild_frames(struct prof_code *code, struct prof_walk *walk)
     walk->count = count > 0 ? count : 1;
 }
 
+/* Nobody called it, says a rule. Beyond the copy a word that happens to be zero
+ * is not enough. */
+static bool ends_by_rule(struct prof_code *code, const struct prof_walk *walk)
+{
+    uint32_t row =
+        prof_lookup_row(&code->modules, &code->cache, last_pc(walk) + 1);
+    return walk->end == PROF_WALK_COMPLETE &&
+           (prof_row_kind(row) == PROF_ROW_END ||
+            prof_code_is_entry(code, last_pc(walk)));
+}
+
 /*
  * Walk once; whether the copy was too short.
  *
  *   is_live  go on in the thread's memory
+ *   trail    NULL: without
  */
 static bool walk_once(
     const struct prof_copied_stack *stack, bool is_live, struct prof_code *code,
-    struct prof_known_stack *known, struct prof_walk *walk)
+    struct prof_trail *trail, struct prof_walk *walk)
 {
     struct copied_reader reader;
     reader.reader = (struct prof_reader){.refill = refill, .owner = &reader};
@@ -170,29 +189,57 @@ static bool walk_once(
 
     uint32_t version =
         atomic_load_explicit(&code->modules.version, memory_order_relaxed);
-    bool has_trail = prof_trail_begin(&known->trail, stack->tid, version);
+    bool has_trail =
+        trail != NULL && prof_trail_begin(trail, stack->tid, version);
     prof_walk_stack(
         &stack->regs, &reader.reader, &code->modules, &code->cache,
-        has_trail ? &known->trail : NULL, walk);
+        has_trail ? trail : NULL, walk);
     if (is_first_frame(code, walk))
         walk->end = PROF_WALK_COMPLETE;
     return reader.is_beyond;
+}
+
+/* Go on where `walk` could not, in the thread's memory; see the header. */
+static bool complete(
+    const struct prof_copied_stack *stack, struct prof_code *code,
+    struct prof_known_stack *known, struct prof_walk *walk)
+{
+    static uint64_t frames[PROF_COPIED_FRAMES_MAX]; /* one thread calls us */
+    struct prof_walk live = {
+        .frames = frames, .capacity = PROF_COPIED_FRAMES_MAX};
+    uint64_t end = stack->regs.value[PROF_REG_SP] + stack->size_bytes;
+    /* A frame so large may be an array that nobody uses, the same for ever. */
+    if (end - walk->sp > AGREEING_BYTES)
+        return false;
+    (void)walk_once(stack, true, code, NULL, &live);
+    if (!ends_by_rule(code, &live))
+        return false;
+    bool was_seen = prof_known_frames_hold(
+        &known->frames, &live, walk->count, stack->time_ns);
+    prof_known_frames_note(
+        &known->frames, &live, clock_now_ns(CLOCK_MONOTONIC), stack->time_ns);
+    if (!was_seen || live.count > walk->capacity)
+        return false;
+    memcpy(walk->frames, frames, live.count * sizeof *frames);
+    walk->count = live.count;
+    return true;
 }
 
 enum prof_copied_end prof_copied_stack_walk(
     const struct prof_copied_stack *stack, struct prof_code *code,
     struct prof_known_stack *known, struct prof_walk *walk)
 {
-    bool is_beyond = walk_once(stack, stack->is_live, code, known, walk);
-    /* Memory that led nowhere was not what the thread stood on. */
-    if (is_beyond && stack->is_live && walk->end == PROF_WALK_INCOMPLETE)
-        (void)walk_once(stack, false, code, known, walk);
-    note_frames(known, stack, walk);
-    if (walk->end == PROF_WALK_COMPLETE)
+    bool is_beyond = walk_once(stack, false, code, &known->trail, walk);
+    uint64_t depth_bytes = walk->sp - stack->regs.value[PROF_REG_SP];
+    if (walk->end == PROF_WALK_COMPLETE) {
+        /* It may grow beyond the copy. */
+        if (depth_bytes > stack->size_bytes / 2)
+            prof_known_frames_note(
+                &known->frames, walk, stack->time_ns, stack->time_ns);
         return PROF_COPIED_COMPLETE;
-    if (is_beyond && walk->end == PROF_WALK_INCOMPLETE &&
-        known->frames != NULL &&
-        prof_known_frames_complete(known->frames, walk))
+    }
+    if (is_beyond && walk->end == PROF_WALK_INCOMPLETE && stack->is_live &&
+        complete(stack, code, known, walk))
         return PROF_COPIED_COMPLETE;
     drop_wild_frames(code, walk);
     return is_beyond || walk->end == PROF_WALK_CUT ? PROF_COPIED_CUT

@@ -1,20 +1,15 @@
 /*
  * Unwinding a stack of which the kernel copied the innermost part.
  *
- * Where the copy ends before the stack does, the rest is sought in two places:
+ * Where the copy ends before the stack does, the rest is read from the thread's
+ * memory, right away. The sample is some milliseconds old, in which the thread
+ * has gone on, but as a rule its outer frames have not. They are believed where
+ * there is evidence from both sides: the end of the copy stands in memory still
+ * as it was copied, and the same outer frames were seen before the sample
+ * (known_frames.h). Without the latter, one of two was wrong where a program's
+ * stacks are lively at the copy's end: tests/bench/run --only copies.
  *
- *   live        the thread's memory, right away. The sample is some
- *               milliseconds old, in which the thread has gone on, but as a
- *               rule its outer frames have not. It is believed where the words
- *               on either side of the copy's end agree: the outermost return
- *               addresses of the copy must stand there still.
- *
- *   known       from the thread's earlier samples: which frame, by its stack
- *               pointer and pc, was seen to have been called from which. A
- *               stack that has grown deeper than its copy had its outer frames
- *               in a copy before. See known_frames.h
- *
- * What neither explains is cut, and counted by the caller.
+ * The rest is cut, and counted by the caller.
  */
 #ifndef PROFILER_TAP_COPIED_STACK_H
 #define PROFILER_TAP_COPIED_STACK_H
@@ -33,7 +28,7 @@
 /* What is kept of a thread between its samples. */
 struct prof_known_stack {
     struct prof_trail trail;
-    struct prof_known_frames *frames; /* NULL: its stacks are not deep */
+    struct prof_known_frames frames;
 };
 
 void prof_known_stack_fini(struct prof_known_stack *known);
@@ -42,6 +37,7 @@ struct prof_copied_stack {
     struct prof_regs regs;
     const uint8_t *bytes; /* what stood from the stack pointer on */
     uint64_t size_bytes;
+    uint64_t time_ns; /* CLOCK_MONOTONIC */
     uint32_t tid;
     bool is_live; /* its memory may be read */
 };

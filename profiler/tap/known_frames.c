@@ -1,85 +1,58 @@
-/* Which frame was called from which; see the header. */
+/* The outer frames of a thread; see the header. */
 #include "profiler/tap/known_frames.h"
 
-#include "profiler/base/table.h"
+#include <stdlib.h>
+#include <string.h>
 
-/* The rows that may hold it: so many that seldom one gives way to another of
- * the same stack. */
-enum { WAYS = 8 };
-
-static uint32_t first_place(uint64_t sp, uint64_t word)
+void prof_known_frames_fini(struct prof_known_frames *known)
 {
-    return hash_u64(sp * 31 ^ word) % (PROF_KNOWN_FRAMES / WAYS) * WAYS;
+    free(known->earlier.words);
+    free(known->latest.words);
+    *known = (struct prof_known_frames){0};
 }
 
-static uint32_t find_place(
-    const struct prof_known_frames *known, uint64_t sp, uint64_t word)
+static bool make_room(struct prof_known_look *look, uint32_t count)
 {
-    uint32_t first = first_place(sp, word), at = first;
-    while (at < first + WAYS &&
-           (known->rows[at].sp != sp || known->rows[at].word != word))
-        at++;
-    return at < first + WAYS ? at : TABLE_NONE;
+    if (count <= look->capacity)
+        return true;
+    uint64_t *words = realloc(look->words, count * sizeof *words);
+    if (words == NULL)
+        return false;
+    look->words = words;
+    look->capacity = count;
+    return true;
 }
 
-static void note(
-    struct prof_known_frames *known, const struct prof_known_frame *frame)
-{
-    uint32_t place = find_place(known, frame->sp, frame->word);
-    uint32_t first = first_place(frame->sp, frame->word);
-    for (uint32_t i = 0; i < WAYS && place == TABLE_NONE; i++) {
-        if (known->rows[first + i].sp == 0)
-            place = first + i;
-    }
-    if (place == TABLE_NONE)
-        place = first + known->replaced++ % WAYS;
-    known->rows[place] = *frame;
-}
-
-/*
- * The trail's steps are the innermost callers, the outermost of them first: the
- * last is that of the walk's second frame.
- */
 void prof_known_frames_note(
     struct prof_known_frames *known, const struct prof_walk *walk,
-    const struct prof_trail *trail)
+    uint64_t time_ns, uint64_t sample_ns)
 {
-    struct prof_known_frame frame = {0};
-    for (uint32_t i = 1; i < walk->count && i <= trail->old_count; i++) {
-        const struct prof_trail_step *step =
-            &trail->steps[trail->old_count - i];
-        if (step->pc != walk->frames[i])
-            return; /* another walk had the trail */
-        uint64_t sp = step->sp & PROF_TRAIL_ADDRESS;
-        frame.caller_sp = sp;
-        frame.caller_word = step->pc;
-        if (i > 1)
-            note(known, &frame);
-        frame = (struct prof_known_frame){.sp = sp, .word = step->pc};
+    /* The latest gives way if it is from after the sample too: those that come
+     * next are little later, and need the one from before. */
+    bool is_kept = known->latest.time_ns <= sample_ns;
+    struct prof_known_look look = is_kept ? known->earlier : known->latest;
+    look.time_ns = 0;
+    if (make_room(&look, walk->count)) {
+        memcpy(look.words, walk->frames, walk->count * sizeof *look.words);
+        look.count = walk->count;
+        look.time_ns = time_ns;
     }
-    if (walk->end == PROF_WALK_COMPLETE && walk->count > 1 &&
-        walk->count - 1 <= trail->old_count)
-        note(known, &frame);
+    if (is_kept)
+        known->earlier = known->latest;
+    known->latest = look;
 }
 
-bool prof_known_frames_complete(
-    const struct prof_known_frames *known, struct prof_walk *walk)
+bool prof_known_frames_hold(
+    const struct prof_known_frames *known, const struct prof_walk *walk,
+    uint32_t first, uint64_t time_ns)
 {
-    uint64_t sp = walk->sp, word = walk->frames[walk->count - 1];
-    for (uint32_t count = walk->count; count < walk->capacity; count++) {
-        uint32_t place = find_place(known, sp, word);
-        if (place == TABLE_NONE)
-            return false;
-        const struct prof_known_frame *row = &known->rows[place];
-        if (row->caller_word == 0) {
-            walk->count = count;
-            return true;
-        }
-        if (row->caller_sp <= sp)
-            return false;
-        sp = row->caller_sp;
-        word = row->caller_word;
-        walk->frames[count] = word;
-    }
-    return false;
+    const struct prof_known_look *look = &known->latest;
+    if (look->time_ns > time_ns)
+        look = &known->earlier;
+    uint32_t count = walk->count - first;
+    return look->time_ns != 0 && look->time_ns <= time_ns &&
+           count <= look->count &&
+           memcmp(
+               look->words + look->count - count, walk->frames + first,
+               count * sizeof *look->words) == 0;
 }

@@ -1,12 +1,12 @@
 /*
- * Which frame of a thread's stack was called from which, as last seen.
+ * The outer frames of a thread, as they were last seen, and when.
  *
- * A frame is known by its stack pointer and its word in a walk. Where one
- * stands, its caller stands at the same distance each time, for a function's
- * frame has one size; who the caller is may change, and the last one seen is
- * the one that is there still, as a rule: outer frames live long.
+ * What lies beyond a copy is read from the thread's memory, some milliseconds
+ * after the sample. Frames that stood there before the sample, and stand there
+ * after it, stood there in between, as a rule.
  *
- * It is a table of fixed size in which the new takes the place of the old.
+ * Two looks are kept, since several samples are taken out of a ring at once:
+ * the latest may be later than the sample that is asked about.
  */
 #ifndef PROFILER_TAP_KNOWN_FRAMES_H
 #define PROFILER_TAP_KNOWN_FRAMES_H
@@ -14,35 +14,36 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/unwind/sig_trail.h"
 #include "profiler/unwind/sig_walk.h"
 
-#define PROF_KNOWN_FRAMES 8192
-
-struct prof_known_frame {
-    uint64_t sp, word;
-    uint64_t caller_sp, caller_word; /* 0, 0: it is the thread's first */
+struct prof_known_look {
+    uint64_t time_ns; /* 0: there was none */
+    uint64_t *words;  /* the outermost frame is the last */
+    uint32_t count, capacity;
 };
 
 struct prof_known_frames {
-    struct prof_known_frame rows[PROF_KNOWN_FRAMES];
-    uint32_t replaced;
+    struct prof_known_look earlier, latest;
 };
 
+void prof_known_frames_fini(struct prof_known_frames *known);
+
 /*
- * Note the frames of a walk.
+ * Note a walk that came to the thread's first frame.
  *
- *   trail  the walk's: it has the stack pointers
+ *   time_ns    when the memory was read
+ *   sample_ns  the sample's own time
  */
 void prof_known_frames_note(
     struct prof_known_frames *known, const struct prof_walk *walk,
-    const struct prof_trail *trail);
+    uint64_t time_ns, uint64_t sample_ns);
 
 /*
- * Add the callers of the walk's last frame, up to the thread's first; false,
- * and nothing is added, when they are not all known.
+ * Whether the walk's frames from `first` on were seen before `time_ns`: the
+ * outermost of the latest look from before then are the same.
  */
-bool prof_known_frames_complete(
-    const struct prof_known_frames *known, struct prof_walk *walk);
+bool prof_known_frames_hold(
+    const struct prof_known_frames *known, const struct prof_walk *walk,
+    uint32_t first, uint64_t time_ns);
 
 #endif

@@ -105,6 +105,7 @@ static uint32_t add_user_frames(
     struct prof_copied_stack stack = {
         .bytes = record->stack,
         .size_bytes = record->stack_bytes,
+        .time_ns = record->time_ns,
         .tid = thread->tid,
         .is_live = true};
     if (record->regs == NULL || !make_code(process))

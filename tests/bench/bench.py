@@ -10,7 +10,8 @@ import importlib
 from workloads import Row
 
 BENCHES = ("handler", "unwind", "added", "start", "memory", "ring",
-           "collector", "accuracy", "flame", "dump", "servers", "symbolize")
+           "collector", "accuracy", "flame", "dump", "servers", "copies",
+           "symbolize")
 
 
 def show(rows):

@@ -34,9 +34,11 @@ class Seen:
 
 @functools.cache
 def entry_offset(path):
-    """Where an ELF file's entry point lies in the file; -1 without one."""
+    """Where a file's entry point lies in it; -1 without one: a map of names."""
     with open(path, "rb") as file:
         head = file.read(64)
+        if not head.startswith(b"\x7fELF"):
+            return -1
         entry, table = struct.unpack_from("<QQ", head, 24)
         size, count = struct.unpack_from("<HH", head, 54)
         for i in range(count):

@@ -45,7 +45,11 @@ def cpu_ns(pid):
 def children(pid):
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
+        try:
+            text = (task / "children").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # threads come and go
+        for child in map(int, text.split()):
             found += [child, *children(child)]
     return found
 

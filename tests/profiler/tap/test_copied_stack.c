@@ -3,11 +3,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/tap/copied_stack.h"
 #include "profiler/unwind/sig_reader.h"
+#include "profiler/unwind/sig_regs.h"
 
 enum { DEPTH = 200, FRAME_BYTES = 120, COPY_BYTES = 65536, SMALL_BYTES = 4096 };
 
@@ -18,6 +21,7 @@ static struct {
     uint8_t copy[COPY_BYTES];
     ucontext_t context;
     struct prof_known_stack known;
+    uint64_t time_ns; /* of the sample */
     uint64_t frames[PROF_COPIED_FRAMES_MAX];
     struct prof_walk walk;
     enum prof_copied_end end;
@@ -27,9 +31,11 @@ static struct {
 /* Walk the stack that is being stood on, as if `bytes` of it were copied. */
 static void walk(uint64_t bytes, bool is_live)
 {
+    own.time_ns = clock_now_ns(CLOCK_MONOTONIC);
     struct prof_copied_stack stack = {
         .bytes = own.copy,
         .size_bytes = bytes,
+        .time_ns = own.time_ns,
         .tid = (uint32_t)getpid(),
         .is_live = is_live};
     prof_regs_from_ucontext(&stack.regs, &own.context);
@@ -89,11 +95,14 @@ static unsigned count_of_descend(void)
 static void complete_from_memory(void)
 {
     walk(SMALL_BYTES, true);
+    CHECK_EQ(own.end, PROF_COPIED_CUT); /* nobody has seen it before */
+    CHECK(count_of_descend() < DEPTH);
+    walk(SMALL_BYTES, true);
     CHECK_EQ(own.end, PROF_COPIED_COMPLETE);
     CHECK_EQ(count_of_descend(), DEPTH + 1);
 }
 
-TEST(a_copy_that_is_too_short_is_completed_from_memory)
+TEST(a_copy_that_is_too_short_is_completed_from_memory_seen_before)
 {
     stand_deep(complete_from_memory);
 }
@@ -111,9 +120,32 @@ TEST(without_memory_it_is_cut)
     stand_deep(cut_without_memory);
 }
 
-/* The stack has gone on since, and stands elsewhere now. */
-static void cut_where_memory_differs(void)
+static void see_all(void)
 {
+    walk(2 * SMALL_BYTES, true);
+    walk(2 * SMALL_BYTES, true);
+    CHECK_EQ(own.end, PROF_COPIED_COMPLETE);
+}
+
+static void complete_from_before(void)
+{
+    see_all();
+    uint32_t count = own.walk.count;
+    walk(SMALL_BYTES, true);
+    CHECK_EQ(own.end, PROF_COPIED_COMPLETE);
+    CHECK_EQ(own.walk.count, count);
+    CHECK_EQ(count_of_descend(), DEPTH + 1);
+}
+
+TEST(it_is_completed_where_a_walk_before_had_the_same)
+{
+    stand_deep(complete_from_before);
+}
+
+/* The stack has gone on since, and stands elsewhere now. */
+static void cut_where_returns_differ(void)
+{
+    see_all();
     uint64_t code = (uint64_t)(uintptr_t)stand_deep + 16;
     for (uint32_t at = SMALL_BYTES - 1024; at < SMALL_BYTES; at += 8)
         memcpy(own.copy + at, &code, sizeof code);
@@ -121,25 +153,29 @@ static void cut_where_memory_differs(void)
     CHECK(own.end != PROF_COPIED_COMPLETE);
 }
 
-TEST(memory_that_does_not_agree_with_the_copy_is_not_believed)
+TEST(memory_whose_return_addresses_differ_is_not_believed)
 {
-    stand_deep(cut_where_memory_differs);
+    stand_deep(cut_where_returns_differ);
 }
 
-static void complete_from_before(void)
+static void cut_where_a_byte_differs(void)
 {
-    walk(DEPTH * FRAME_BYTES, true);
-    CHECK_EQ(own.end, PROF_COPIED_COMPLETE);
-    uint32_t count = own.walk.count;
-    walk(SMALL_BYTES, false);
-    CHECK_EQ(own.end, PROF_COPIED_COMPLETE);
-    CHECK_EQ(own.walk.count, count);
-    CHECK_EQ(count_of_descend(), DEPTH + 1);
+    see_all();
+    /* The word at the very end that is no address of code. */
+    uint32_t at = SMALL_BYTES;
+    uint64_t word;
+    do {
+        at -= 8;
+        memcpy(&word, own.copy + at, sizeof word);
+    } while (prof_is_code_address(word) && prof_code_holds(own.code, word - 1));
+    own.copy[at] ^= 1;
+    walk(SMALL_BYTES, true);
+    CHECK_EQ(own.end, PROF_COPIED_CUT);
 }
 
-TEST(it_is_completed_from_what_was_seen_before)
+TEST(memory_that_differs_at_the_end_of_the_copy_is_not_believed)
 {
-    stand_deep(complete_from_before);
+    stand_deep(cut_where_a_byte_differs);
 }
 
 static void incomplete_without_a_rule(void)

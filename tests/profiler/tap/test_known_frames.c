@@ -1,119 +1,71 @@
-/* Callers that were seen before. */
+/* The outer frames of a thread, as they were seen before. */
 #include "tests/harness.h"
-
-#include <stdlib.h>
 
 #include "profiler/tap/known_frames.h"
 
-enum { TOP = 0x7000, FRAME_BYTES = 0x10, FRAMES = 64 };
+enum { FRAMES_MAX = 16 };
 
-/* A walk of `count` frames that ends at the frame nearest to TOP. */
-struct stack {
-    struct prof_walk walk;
-    struct prof_trail trail;
-    uint64_t words[FRAMES];
-};
-
-static uint64_t word_at(uint64_t sp, uint64_t salt)
+/* A walk through `inner` and then `outer`, names of frames. */
+static struct prof_walk walk_of(const char *names)
 {
-    return 0x400000 + sp + salt;
+    static uint64_t frames[2][FRAMES_MAX];
+    static unsigned turn;
+    struct prof_walk walk = {
+        .frames = frames[turn++ % 2], .capacity = FRAMES_MAX};
+    for (; names[walk.count] != '\0'; walk.count++)
+        walk.frames[walk.count] = (uint64_t)names[walk.count];
+    return walk;
 }
 
-/* Frames with stack pointers from `low` up to and without `high`. */
-static void make(
-    struct stack *stack, uint64_t low, uint64_t high, uint64_t salt)
+static void note(
+    struct prof_known_frames *known, const char *names, uint64_t time_ns,
+    uint64_t sample_ns)
 {
-    uint32_t count = (uint32_t)((high - low) / FRAME_BYTES);
-    *stack = (struct stack){
-        .walk = {
-            .frames = stack->words,
-            .capacity = FRAMES,
-            .count = count,
-            .end = high == TOP ? PROF_WALK_COMPLETE : PROF_WALK_INCOMPLETE,
-            .sp = high - FRAME_BYTES}};
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t sp = low + i * FRAME_BYTES;
-        stack->words[i] = word_at(sp, salt);
-        if (i > 0)
-            stack->trail.steps[count - 1 - i] =
-                (struct prof_trail_step){.sp = sp, .pc = stack->words[i]};
-    }
-    stack->trail.old_count = count - 1;
+    struct prof_walk walk = walk_of(names);
+    prof_known_frames_note(known, &walk, time_ns, sample_ns);
 }
 
-static struct prof_known_frames *known_of(
-    uint64_t low, uint64_t high, uint64_t salt)
+static bool holds(
+    const struct prof_known_frames *known, const char *names, uint32_t first,
+    uint64_t time_ns)
 {
-    struct prof_known_frames *known = calloc(1, sizeof *known);
-    struct stack stack;
-    make(&stack, low, high, salt);
-    prof_known_frames_note(known, &stack.walk, &stack.trail);
-    return known;
+    struct prof_walk walk = walk_of(names);
+    return prof_known_frames_hold(known, &walk, first, time_ns);
 }
 
-TEST(a_cut_walk_goes_on_as_a_complete_one_did)
+TEST(frames_hold_that_were_seen_before_whatever_is_inside_them)
 {
-    struct prof_known_frames *known = known_of(TOP - 0x100, TOP, 0);
-    struct stack cut;
-    make(&cut, TOP - 0x200, TOP - 0x80, 0);
-    uint32_t count = cut.walk.count;
-    CHECK(prof_known_frames_complete(known, &cut.walk));
-    CHECK_EQ(cut.walk.count, count + 8);
-    for (uint32_t i = 0; i < cut.walk.count; i++)
-        CHECK_EQ(
-            cut.words[i], word_at(TOP - 0x200 + (uint64_t)i * FRAME_BYTES, 0));
-    free(known);
+    struct prof_known_frames known = {0};
+    CHECK(!holds(&known, "xyzabc", 3, 100));
+    note(&known, "deabc", 50, 49);
+    CHECK(holds(&known, "xyzabc", 3, 100));
+    CHECK(!holds(&known, "xyzabc", 2, 100));
+    CHECK(!holds(&known, "xyzabd", 3, 100));
+    CHECK(!holds(&known, "xydeabc", 1, 100));
+    prof_known_frames_fini(&known);
 }
 
-TEST(walks_that_were_cut_themselves_are_joined)
+TEST(a_look_from_after_the_sample_is_no_evidence)
 {
-    struct prof_known_frames *known = known_of(TOP - 0x100, TOP, 0);
-    struct stack middle, cut;
-    make(&middle, TOP - 0x180, TOP - 0x80, 0);
-    prof_known_frames_note(known, &middle.walk, &middle.trail);
-    make(&cut, TOP - 0x200, TOP - 0x140, 0);
-    CHECK(prof_known_frames_complete(known, &cut.walk));
-    CHECK_EQ(cut.walk.count, 0x200 / FRAME_BYTES);
-    free(known);
+    struct prof_known_frames known = {0};
+    note(&known, "deabc", 200, 49);
+    CHECK(!holds(&known, "xyzabc", 3, 100));
+    CHECK(holds(&known, "xyzabc", 3, 200));
+    prof_known_frames_fini(&known);
 }
 
-TEST(another_frame_in_the_same_place_is_not_taken_for_it)
+TEST(samples_taken_out_at_once_keep_the_look_from_before_them)
 {
-    struct prof_known_frames *known = known_of(TOP - 0x100, TOP, 0);
-    struct stack cut;
-    make(&cut, TOP - 0x200, TOP - 0x80, 1);
-    uint32_t count = cut.walk.count;
-    CHECK(!prof_known_frames_complete(known, &cut.walk));
-    CHECK_EQ(cut.walk.count, count);
-    free(known);
-}
-
-TEST(a_gap_in_what_is_known_leaves_a_walk_as_it_was)
-{
-    struct prof_known_frames *known = known_of(TOP - 0x180, TOP - 0x80, 0);
-    struct stack cut;
-    make(&cut, TOP - 0x200, TOP - 0x100, 0);
-    uint32_t count = cut.walk.count;
-    CHECK(!prof_known_frames_complete(known, &cut.walk));
-    CHECK_EQ(cut.walk.count, count);
-    free(known);
-}
-
-TEST(the_caller_seen_last_is_the_one)
-{
-    struct prof_known_frames *known = known_of(TOP - 0x100, TOP, 0);
-    struct stack other, cut;
-    make(&other, TOP - 0x100, TOP, 0);
-    other.words[14] = other.trail.steps[0].pc = 0x500000; /* the outermost */
-    other.words[15] = 0;
-    other.walk.count = 15;
-    other.trail.old_count = 14;
-    for (uint32_t i = 1; i < 15; i++)
-        other.trail.steps[14 - i].sp = TOP - 0x100 + i * FRAME_BYTES,
-                               other.trail.steps[14 - i].pc = other.words[i];
-    prof_known_frames_note(known, &other.walk, &other.trail);
-    make(&cut, TOP - 0x200, TOP - 0x80, 0);
-    CHECK(prof_known_frames_complete(known, &cut.walk));
-    CHECK_EQ(cut.words[cut.walk.count - 1], 0x500000);
-    free(known);
+    struct prof_known_frames known = {0};
+    note(&known, "abc", 50, 49);
+    note(&known, "ddd", 200, 100);
+    note(&known, "ddd", 201, 110);
+    note(&known, "ddd", 202, 120);
+    CHECK(holds(&known, "xabc", 1, 130));
+    CHECK(!holds(&known, "xddd", 1, 130));
+    CHECK(holds(&known, "xddd", 1, 300));
+    note(&known, "eee", 400, 300);
+    CHECK(holds(&known, "xddd", 1, 310));
+    CHECK(holds(&known, "xeee", 1, 400));
+    prof_known_frames_fini(&known);
 }
