@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "profiler/collector/process_files.h"
+
 enum { AT_SYSCALL, ELSEWHERE };
 
 void prof_account_init(
@@ -84,23 +86,9 @@ uint64_t prof_process_cpu_ns(uint32_t pid)
 
 uint32_t prof_process_thread_count(uint32_t pid)
 {
-    char path[64], line[1024];
-    uint32_t count = 0;
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/stat", pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    /* The name may hold anything; what follows it is numbers: proc(5). */
-    const char *rest = fgets(line, sizeof line, file) ? strrchr(line, ')') : "";
-    if (rest == NULL ||
-        sscanf(
-            rest,
-            ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d "
-            "%*d %*d %*d %" SCNu32,
-            &count) != 1)
-        count = 0;
-    (void)fclose(file);
-    return count;
+    uint32_t count;
+    uint64_t resident_bytes;
+    return prof_process_files_sizes(pid, &count, &resident_bytes) ? count : 0;
 }
 
 static struct prof_account_thread *thread_of(

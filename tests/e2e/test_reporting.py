@@ -41,7 +41,9 @@ def sessions(backend):
 
 
 def is_over(backend):
-    return any(s["status"] != "ok" for s in sessions(backend))
+    """All was sent: sessions go before chunks, and the collector ends last."""
+    return any(s["status"] != "ok" for s in sessions(backend)) \
+        and not lab.collectors()
 
 
 def chunks(backend):
@@ -78,6 +80,25 @@ def test_a_preloaded_program_shows_up_with_all_its_time(backend, tmp_path):
     assert main / spent > 0.9
     # Reports are the output: no file is left but the spool.
     assert os.listdir(tmp_path) == ["spool"]
+
+
+def test_chunks_have_what_the_program_uses_once_a_second(backend, tmp_path):
+    """A share of a processor below all of it, and the memory of a program."""
+    preload(
+        lab.program("spin"), 1.6, folder=tmp_path,
+        env=settings(backend, tmp_path, WATCHFIRE_CHUNK="60s"),
+    )
+    assert backend.wait_for(is_over)
+    backend.check()
+    measured, = (c["measurements"] for c in chunks(backend))
+    cpu, memory = measured["cpu_usage"], measured["memory_footprint"]
+    assert cpu["unit"] == "percent" and memory["unit"] == "byte"
+    assert len(cpu["values"]) >= 1
+    assert all(0 < point["value"] < 110 for point in cpu["values"])
+    assert all(1e5 < point["value"] < 1e8 for point in memory["values"])
+    times_s = [point["timestamp"] for point in cpu["values"]]
+    gaps = [b - a for a, b in zip(times_s, times_s[1:])]
+    assert all(gap > 0.9 for gap in gaps)
 
 
 def test_a_session_begins_and_exits_with_the_settings(backend, tmp_path):
@@ -154,7 +175,8 @@ def test_a_backend_that_is_away_gets_it_all_later(tmp_path):
     with Backend(port=port) as backend:
         preload(lab.program("leave"), 0, folder=tmp_path, env=env)
         assert backend.wait_for(
-            lambda b: sum(s["status"] == "exited" for s in sessions(b)) == 2)
+            lambda b: sum(s["status"] == "exited" for s in sessions(b)) == 2
+            and not lab.collectors())
         backend.check()
         spent = sum(times(backend).values())
         assert spent >= int(result.stdout) * 0.97

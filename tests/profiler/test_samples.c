@@ -120,3 +120,37 @@ TEST(samples_added_later_stand_behind_the_sums_and_keep_their_numbers)
     CHECK_EQ(prof_profile_added_sample(p, 4)->time_ns, 4);
     prof_profile_destroy(p);
 }
+
+TEST(samples_before_a_number_are_summed_and_later_ones_stay_single)
+{
+    uint32_t stacks[STACKS];
+    struct prof_profile *p = make_profile(stacks);
+    for (uint64_t i = 0; i < 10; i++) {
+        struct prof_sample sample = sample_of(i, 0, stacks[i % 2]);
+        (void)prof_profile_add_sample(p, &sample);
+    }
+    prof_profile_sum_samples_before(p, 6, true);
+    CHECK_EQ(prof_profile_summed_count(p), 6);
+    CHECK_EQ(prof_profile_sample_count(p), 2 + 4);
+    CHECK_EQ(prof_profile_added_sample(p, 6)->time_ns, 6);
+    prof_profile_sum_samples_before(p, 3, true); /* which they are already */
+    CHECK_EQ(prof_profile_summed_count(p), 6);
+    prof_profile_sum_samples_before(p, 1000, true);
+    CHECK_EQ(prof_profile_summed_count(p), 10);
+    CHECK_EQ(prof_profile_sample_count(p), 2);
+    prof_profile_destroy(p);
+}
+
+TEST(readings_are_forgotten_by_their_time)
+{
+    struct prof_profile *p = prof_profile_create();
+    for (uint64_t i = 0; i < 5; i++)
+        (void)prof_profile_add_reading(
+            p, &(struct prof_reading){.time_ns = i, .cpu_ns = 10 * i});
+    prof_profile_forget_readings(p, 3);
+    CHECK_EQ(prof_profile_reading_count(p), 2);
+    CHECK_EQ(prof_profile_reading(p, 0)->cpu_ns, 30);
+    prof_profile_forget_readings(p, 9);
+    CHECK_EQ(prof_profile_reading_count(p), 0);
+    prof_profile_destroy(p);
+}

@@ -461,6 +461,39 @@ TEST(chunks_of_a_profile_without_end_are_refused)
     prof_profile_destroy(profile);
 }
 
+TEST(chunk_has_the_readings_of_its_time_in_units_that_are_known)
+{
+    struct prof_profile *profile = program();
+    struct taken taken;
+    uint32_t thread = add_thread(profile, 77, "main");
+    add_sample(profile, thread, "f", 10 * SECOND, SECOND);
+    add_sample(profile, thread, "f", 100 * SECOND, SECOND);
+    for (uint64_t i = 8; i < 110; i++)
+        (void)prof_profile_add_reading(
+            profile, &(struct prof_reading){
+                         .time_ns = i * SECOND,
+                         .span_ns = SECOND,
+                         .cpu_ns = SECOND / 4,
+                         .resident_bytes = 4096 * i});
+    make(profile, 0, &taken);
+    CHECK_EQ(taken.count, 2); /* from 9 s to 69, and from 99 */
+    const json_t *measured = json_object_get(taken.chunks[0], "measurements");
+    const json_t *cpu = json_object_get(measured, "cpu_usage");
+    const json_t *memory = json_object_get(measured, "memory_footprint");
+    CHECK_STR(text_of(cpu, "unit"), "percent");
+    CHECK_STR(text_of(memory, "unit"), "byte");
+    CHECK_EQ(json_array_size(json_object_get(cpu, "values")), 60);
+    const json_t *first = json_array_get(json_object_get(memory, "values"), 0);
+    CHECK(time_of(first) == 1700000009.0);
+    CHECK(json_number_value(json_object_get(first, "value")) == 4096.0 * 9);
+    CHECK(
+        json_number_value(json_object_get(
+            json_array_get(json_object_get(cpu, "values"), 5), "value")) ==
+        25.0);
+    drop(&taken);
+    prof_profile_destroy(profile);
+}
+
 TEST(chunks_of_nothing_are_none)
 {
     struct prof_profile *profile = profile_empty();
