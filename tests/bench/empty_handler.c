@@ -5,8 +5,10 @@
  *
  * Opens the event that the collector would open on every process, a perf
  * cpu-clock with sigtrap that later threads inherit, and handles its signal
- * by returning. A child of fork is watched from its exec on.
+ * by returning. A child of fork is watched from its exec on. Threads do not
+ * block the signal, as they do not block ours: those of xz block all.
  */
+#include <dlfcn.h>
 #include <linux/perf_event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -46,4 +48,30 @@ __attribute__((constructor)) static void begin(void)
         SYS_perf_event_open, &event, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
     if (event_fd < 0)
         abort();
+}
+
+typedef int mask_function(int, const sigset_t *, sigset_t *);
+
+static int change_mask(
+    const char *name, int how, const sigset_t *wanted, sigset_t *old)
+{
+    mask_function *real = (mask_function *)dlsym(RTLD_NEXT, name);
+    sigset_t given;
+    if (wanted == NULL || event_fd < 0)
+        return real(how, wanted, old);
+    given = *wanted;
+    (void)sigdelset(&given, SIGTRAP);
+    return real(how, &given, old);
+}
+
+__attribute__((visibility("default"))) int pthread_sigmask(
+    int how, const sigset_t *wanted, sigset_t *old)
+{
+    return change_mask("pthread_sigmask", how, wanted, old);
+}
+
+__attribute__((visibility("default"))) int sigprocmask(
+    int how, const sigset_t *wanted, sigset_t *old)
+{
+    return change_mask("sigprocmask", how, wanted, old);
 }
