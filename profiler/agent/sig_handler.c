@@ -116,7 +116,7 @@ static uint32_t current_tid(void)
     return *(const uint32_t *)(thread_pointer + prof_core.config.tid_offset);
 }
 
-SIGNAL_SAFE uint64_t prof_core_now_ns(void)
+EVERY_SAMPLE uint64_t prof_core_now_ns(void)
 {
     struct timespec now = {0};
     (void)prof_core.clock_gettime(CLOCK_MONOTONIC, &now);
@@ -197,7 +197,7 @@ static bool is_cramped(const ucontext_t *context)
 }
 
 /* Apart, so that its frame is not there where there is no room for it. */
-__attribute__((noinline)) static void handle_expiry(
+EVERY_SAMPLE __attribute__((noinline)) static void handle_expiry(
     struct expiry expiry, const void *ucontext)
 {
     uint64_t start_cycles = cycles_now();
@@ -227,7 +227,7 @@ static bool is_wanted(struct expiry expiry)
            !((expiry.flags & WIRE_SAMPLE_TICK) && prof_presence_is_given_up());
 }
 
-SIGNAL_SAFE void prof_handle_signal(int signal, void *info, void *ucontext)
+EVERY_SAMPLE void prof_handle_signal(int signal, void *info, void *ucontext)
 {
     struct expiry expiry = read_expiry(signal, info);
     if (expiry.count == 0) {

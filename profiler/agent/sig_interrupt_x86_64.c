@@ -111,7 +111,7 @@ static bool is_interrupting(uint64_t pending)
     return false;
 }
 
-SIGNAL_SAFE void prof_call_interrupt_for_waiting(void *ucontext)
+EVERY_SAMPLE void prof_call_interrupt_for_waiting(void *ucontext)
 {
     const ucontext_t *context = ucontext;
     if (!is_at_system_call(context->uc_mcontext.gregs) || prof_core_is_silent())

@@ -25,7 +25,7 @@ static void help_head(struct wire_ring *ring, uint64_t seen, uint64_t next)
         memory_order_relaxed);
 }
 
-SIGNAL_SAFE struct prof_claim prof_ring_claim(
+EVERY_SAMPLE struct prof_claim prof_ring_claim(
     struct wire_ring *ring, uint32_t bytes, uint32_t tid)
 {
     uint32_t blocks = (bytes + WIRE_BLOCK_BYTES - 1) / WIRE_BLOCK_BYTES;
@@ -64,7 +64,7 @@ SIGNAL_SAFE struct prof_claim prof_ring_claim(
     return claim_failed(ring, WIRE_LOSS_CONTENDED);
 }
 
-SIGNAL_SAFE void prof_ring_commit(
+EVERY_SAMPLE void prof_ring_commit(
     struct wire_ring *ring, const struct prof_claim *claim)
 {
     uint64_t seen = claim->word;

@@ -56,7 +56,7 @@ static struct prof_trail *take_trail(struct prof_cfi_engine *cfi, uint64_t top)
     return prof_trail_begin(trail, top, version) ? trail : NULL;
 }
 
-void prof_cfi_walk(
+EVERY_SAMPLE void prof_cfi_walk(
     const struct prof_engine *engine, const void *ucontext,
     struct prof_walk *walk)
 {

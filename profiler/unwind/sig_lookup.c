@@ -94,7 +94,7 @@ static uint32_t row_in_text(
  * The answer is stored before leaving: the writer waits for that, so that
  * nothing stale is left behind.
  */
-uint32_t prof_lookup_row(
+EVERY_SAMPLE uint32_t prof_lookup_row(
     struct prof_modules *modules, struct prof_row_cache *cache, uint64_t key)
 {
     uint32_t row;

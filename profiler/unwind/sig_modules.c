@@ -3,7 +3,8 @@
 
 enum { ATTEMPTS = 8 };
 
-const struct prof_text_list *prof_modules_enter(struct prof_modules *modules)
+EVERY_SAMPLE const struct prof_text_list *prof_modules_enter(
+    struct prof_modules *modules)
 {
     for (unsigned i = 0; i < ATTEMPTS; i++) {
         uint32_t version =
@@ -18,7 +19,7 @@ const struct prof_text_list *prof_modules_enter(struct prof_modules *modules)
     return NULL;
 }
 
-void prof_modules_leave(
+EVERY_SAMPLE void prof_modules_leave(
     struct prof_modules *modules, const struct prof_text_list *list)
 {
     /* Release: what the list led to was read before it may be replaced. */
@@ -26,7 +27,7 @@ void prof_modules_leave(
         &modules->readers[list == &modules->lists[1]], 1, memory_order_release);
 }
 
-const struct prof_text *prof_text_find(
+EVERY_SAMPLE const struct prof_text *prof_text_find(
     const struct prof_text_list *list, uint64_t pc)
 {
     if (list->count == 0)

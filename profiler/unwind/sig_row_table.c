@@ -9,7 +9,8 @@ static uint32_t unpack(uint32_t packed)
         packed >> 11 & 0xff);
 }
 
-uint32_t prof_row_table_find(const struct prof_row_table *table, uint64_t vaddr)
+EVERY_SAMPLE uint32_t
+prof_row_table_find(const struct prof_row_table *table, uint64_t vaddr)
 {
     uint64_t offset = vaddr - table->start;
     uint64_t granule = offset >> PROF_ROW_GRANULE_BITS;

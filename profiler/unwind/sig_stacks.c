@@ -43,7 +43,7 @@ static bool find_in(
     return false;
 }
 
-bool prof_stacks_find(
+EVERY_SAMPLE bool prof_stacks_find(
     const struct prof_stacks *stacks, uint64_t address, uint64_t *low,
     uint64_t *high)
 {

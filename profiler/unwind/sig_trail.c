@@ -1,7 +1,7 @@
 /* What a walk leaves behind; see the header. */
 #include "profiler/unwind/sig_trail.h"
 
-void prof_trail_leave(struct prof_trail *trail, uint32_t from)
+EVERY_SAMPLE void prof_trail_leave(struct prof_trail *trail, uint32_t from)
 {
     /* There is room: the old steps end at or before new_first. From the top
      * down, for the places may overlap. */
@@ -10,7 +10,7 @@ void prof_trail_leave(struct prof_trail *trail, uint32_t from)
     trail->old_count = trail->old_at;
 }
 
-void prof_trail_finish(struct prof_trail *trail, uint32_t kept)
+EVERY_SAMPLE void prof_trail_finish(struct prof_trail *trail, uint32_t kept)
 {
     uint32_t count = kept;
     for (uint32_t i = trail->new_first; i < PROF_TRAIL_STEPS; i++)

@@ -69,7 +69,7 @@ static inline bool note(
  * Go where the earlier walk went, as long as the words it loaded are the same.
  * The loads are independent of each other: this runs ahead of memory.
  */
-static void follow(struct walker *w)
+EVERY_SAMPLE static void follow(struct walker *w)
 {
     struct prof_trail *trail = w->trail;
     struct prof_reader *reader = w->reader;
@@ -335,7 +335,7 @@ static void walk_frames(struct walker *w)
         continue;
 }
 
-void prof_walk_stack(
+EVERY_SAMPLE void prof_walk_stack(
     const struct prof_regs *regs, struct prof_reader *reader,
     struct prof_modules *modules, struct prof_row_cache *cache,
     struct prof_trail *trail, struct prof_walk *walk)
