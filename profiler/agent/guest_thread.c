@@ -7,9 +7,12 @@
 #include "profiler/agent/sys.h"
 
 #include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -105,7 +108,10 @@ static void begin(void)
         .tick_signal = SIGURG,
         .tid_offset = prof_scan_tid_offset(here->host)};
     char text[sizeof here->reply.text] = "";
-    timers = prof_guest_timers_make();
+    uint32_t count = here->chosen_count < WIRE_GUEST_THREADS_MAX
+                         ? here->chosen_count
+                         : WIRE_GUEST_THREADS_MAX;
+    timers = prof_guest_timers_make(here->chosen, count);
     if (timers != NULL && prof_core_start(&config, text, sizeof text)) {
         enter(WIRE_GUEST_SAMPLING);
         return;
@@ -155,6 +161,21 @@ static void leave(void)
     prof_guest_release_engine(&scan);
 }
 
+/*
+ * One guest at a time: a second would take the first one's handler for the
+ * program's, and put it back when that is gone. The lock ends with our table of
+ * descriptors, however we end. Without /proc there is none, and no thread to be
+ * found either.
+ */
+static bool is_first(void)
+{
+    long fd = sys_call4(
+        __NR_openat, (long)AT_FDCWD, "/proc/self",
+        (long)(O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0L);
+    return fd < 0 ||
+           sys_call2(__NR_flock, fd, (long)(LOCK_EX | LOCK_NB)) != -EWOULDBLOCK;
+}
+
 extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
 
 /* What is constant cannot be written; the code could not from the beginning. */
@@ -182,11 +203,13 @@ void prof_guest_run(struct wire_guest *guest)
     (void)sys_call3(__NR_mprotect, here->begin, (long)PAGE_BYTES, 0L);
     seal_constants();
     /* A table of descriptors of our own, with nothing in it. */
-    if (sys_call3(__NR_close_range, 0L, (long)~0u, (long)CLOSE_RANGE_UNSHARE) ==
+    if (sys_call3(__NR_close_range, 0L, (long)~0u, (long)CLOSE_RANGE_UNSHARE) !=
         0)
-        begin();
-    else
         give_reason("Linux 5.9 or later is needed (close_range(2))");
+    else if (!is_first())
+        give_reason("it is watched already, by another watchfire");
+    else
+        begin();
     bool is_sampling =
         atomic_load_explicit(&here->state, memory_order_relaxed) ==
         WIRE_GUEST_SAMPLING;

@@ -101,10 +101,20 @@ void prof_signals_catch_crashes(void)
     is_catching = true;
 }
 
+/* Else the program has one of its own by now, where no call of it is seen. */
+static bool is_in_force(int index)
+{
+    struct prof_kernel_sigaction now = {.handler = NULL};
+    act(index, NULL, &now);
+    return now.handler == our_action().handler;
+}
+
 void prof_signals_uninstall(void)
 {
-    for (int i = first_index(); i < end_index(); i++)
-        act(i, &believed[i], NULL);
+    for (int i = first_index(); i < end_index(); i++) {
+        if (is_in_force(i))
+            act(i, &believed[i], NULL);
+    }
     is_installed = is_catching = false;
 }
 

@@ -65,6 +65,7 @@ static const struct call calls[] = {
     {NAMED(prlimit64), 0, {0}},
     {NAMED(ftruncate), 0, {0}},
     {NAMED(fcntl), SECOND, {0, F_ADD_SEALS}},
+    {NAMED(flock), 0, {0}},
     {NAMED(openat), THIRD, {0, 0, O_RDONLY | O_CLOEXEC}},
     {NAMED(openat), THIRD, {0, 0, O_RDONLY | O_DIRECTORY | O_CLOEXEC}},
     {NAMED(read), 0, {0}},
