@@ -440,17 +440,21 @@ enum wire_guest_state {
 };
 
 /* Bits of guest_orders. */
-#define WIRE_ORDER_ANSWERED 1u /* state is */
-#define WIRE_ORDER_THREADS  2u /* threads came or went */
-#define WIRE_ORDER_SCAN     4u /* modules did */
-#define WIRE_ORDER_END      8u
+#define WIRE_ORDER_ANSWERED    1u /* state is */
+#define WIRE_ORDER_THREADS     2u /* threads came or went */
+#define WIRE_ORDER_SCAN        4u /* modules did */
+#define WIRE_ORDER_END         8u
 
-#define WIRE_PULSE_NS       UINT64_C(5000000000)
+#define WIRE_PULSE_NS          UINT64_C(5000000000)
+
+#define WIRE_GUEST_THREADS_MAX 256u
 
 struct wire_guest {
     uint32_t magic, version;
-    uint64_t begin, end; /* of what was mapped for the guest */
-    uint32_t host;       /* the thread that was borrowed, as it sees itself */
+    uint64_t begin, end;   /* of what was mapped for the guest */
+    uint32_t host;         /* the thread that was borrowed, as it sees itself */
+    uint32_t chosen_count; /* 0: all threads are sampled, else these */
+    uint32_t chosen[WIRE_GUEST_THREADS_MAX]; /* as the target sees them */
     _Atomic uint32_t state;
     uint32_t pid, tid; /* of the guest's thread, as the target sees itself */
     int32_t fd;        /* of the segment, in that thread */

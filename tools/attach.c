@@ -81,27 +81,39 @@ void say_tap_remarks(const struct session *session)
 /* ---- whom ---- */
 
 /* Every thread belongs to a process, and that is asked whether it may be. */
-static enum status watch_threads(
-    const struct record_options *options, struct prof_tap *tap,
-    struct diag *diag)
+static enum status find_owner(
+    const struct record_options *options, uint32_t *owner, struct diag *diag)
 {
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < options->threads.count && status == STATUS_OK;
-         i++) {
+    *owner = options->processes.count > 0 ? options->processes.ids[0] : 0;
+    for (uint32_t i = 0; i < options->threads.count; i++) {
         uint32_t tid = options->threads.ids[i];
         uint32_t pid = prof_process_files_status(tid, "Tgid");
         if (pid == 0)
             return fail(diag, STATUS_USAGE, "there is no thread %" PRIu32, tid);
-        if (options->processes.count > 0 && options->processes.ids[0] != pid)
+        if (*owner != 0 && *owner != pid)
             return fail(
                 diag, STATUS_USAGE,
                 "thread %" PRIu32 " belongs to process %" PRIu32
                 ", not to %" PRIu32,
-                tid, pid, options->processes.ids[0]);
-        status = prof_reach_check(pid, diag);
-        if (status == STATUS_OK)
-            status = prof_tap_watch_thread(tap, pid, tid, diag);
+                tid, pid, *owner);
+        *owner = pid;
     }
+    return prof_reach_check(*owner, diag);
+}
+
+static enum status watch_threads(
+    const struct record_options *options, const struct session *session,
+    struct diag *diag)
+{
+    const struct process_list *threads = &options->threads;
+    uint32_t pid;
+    enum status status = find_owner(options, &pid, diag);
+    if (status == STATUS_OK && session->collector != NULL)
+        return prof_collector_inject(
+            session->collector, pid, threads->ids, threads->count, diag);
+    for (uint32_t i = 0; i < threads->count && status == STATUS_OK; i++)
+        status =
+            prof_tap_watch_thread(session->tap, pid, threads->ids[i], diag);
     return status;
 }
 
@@ -109,7 +121,7 @@ static enum status watch_process(
     const struct session *session, uint32_t pid, struct diag *diag)
 {
     if (session->collector != NULL)
-        return prof_collector_inject(session->collector, pid, diag);
+        return prof_collector_inject(session->collector, pid, NULL, 0, diag);
     enum status status = prof_reach_check(pid, diag);
     return status == STATUS_OK ? prof_tap_watch(session->tap, pid, diag)
                                : status;
@@ -121,7 +133,7 @@ static enum status watch(
 {
     enum status status = STATUS_OK;
     if (options->threads.count > 0)
-        return watch_threads(options, session->tap, diag);
+        return watch_threads(options, session, diag);
     for (uint32_t i = 0; i < options->processes.count && status == STATUS_OK;
          i++)
         status = watch_process(session, options->processes.ids[i], diag);

@@ -243,8 +243,8 @@ static int take_option(struct record_options *options, int option)
 /* An agent in a process that runs has timers of its own, and our unwinder. */
 static int check_injected(struct record_options *options)
 {
-    if (options->processes.count == 0 || options->threads.count > 0)
-        return say_usage("record", "--via inject goes with -p, and not -t");
+    if (options->processes.count + options->threads.count == 0)
+        return say_usage("record", "--via inject goes with -p or -t");
     if (options->collector.is_reference_wanted ||
         options->collector.best_mode != PROF_CLOCK_PERF)
         return say_usage(

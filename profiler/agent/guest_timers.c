@@ -19,6 +19,9 @@ struct prof_guest_timers {
     uint32_t round, count, deferred;
     uint32_t known;      /* entries that were there before this look */
     uint32_t next_guess; /* the kernel lists threads in the same order */
+    uint32_t others;     /* threads that live, when it was asked */
+    const uint32_t *chosen;
+    uint32_t chosen_count;
     int own_tid;
     uint64_t filters; /* of our own thread */
     struct entry entries[PROF_GUEST_TIMERS_MAX];
@@ -33,7 +36,8 @@ static uint64_t read_filters(const char *status)
     return count != NULL ? prof_task_hex(count) : 0;
 }
 
-struct prof_guest_timers *prof_guest_timers_make(void)
+struct prof_guest_timers *prof_guest_timers_make(
+    const uint32_t *chosen, uint32_t count)
 {
     long base = sys_mmap(
         NULL, sizeof(struct prof_guest_timers), PROT_READ | PROT_WRITE,
@@ -42,6 +46,8 @@ struct prof_guest_timers *prof_guest_timers_make(void)
         return NULL;
     struct prof_guest_timers *timers = (struct prof_guest_timers *)base;
     timers->own_tid = sys_gettid();
+    timers->chosen = chosen;
+    timers->chosen_count = count;
     char text[STATUS_BYTES];
     if (prof_task_read(timers->own_tid, "status", text, sizeof text))
         timers->filters = read_filters(text);
@@ -102,6 +108,14 @@ static int arm(struct prof_guest_timers *timers, int tid)
     return prof_timer_arm(tid, PROF_TIMER_STANDING);
 }
 
+static bool is_chosen(const struct prof_guest_timers *timers, int tid)
+{
+    bool is_found = timers->chosen_count == 0;
+    for (uint32_t i = 0; i < timers->chosen_count && !is_found; i++)
+        is_found = timers->chosen[i] == (uint32_t)tid;
+    return is_found;
+}
+
 static void see_thread(void *owner, int tid)
 {
     struct prof_guest_timers *timers = owner;
@@ -110,7 +124,8 @@ static void see_thread(void *owner, int tid)
         known->round = timers->round;
         return;
     }
-    if (tid == timers->own_tid || timers->count == PROF_GUEST_TIMERS_MAX)
+    if (tid == timers->own_tid || !is_chosen(timers, tid) ||
+        timers->count == PROF_GUEST_TIMERS_MAX)
         return;
     int timer = arm(timers, tid);
     if (timer >= 0)
@@ -141,17 +156,24 @@ uint32_t prof_guest_timers_look(struct prof_guest_timers *timers)
     return timers->deferred;
 }
 
-bool prof_guest_timers_is_alone(const struct prof_guest_timers *timers)
+/* The first thread stays in the list, a zombie, until the last ends. */
+static void count_other(void *owner, int tid)
 {
+    struct prof_guest_timers *timers = owner;
     char text[STATUS_BYTES];
+    if (tid == timers->own_tid ||
+        !prof_task_read(tid, "status", text, sizeof text))
+        return;
+    const char *state = prof_task_find(text, "\nState:\t");
+    timers->others += state == NULL || (*state != 'Z' && *state != 'X');
+}
+
+bool prof_guest_timers_is_alone(struct prof_guest_timers *timers)
+{
     if (timers->deferred > 0 || timers->count > 1)
         return false;
-    if (timers->count == 0 ||
-        !prof_task_read(timers->entries[0].tid, "status", text, sizeof text))
-        return true;
-    /* The first thread stays in the list, a zombie, until the last ends. */
-    const char *state = prof_task_find(text, "\nState:\t");
-    return state != NULL && *state == 'Z';
+    timers->others = 0;
+    return prof_tasks_visit(count_other, timers) && timers->others == 0;
 }
 
 void prof_guest_timers_end(struct prof_guest_timers *timers)

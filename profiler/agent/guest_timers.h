@@ -20,8 +20,13 @@
 
 struct prof_guest_timers;
 
-/* NULL when there is no memory. */
-struct prof_guest_timers *prof_guest_timers_make(void);
+/*
+ * NULL when there is no memory.
+ *
+ *   chosen  the only threads to be sampled, `count` of them, borrowed; 0: all
+ */
+struct prof_guest_timers *prof_guest_timers_make(
+    const uint32_t *chosen, uint32_t count);
 
 /*
  * Arm those that have come, delete the timers of those that have gone.
@@ -30,8 +35,8 @@ struct prof_guest_timers *prof_guest_timers_make(void);
  */
 uint32_t prof_guest_timers_look(struct prof_guest_timers *timers);
 
-/* Whether the last look saw no thread but ours, or ended ones. */
-bool prof_guest_timers_is_alone(const struct prof_guest_timers *timers);
+/* Whether there is no thread but ours, or ended ones. */
+bool prof_guest_timers_is_alone(struct prof_guest_timers *timers);
 
 /* Delete them all, and the table. */
 void prof_guest_timers_end(struct prof_guest_timers *timers);

@@ -20,7 +20,9 @@
     X(STRIPPED, "no LD_PRELOAD",                                               \
       "it was started without LD_PRELOAD in its environment")                  \
     X(CROWDED, "no room",                                                      \
-      "its arguments and environment left no room for LD_PRELOAD")
+      "its arguments and environment left no room for LD_PRELOAD")             \
+    X(CHILD, "child",                                                          \
+      "a process that was attached to started it, and is not followed")
 
 enum obstacle {
 #define OBSTACLE_ENUM(name, label, reason) OBSTACLE_##name,

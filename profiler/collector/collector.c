@@ -28,6 +28,9 @@ enum {
     SETTLE_MS = 1000,
 };
 
+/* How often it is asked what threads without a timer have used. */
+#define UNARMED_NS UINT64_C(1000000000)
+
 struct prof_collector {
     struct prof_target_common common;
     struct prof_listener listener;
@@ -125,6 +128,8 @@ static void remove_target(
     struct prof_target *gone = *at;
     *at = gone->next;
     if (gone->injected != NULL) {
+        if (!gone->is_replaced)
+            prof_unarmed_finish(&gone->unarmed, gone);
         prof_target_end_now(gone);
         (void)prof_injected_close(gone->injected, &collector->stats.left);
     }
@@ -240,6 +245,8 @@ static void answer_hello(
                       : prof_target_open(
                             &collector->common, hello->pid, hello->message.pid,
                             hello->fd, *earlier, &diag);
+    if (target != NULL)
+        prof_target_begin_looks(target, *earlier != NULL);
     if (*earlier != NULL)
         remove_target(collector, earlier);
 
@@ -395,13 +402,15 @@ static void answer(
 
 /* What answer_hello() is, to a guest that we have brought in ourselves. */
 enum status prof_collector_inject(
-    struct prof_collector *collector, uint32_t pid, struct diag *diag)
+    struct prof_collector *collector, uint32_t pid, const uint32_t *tids,
+    uint32_t count, struct diag *diag)
 {
     struct prof_injected *injected = NULL;
     uint32_t inner_pid;
     int segment;
-    enum status status =
-        prof_injected_open(&injected, pid, &segment, &inner_pid, diag);
+    enum status status = prof_injected_open(
+        &injected, &(struct prof_injected_whom){pid, tids, count}, &segment,
+        &inner_pid, diag);
     if (status != STATUS_OK)
         return status;
     struct prof_target *target = prof_target_open(
@@ -413,8 +422,14 @@ enum status prof_collector_inject(
     }
     struct wire_reply reply = make_reply(collector);
     target->injected = injected;
+    target->guest_tid = prof_injected_tid(injected);
+    prof_target_choose(target, tids, count);
+    prof_target_begin_looks(target, true);
     prof_target_begin_now(target);
     add_target(collector, target);
+    prof_offspring_look(
+        &target->offspring, pid, clock_now_ns(CLOCK_MONOTONIC),
+        &collector->strays);
     status =
         prof_injected_begin(injected, target->ring.ring.header, &reply, diag);
     uint64_t held_ns = prof_injected_held_ns(injected);
@@ -503,18 +518,41 @@ static void look_around(struct prof_collector *collector)
     collector->looked_pid = at != NULL ? at->pid : 0;
 }
 
+/* False: its part of the recording is over. */
+static bool tend_guest(
+    struct prof_collector *collector, struct prof_target *target,
+    uint64_t now_ns)
+{
+    if (prof_chosen_are_over(&target->chosen, target->pid))
+        return false;
+    if (!prof_injected_tend(target->injected, now_ns)) {
+        target->is_replaced = true;
+        return false;
+    }
+    /* Those of chosen threads only are not told apart from the others'. */
+    if (target->chosen.count == 0)
+        prof_offspring_look(
+            &target->offspring, target->pid, now_ns, &collector->strays);
+    bool has_unarmed = atomic_load_explicit(
+                           &target->ring.ring.header->guest_deferred,
+                           memory_order_relaxed) > 0;
+    if (target->next_unarmed_ns == 0 ||
+        (has_unarmed && now_ns >= target->next_unarmed_ns)) {
+        prof_unarmed_look(&target->unarmed, target);
+        target->next_unarmed_ns = now_ns + UNARMED_NS;
+    }
+    return true;
+}
+
 static void tend_guests(struct prof_collector *collector)
 {
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
     struct prof_target **at = &collector->targets;
     while (*at != NULL) {
-        if ((*at)->injected != NULL &&
-            !prof_injected_tend((*at)->injected, now_ns)) {
-            (*at)->is_replaced = true;
+        if ((*at)->injected != NULL && !tend_guest(collector, *at, now_ns))
             remove_target(collector, at);
-        } else {
+        else
             at = &(*at)->next;
-        }
     }
 }
 

@@ -65,10 +65,12 @@ MUST_CHECK enum status prof_collector_create(
  * Bring a guest into a process that runs already (injected.h), and sample it by
  * CPU-clock timers. Its children are not followed.
  *
+ *   tids     its threads to be sampled, `count` of them; 0: all
  *   errors  why it is not possible, in a sentence for a person
  */
 MUST_CHECK enum status prof_collector_inject(
-    struct prof_collector *collector, uint32_t pid, struct diag *diag);
+    struct prof_collector *collector, uint32_t pid, const uint32_t *tids,
+    uint32_t count, struct diag *diag);
 
 /* Ends what sampling is still on. */
 void prof_collector_destroy(struct prof_collector *collector);

@@ -101,6 +101,14 @@ static void fill_block(void *bytes, const struct prof_injection *injection)
     guest->host = prof_task_inner_tid(injection->pid, injection->host);
 }
 
+static void choose(
+    struct wire_guest *guest, const struct prof_injected_whom *whom)
+{
+    for (uint32_t i = 0; i < whom->count && i < WIRE_GUEST_THREADS_MAX; i++)
+        guest->chosen[guest->chosen_count++] =
+            prof_task_inner_tid(whom->pid, whom->tids[i]);
+}
+
 /* The guest's thread, in our own name space of pids; 0: it is not there. */
 static uint32_t find_thread(uint32_t pid, uint32_t inner_tid)
 {
@@ -176,16 +184,17 @@ static enum status undo(const struct prof_injected *injected, struct diag *diag)
 }
 
 enum status prof_injected_open(
-    struct prof_injected **injected, uint32_t pid, int *segment,
-    uint32_t *inner_pid, struct diag *diag)
+    struct prof_injected **injected, const struct prof_injected_whom *whom,
+    int *segment, uint32_t *inner_pid, struct diag *diag)
 {
     struct wire_guest guest = {.magic = WIRE_MAGIC, .version = WIRE_VERSION};
+    choose(&guest, whom);
     struct prof_inject_block block = {
         .bytes = &guest, .size = sizeof guest, .fill = fill_block};
     struct prof_injected *made = calloc(1, sizeof *made);
     if (made == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
-    enum status status = prof_inject(pid, &block, &made->injection, diag);
+    enum status status = prof_inject(whom->pid, &block, &made->injection, diag);
     bool is_in = status == STATUS_OK;
     if (is_in)
         status = greet(made, segment, inner_pid, diag);
@@ -305,6 +314,11 @@ bool prof_injected_tend(struct prof_injected *injected, uint64_t now_ns)
     if (orders != 0)
         order(injected, orders);
     return true;
+}
+
+uint32_t prof_injected_tid(const struct prof_injected *injected)
+{
+    return injected->tid;
 }
 
 uint64_t prof_injected_held_ns(const struct prof_injected *injected)

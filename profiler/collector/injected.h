@@ -14,16 +14,22 @@
 
 struct prof_injected;
 
+struct prof_injected_whom {
+    uint32_t pid;
+    const uint32_t *tids; /* those of its threads that are sampled */
+    uint32_t count;       /* of them; 0: all */
+};
+
 /*
- * Bring a guest into the process `pid`; its thread waits for an answer.
+ * Bring a guest into a process; its thread waits for an answer.
  *
  *   segment    out: a descriptor of its ring, the caller's
  *   inner_pid  out: the process as it sees itself
  *   errors     as prof_inject(); UNSUPPORTED: the guest's own reason
  */
 MUST_CHECK enum status prof_injected_open(
-    struct prof_injected **injected, uint32_t pid, int *segment,
-    uint32_t *inner_pid, struct diag *diag);
+    struct prof_injected **injected, const struct prof_injected_whom *whom,
+    int *segment, uint32_t *inner_pid, struct diag *diag);
 
 /*
  * Let it begin to sample. `header` is that of its ring, which must stay mapped
@@ -40,6 +46,9 @@ MUST_CHECK enum status prof_injected_begin(
  * or the end of the process, or because it has not seen us live for too long.
  */
 bool prof_injected_tend(struct prof_injected *injected, uint64_t now_ns);
+
+/* The guest's thread, as we see it. */
+uint32_t prof_injected_tid(const struct prof_injected *injected);
 
 /* For how long a thread of the process was held. */
 uint64_t prof_injected_held_ns(const struct prof_injected *injected);

@@ -122,29 +122,43 @@ static uint32_t find_program(
     return table_add(&strays->programs, &program);
 }
 
-uint64_t prof_strays_add(
+static void add(
     struct prof_strays *strays, uint32_t pid,
-    const struct prof_stray_news *news)
+    const struct prof_stray_news *news, uint64_t before_ns)
 {
     prof_strays_drop(strays, pid);
-    uint64_t now_ns = prof_process_cpu_ns(pid);
     struct prof_stray stray = {
         .pid = pid,
         .program = find_program(strays, news),
         .start_ns = clock_now_ns(CLOCK_MONOTONIC),
-        .before_ns = now_ns,
-        .now_ns = now_ns};
+        .before_ns = before_ns,
+        .now_ns = before_ns};
     if (stray.program == TABLE_NONE)
-        return now_ns;
+        return;
     if (strays->live.count >= PROF_STRAYS) {
         program_at(strays, stray.program)->count++;
-        return now_ns;
+        return;
     }
     stray.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     stray.counter = open_counter(pid);
     if (table_add(&strays->live, &stray) == TABLE_NONE)
         release(&stray);
+}
+
+uint64_t prof_strays_add(
+    struct prof_strays *strays, uint32_t pid,
+    const struct prof_stray_news *news)
+{
+    uint64_t now_ns = prof_process_cpu_ns(pid);
+    add(strays, pid, news, now_ns);
     return now_ns;
+}
+
+void prof_strays_follow(
+    struct prof_strays *strays, uint32_t pid,
+    const struct prof_stray_news *news)
+{
+    add(strays, pid, news, 0);
 }
 
 void prof_strays_drop(struct prof_strays *strays, uint32_t pid)

@@ -42,6 +42,11 @@ uint64_t prof_strays_add(
     struct prof_strays *strays, uint32_t pid,
     const struct prof_stray_news *news);
 
+/* The process `pid` is a new one: all its CPU time counts. */
+void prof_strays_follow(
+    struct prof_strays *strays, uint32_t pid,
+    const struct prof_stray_news *news);
+
 /* It does not: the exec failed, or there is an agent after all. */
 void prof_strays_drop(struct prof_strays *strays, uint32_t pid);
 

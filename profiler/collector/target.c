@@ -82,6 +82,35 @@ static void note_main_thread(
         account->earlier_ns = prof_target_cpu_ns(earlier);
 }
 
+static uint64_t read_cpu_ns(struct prof_target *target)
+{
+    if (target->chosen.count > 0)
+        return prof_chosen_cpu_ns(&target->chosen, target->pid);
+    uint64_t used_ns = prof_process_cpu_ns(target->pid);
+    if (target->guest_tid == 0)
+        return used_ns;
+    uint64_t guest_ns = prof_thread_cpu_ns(target->pid, target->guest_tid);
+    if (guest_ns > target->guest_ns)
+        target->guest_ns = guest_ns;
+    return used_ns > target->guest_ns ? used_ns - target->guest_ns : 0;
+}
+
+void prof_target_choose(
+    struct prof_target *target, const uint32_t *tids, uint32_t count)
+{
+    if (prof_chosen_init(&target->chosen, target->pid, tids, count) == 0)
+        return;
+    target->account.startup_ns = read_cpu_ns(target);
+    target->clock_ns = target->account.startup_ns;
+}
+
+void prof_target_begin_looks(struct prof_target *target, bool is_continued)
+{
+    if (target->common->is_wall)
+        target->looks =
+            prof_looks_create(&target->common->looks, target, is_continued);
+}
+
 void prof_target_begin_now(struct prof_target *target)
 {
     target->account.earlier_ns = target->account.startup_ns;
@@ -129,12 +158,11 @@ struct prof_target *prof_target_open(
         pid);
     scan_at_start(&target->space);
     prof_slots_init(&target->slots);
+    prof_unarmed_init(&target->unarmed);
+    prof_offspring_init(&target->offspring);
     prof_account_init(
         &target->account, pid, PROF_CLOCK_TIMER, common->period_ns);
     note_main_thread(target, earlier);
-    if (common->is_wall)
-        target->looks =
-            prof_looks_create(&common->looks, target, earlier != NULL);
     prof_target_arm(target);
     prof_target_show_presence(target);
     return target;
@@ -284,8 +312,7 @@ uint64_t prof_target_cpu_ns(struct prof_target *target)
     if (target->until_ns > 0)
         return target->until_ns;
     uint64_t count_ns = prof_perf_clock_read_ns(&target->clock);
-    uint64_t clock_ns =
-        target->is_replaced ? 0 : prof_process_cpu_ns(target->pid);
+    uint64_t clock_ns = target->is_replaced ? 0 : read_cpu_ns(target);
     if (clock_ns == 0)
         return target->clock_ns + (count_ns - target->count_ns);
     target->clock_ns = clock_ns;
@@ -378,6 +405,8 @@ void prof_target_close(struct prof_target *target)
     prof_account_fini(&target->account);
     prof_address_space_fini(&target->space);
     prof_slots_fini(&target->slots);
+    prof_unarmed_fini(&target->unarmed);
+    prof_offspring_fini(&target->offspring);
     index_fini(&target->threads_by_tid);
     prof_frame_cache_fini(&target->frames);
     table_fini(&target->batch);

@@ -10,15 +10,18 @@
 
 #include "profiler/collector/account.h"
 #include "profiler/collector/address_space.h"
+#include "profiler/collector/chosen.h"
 #include "profiler/collector/death.h"
 #include "profiler/collector/frame_cache.h"
 #include "profiler/collector/limits.h"
+#include "profiler/collector/offspring.h"
 #include "profiler/collector/perf_clock.h"
 #include "profiler/collector/ring_reader.h"
 #include "profiler/collector/slots.h"
 #include "profiler/collector/standing.h"
 #include "profiler/collector/target_clock.h"
 #include "profiler/collector/thread_looks.h"
+#include "profiler/collector/unarmed.h"
 #include "profiler/profile.h"
 
 /* What agents could not do, of all targets. */
@@ -57,6 +60,7 @@ struct prof_target {
     bool is_execing;    /* it is about to */
     uint64_t until_ns;  /* its CPU time when it became a stray, or the recording
                            ended; 0: neither */
+    struct prof_chosen chosen; /* its threads that are sampled */
     enum prof_clock_mode mode;
     struct prof_ring_reader ring;
     struct prof_limits limits;
@@ -71,7 +75,12 @@ struct prof_target {
     bool is_crash_told;  /* that it crashed, before it was dead */
     struct prof_oom oom; /* of its control group; where crashes are wanted */
     struct prof_injected *injected; /* NULL: it has our library */
-    struct index threads_by_tid;    /* into account.threads */
+    uint32_t guest_tid;             /* of that: not a thread of the program */
+    uint64_t guest_ns;              /* its CPU time, last read */
+    struct prof_unarmed unarmed;    /* and what that does not sample */
+    uint64_t next_unarmed_ns;
+    struct prof_offspring offspring;
+    struct index threads_by_tid; /* into account.threads */
     struct prof_frame_cache frames;
     struct table batch;          /* struct prof_pending */
     struct table records;        /* of one drain: a size, the bytes, ... */
@@ -94,6 +103,17 @@ struct prof_target {
 struct prof_target *prof_target_open(
     struct prof_target_common *common, uint32_t pid, uint32_t inner_pid, int fd,
     struct prof_target *earlier, struct diag *diag);
+
+/* Only these of its threads are sampled, and of the account. */
+void prof_target_choose(
+    struct prof_target *target, const uint32_t *tids, uint32_t count);
+
+/*
+ * Where sleep counts, begin to look at its threads.
+ *
+ *   is_continued  what they have used and slept before does not count
+ */
+void prof_target_begin_looks(struct prof_target *target, bool is_continued);
 
 /*
  * It runs before and after: what it has used before now, or uses from now on,

@@ -124,7 +124,8 @@ static void read_tids(struct prof_looks *looks)
         return;
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-        if (tid != 0)
+        if (tid != 0 && tid != looks->looker.target->guest_tid &&
+            prof_chosen_has(&looks->looker.target->chosen, tid))
             (void)table_add(&looks->tids, &tid);
     }
     (void)closedir(folder);

@@ -5,6 +5,7 @@ Perf events are refused to the command in all of it, as in a container.
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -188,6 +189,89 @@ def test_the_sum_is_what_the_kernel_counts(tmp_path, target):
     assert folded.account() / folded.total() < 0.05
 
 
+def test_only_chosen_threads_are_sampled(tmp_path, target):
+    process = lively(target)
+    threads = sorted(
+        int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir())
+    steady = threads[1]  # the second one that there was
+    used = Path(f"/proc/{steady}/schedstat")
+    before_ns = int(used.read_text().split()[0])
+    output = tmp_path / "x.folded"
+    result = lab.run(
+        *(lab.program("refuse_perf"), lab.WATCHFIRE, "record",
+          *lab.AT_ANY_COST, "--via", "inject", "-d", 0.7, "-o", output,
+          "-t", steady))
+    assert result.returncode == 0, result.stderr
+    used_ns = int(used.read_text().split()[0]) - before_ns
+    folded = lab.Folded(output)
+    for stack, _ in folded.stacks:
+        assert "run_steady" in stack or stack[-1] in lab.ACCOUNTS, stack
+    assert folded.inclusive()["steady"] > 0
+    assert folded.total() <= used_ns
+
+
+def test_threads_that_block_the_signal_are_accounted_for(tmp_path, target):
+    process = lively(target)
+    folder = Path(f"/proc/{process.pid}/task")
+    deaf = next(
+        task for task in folder.iterdir()
+        if re.search(r"SigBlk:\t[0-9a-f]*[4-7c-f].{5}\n",
+                     Traces.read(task / "status")))
+
+    def used_ns():
+        return int((deaf / "schedstat").read_text().split()[0])
+
+    before_ns = used_ns()
+    output = tmp_path / "x.folded"
+    said = inject(output, process.pid, "-d", 1)
+    used = used_ns() - before_ns
+    told = lab.Folded(output).inclusive()["[not sampled: SIGURG blocked]"]
+    assert 0.3 * used < told <= used
+    assert "1 thread of process" in said and "blocks SIGURG" in said
+    # As one that is only about to begin may be, whose tick comes later.
+    assert told < lab.Folded(output).total()
+
+
+def test_children_are_counted_and_named(tmp_path, target):
+    process = target(
+        "sh", "-c", f"read x; {lab.program('spin')} 1 1; read y")
+    output = tmp_path / "x.folded"
+    watcher = start(*command(output, process.pid), stderr=subprocess.PIPE)
+    in_it(process.pid)
+    process.stdin.write("now\n")
+    process.stdin.flush()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    assert lab.wait_until(lambda: children.read_text() != "")
+    assert lab.wait_until(lambda: children.read_text() == "")
+    process.stdin.close()
+    process.stdin = None
+    _, err = watcher.communicate(timeout=lab.PATIENCE)
+    assert watcher.returncode == 0, err
+    assert "spin' was not sampled (1 process, " in err
+    assert "started it, and is not followed" in err
+    # A second, less what was after the last look at it.
+    told = lab.Folded(output).inclusive()["[not sampled: child]"]
+    assert 0.2e9 < told < 1.3e9
+
+
+def test_wall_time_is_that_of_the_recording(tmp_path, target):
+    process = lively(target)
+    time.sleep(1)  # which is not of it
+    output = tmp_path / "x.folded"
+    result = lab.run(
+        *command(output, process.pid, "-d", 0.5, "-e", "wall", "--threads"))
+    assert result.returncode == 0, result.stderr
+    seconds = 5  # however slow this machine is: no test of speed
+    folded = lab.Folded(output)
+    reading = folded.weight(
+        lambda stack: "main" in stack and "read" in stack[-1])
+    assert 0.4e9 < reading < seconds * 1e9
+    assert folded.inclusive()["steady"] > 0
+    assert not any(
+        frame.startswith("watchfire-") for stack, _ in folded.stacks
+        for frame in stack)
+
+
 # ---- seccomp ----
 
 
@@ -256,6 +340,85 @@ def test_nothing_stays_however_often(tmp_path, target):
     process.stdin.close()
     process.stdin = None
     assert said_at_its_end(process) == "waiting 0, early 0\n"
+
+
+def quiet_end(process):
+    """Of storm, which has looked at all it did."""
+    process.stdin.close()
+    process.stdin = None
+    assert said_at_its_end(process) == "errors 0\n"
+
+
+def test_a_storm_goes_on(tmp_path, target):
+    """Loader, allocator, restartable sequences, forks, setgid(): no moment is
+    a good one."""
+    process = target(lab.program("storm"))
+    before = Traces(process.pid)
+    for cycle in range(CYCLES):
+        inject(tmp_path / "x.folded", process.pid, "-d", 0.1)
+        after = Traces(process.pid)
+        assert after.names == before.names
+        assert after.signals == before.signals
+        assert after.timers == "" and without_libraries(after) == []
+        if cycle == 0:
+            first_kib = memory_kib(process.pid, "VmData")
+    # What malloc and dead threads' stacks come to is not ours.
+    assert memory_kib(process.pid, "VmData") <= first_kib + 8192
+    assert len(after.files) <= len(before.files) + 2  # a library just opened
+    quiet_end(process)
+
+
+def without_libraries(traces):
+    """Code that is of no file."""
+    return [line for line in traces.maps
+            if len(line.split()) == 5 or "watchfire" in line]
+
+
+def test_a_command_killed_at_any_moment_leaves_no_harm(tmp_path, target):
+    process = target(lab.program("storm"))
+    before = Traces(process.pid)
+    for cycle in range(max(CYCLES // 2, 3)):
+        watcher = start(
+            *command(tmp_path / "x.folded", process.pid, "-d", 0.1),
+            stderr=subprocess.DEVNULL)
+        time.sleep(random.random() * 0.3)
+        lab.end(watcher)
+        watcher.stdin.close()
+        watcher.stdout.close()
+        assert process.poll() is None
+
+    # The next one gets in when the last one's agent has seen that nobody is
+    # there, and takes along what that left.
+    def gets_in():
+        result = lab.run(
+            *command(tmp_path / "x.folded", process.pid, "-d", 0.1))
+        assert result.returncode == 0 or "watched already" in result.stderr
+        return result.returncode == 0
+
+    assert lab.wait_until(gets_in)
+    after = Traces(process.pid)
+    assert after.names == before.names
+    assert after.signals == before.signals
+    assert after.timers == "" and without_libraries(after) == []
+    quiet_end(process)
+
+
+def test_two_at_once_are_one_and_a_refusal(tmp_path, target):
+    process = target(lab.program("storm"))
+    before = Traces(process.pid)
+    watchers = [
+        start(*command(tmp_path / f"{i}.folded", process.pid, "-d", 1),
+              stderr=subprocess.PIPE)
+        for i in range(3)]
+    said = [watcher.communicate(timeout=lab.PATIENCE)[1] for watcher in watchers]
+    codes = [watcher.returncode for watcher in watchers]
+    assert 0 in codes, said
+    for code, words in zip(codes, said):
+        assert code == 0 or "watched already" in words, words
+    after = Traces(process.pid)
+    assert after.signals == before.signals
+    assert after.timers == "" and without_libraries(after) == []
+    quiet_end(process)
 
 
 def test_no_wait_is_cut_short(tmp_path, target):
@@ -437,7 +600,7 @@ def test_a_preloaded_process_is_refused(tmp_path, target):
 def test_options_that_do_not_go_with_it(tmp_path):
     for words in (
             ("--via", "inject", "--", "true"),
-            ("--via", "inject", "-p", "1", "-t", "1"),
+            ("--via", "inject", "-p", "1", "--clock", "timer"),
             ("--via", "inject", "-p", "1", "--unwinder", "libunwind")):
         result = lab.run(lab.WATCHFIRE, "record", *words)
         assert result.returncode == 2
