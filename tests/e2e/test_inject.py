@@ -17,7 +17,7 @@ import pytest
 import lab
 
 LIBCS = ("glibc_dynamic", "glibc_static", "musl_dynamic", "musl_static")
-CYCLES = int(os.environ.get("TESTS_INJECT_CYCLES", 6))
+CYCLES = int(os.environ.get("TESTS_INJECT_CYCLES", 4))
 
 
 def start(*command, **options):
