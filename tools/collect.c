@@ -113,19 +113,28 @@ static enum status read_settings(struct collect *collect, struct diag *diag)
     return STATUS_OK;
 }
 
-/* Crashes go to files of their own, which are named as outputs are. */
-static void read_crash_settings(struct collect *collect)
+static bool is_off(const char *value)
 {
+    return value == NULL || strcmp(value, "0") == 0 ||
+           strcmp(value, "off") == 0;
+}
+
+/* Crashes go to files of their own, which are named as outputs are. */
+static void ask_for_crashes(struct collect *collect)
+{
+    struct prof_crash_options *options = &collect->options.crashes;
     const char *crashes = getenv("WATCHFIRE_CRASHES");
-    const char *exits = getenv("WATCHFIRE_EXITS");
-    bool are_exits_wanted = exits != NULL && strcmp(exits, "0") != 0;
-    bool is_named = crashes != NULL && strcmp(crashes, "0") != 0 &&
-                    strcmp(crashes, "1") != 0 && crashes[0] != '\0';
-    collect->options.crashes.are_exits_wanted = are_exits_wanted;
-    collect->options.crashes.is_wanted =
-        are_exits_wanted || (crashes != NULL && strcmp(crashes, "0") != 0);
-    collect->crashes.pattern = is_named ? crashes : CRASH_REPORTS_PATTERN;
+    bool is_named =
+        !is_off(crashes) && *crashes != '\0' && strcmp(crashes, "1") != 0;
+    options->are_exits_wanted = !is_off(getenv("WATCHFIRE_EXITS"));
+    options->is_wanted = !is_off(crashes) || options->are_exits_wanted;
+    if (options->is_wanted && !reporting_is_on(collect->session.reporting))
+        collect->crashes.pattern = CRASH_REPORTS_PATTERN;
+    if (is_named)
+        collect->crashes.pattern = crashes;
     crash_reports_ask(&collect->crashes, &collect->session, &collect->options);
+    if (crashes != NULL && is_off(crashes))
+        options->is_wanted = false;
 }
 
 /* ---- outputs ---- */
@@ -284,7 +293,7 @@ int collect_main(int argc, char **argv)
         check_outputs(&collect.refusal) != STATUS_OK ||
         begin_reporting(&collect, &collect.refusal) != STATUS_OK)
         collect.options.refusal = collect.refusal.text;
-    read_crash_settings(&collect);
+    ask_for_crashes(&collect);
     if (session_begin(&collect.session, &collect.options, &diag) != STATUS_OK)
         return say_failure(&diag);
     if (!wait_for_first_process(&collect)) {

@@ -14,6 +14,7 @@
 #include "exporters/text.h"
 #include "exporters/writer.h"
 #include "symbolizer/demangle.h"
+#include "tools/crash_send.h"
 #include "tools/pattern.h"
 #include "tools/symbolize_profile.h"
 #include "tools/tool.h"
@@ -133,6 +134,10 @@ static void take(void *owner, struct prof_crash *crash)
     char path[TOOL_TEXT_BYTES], line[LINE_BYTES];
     char told[sizeof path + sizeof line + 8];
     give_names(reports, crash);
+    /* Before anything else can fail. */
+    if (reporting_is_on(reports->session->reporting))
+        crash_send(
+            reports->session->reporting, reports->session->profile, crash);
     crash_describe(crash, line, sizeof line);
     if (reports->pattern != NULL) {
         pattern_expand(
@@ -148,8 +153,6 @@ static void take(void *owner, struct prof_crash *crash)
     }
     if (reports->count++ < NOTES_MAX)
         prof_profile_add_note(reports->session->profile, told);
-    if (reports->tell != NULL)
-        reports->tell(reports->owner, crash);
     prof_crash_destroy(crash);
 }
 
@@ -158,6 +161,7 @@ void crash_reports_ask(
     struct prof_collector_options *options)
 {
     reports->session = session;
+    options->crashes.is_wanted |= reporting_is_on(session->reporting);
     options->crashes.take = take;
     options->crashes.owner = reports;
 }

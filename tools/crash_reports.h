@@ -1,7 +1,7 @@
 /*
  * What is made of a crash that the collector tells of: names for its frames, a
- * line for a person, which is a note of the recording, and a file with all of
- * it, in the form of a Sentry event.
+ * line for a person, which is a note of the recording, and an event, for a
+ * Sentry backend and for a file.
  */
 #ifndef TOOLS_CRASH_REPORTS_H
 #define TOOLS_CRASH_REPORTS_H
@@ -15,13 +15,12 @@ struct crash_reports {
     struct session *session; /* borrowed; begun before the first crash */
     const char *pattern;     /* of the files' names (pattern.h); NULL: none */
     uint32_t count;          /* so far */
-
-    /* Who else is told of it, when it has its names; NULL: nobody. */
-    void (*tell)(void *owner, const struct prof_crash *crash);
-    void *owner;
 };
 
-/* Have the collector tell of crashes, if those are wanted. */
+/*
+ * Have the collector tell of crashes, if those are wanted: by the options, or
+ * as the session reports to a Sentry backend.
+ */
 void crash_reports_ask(
     struct crash_reports *reports, struct session *session,
     struct prof_collector_options *options);

@@ -274,8 +274,6 @@ static int record_command(struct record_options *options)
     limits_lift(&run.inherited.limits);
     run.session.outputs.options = run.options.output;
     run.session.remark = say_text;
-    run.crashes.pattern = options->crashes;
-    crash_reports_ask(&run.crashes, &run.session, &run.options.collector);
     if (launch_check(
             run.options.command[0], run.options.is_outside, &exit_status,
             &diag) != STATUS_OK) {
@@ -283,6 +281,8 @@ static int record_command(struct record_options *options)
         return exit_status;
     }
     record_begin_reports(&run.options, &run.session);
+    run.crashes.pattern = options->crashes;
+    crash_reports_ask(&run.crashes, &run.session, &run.options.collector);
     if (limits_check(&diag) != STATUS_OK ||
         record_prepare_outputs(&run.options, &run.session, &diag) != STATUS_OK)
         return say_failure(&diag);

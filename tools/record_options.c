@@ -14,7 +14,6 @@ enum { DEFAULT_HZ = 997 };
 struct record_options record_options_default(void)
 {
     return (struct record_options){
-        .crashes = CRASH_REPORTS_PATTERN,
         .collector = {
             .period_ns = (1000000000 + DEFAULT_HZ / 2) / DEFAULT_HZ,
             .max_overhead = 0.03,
@@ -171,13 +170,14 @@ static int take_agent_option(struct record_options *options, int option)
     case OPTION_CRASHES:
         options->agents_only = "--crashes";
         options->collector.crashes.is_wanted = true;
-        if (optarg != NULL)
-            options->crashes = optarg;
+        options->crashes = optarg != NULL ? optarg : CRASH_REPORTS_PATTERN;
         return EXIT_DONE;
     case OPTION_EXITS:
         options->agents_only = "--exits";
         options->collector.crashes.is_wanted = true;
         options->collector.crashes.are_exits_wanted = true;
+        if (options->crashes == NULL)
+            options->crashes = CRASH_REPORTS_PATTERN;
         return EXIT_DONE;
     default:
         return say_usage("record", "the command line is wrong");

@@ -81,9 +81,11 @@ enum status reporting_begin(struct reporting *reporting, struct diag *diag)
 
 /* ---- the session ---- */
 
-static void name_release(
+void reporting_name_release(
     struct reporting *reporting, const struct prof_profile *profile)
 {
+    if (reporting->health.release != NULL)
+        return;
     const char *given = reporting->settings.scope.release;
     char build_id[EXP_RELEASE_BYTES];
     if (given == NULL || given[0] == '\0') {
@@ -116,7 +118,7 @@ static void begin_session(
 {
     if (prof_profile_added_count(profile) == 0)
         return;
-    name_release(reporting, profile);
+    reporting_name_release(reporting, profile);
     tell_session(reporting, EXP_SESSION_OK);
 }
 
@@ -354,7 +356,7 @@ void reporting_end(
             reporting, reporting->spool, profile,
             prof_profile_added_count(profile));
     if (reporting->health.release == NULL)
-        name_release(reporting, profile);
+        reporting_name_release(reporting, profile);
     if (!reporting->is_ended)
         tell_session(reporting, status);
     reporting->is_ended = true;

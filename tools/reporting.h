@@ -72,6 +72,10 @@ void reporting_tend(
 /* Samples from this number on must stay single. */
 uint64_t reporting_needs_from(const struct reporting *reporting);
 
+/* The release, if it is not named yet: the build-id of the main binary. */
+void reporting_name_release(
+    struct reporting *reporting, const struct prof_profile *profile);
+
 /*
  * To an envelope that tells of a crash: the session has crashed. Nothing, and
  * false, when its end was told already. Whoever calls this spools the envelope

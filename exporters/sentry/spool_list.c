@@ -79,8 +79,8 @@ static void sweep(const struct exp_spool *spool, const char *name)
 
 static bool is_kept_beside(const char *name)
 {
-    static const char *const names[] = {".",      "..",     "lock", "discards",
-                                        "limits", "report", "aside"};
+    static const char *const names[] = {".",      "..",     "lock",  "discards",
+                                        "limits", "report", "aside", "crashes"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i]) == 0)
             return true;
