@@ -39,11 +39,18 @@ const struct prof_sample *prof_crash_stack(
     return NULL;
 }
 
+/* What an exception goes through that nobody catches, as far as libraries
+   without symbols of their own name it. */
 static bool is_of_terminate(const char *function)
 {
-    return strncmp(function, "std::terminate", 14) == 0 ||
-           strncmp(function, "__cxxabiv1::__terminate", 23) == 0 ||
-           strncmp(function, "__cxa_call_terminate", 20) == 0;
+    static const char *const names[] = {
+        "std::terminate", "__cxxabiv1::__terminate", "__cxa_call_terminate",
+        "__cxa_throw",    "__cxa_rethrow",           "__gxx_personality_v0"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strncmp(function, names[i], strlen(names[i])) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool prof_crash_is_uncaught(const struct prof_crash *crash)

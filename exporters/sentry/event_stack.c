@@ -73,8 +73,10 @@ static bool write_line(
     if (is_file)
         path = prof_profile_text(
             profile, prof_profile_module(profile, line.module)->path);
+    /* Code that nobody has a name for may be none at all. */
+    bool is_named = is_file || function[0] != '[';
     exp_json_begin_object(json);
-    write_text(json, "function", function);
+    write_text(json, "function", is_named ? function : "");
     write_text(json, "package", path);
     write_text(json, "filename", exp_text_base_name(file));
     write_text(json, "abs_path", file);
@@ -87,7 +89,7 @@ static bool write_line(
     exp_json_bool(
         json, exp_in_app(
                   stacks->in_app, path, function,
-                  line.kind == EXP_KIND_RUNTIME ||
+                  (line.kind == EXP_KIND_RUNTIME && is_named) ||
                       (is_file &&
                        exp_module_is_own(
                            profile, stacks->crash->process, line.module))));

@@ -219,22 +219,20 @@ APART void bad_free()
     STAY;
 }
 
+APART void smash(volatile char *room, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        room[i] = 0x41;
+}
+
 /* Write over what malloc() keeps beside its blocks, then have it look. */
 APART void smashed_heap()
 {
     char *volatile first = static_cast<char *>(malloc(2000));
     char *volatile second = static_cast<char *>(malloc(2000));
-    char *volatile third = static_cast<char *>(malloc(2000));
-    memset(first, 0x41, 2100);
-    free(third);
+    smash(first, 2100);
     free(second);
     STAY;
-}
-
-APART void smash(volatile char *room, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        room[i] = 0x41;
 }
 
 __attribute__((noinline, noclone, optimize("stack-protector-all"))) void
@@ -431,7 +429,7 @@ static void on_fiber()
     (void)swapcontext(&outer, &fiber);
 }
 
-static void *load(const char *way)
+APART void *load(const char *way)
 {
     (void)setenv("CRASHES_LIBRARY", way, 1);
     return dlopen(CRASHES_LIBRARY, RTLD_NOW);
@@ -592,6 +590,14 @@ static void beside_exit()
     null_write();
 }
 
+/* More than its control group may have. */
+APART void hoards()
+{
+    enum { PART = 1 << 20, PARTS = 512 };
+    for (int i = 0; i < PARTS; i++)
+        smash(static_cast<volatile char *>(malloc(PART)), PART);
+}
+
 static void exits()
 {
     exit(5);
@@ -659,6 +665,7 @@ static const struct {
     CASE(recover_by_jumping),
     CASE(killed_from_outside),
     CASE(beside_exit),
+    CASE(hoards),
     CASE(exits),
     CASE(kills_itself)};
 

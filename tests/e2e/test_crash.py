@@ -1,0 +1,525 @@
+"""Crashes: what is told of them, and that nothing else changes.
+
+Each case of tests/programs/crashes.cc runs plainly and watched, two at a time,
+before the first test looks at any.
+"""
+
+import json
+import os
+import re
+import resource
+import struct
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import lab
+from sentry_backend import Backend
+
+PROGRAM = lab.PROGRAMS / "crashes"
+NOWHERE = "nowhere"  # a frame in no code that has a name
+
+
+class Expected:
+    """Of an event: its type and words, the signal's code, and the program's
+    own functions from the innermost on, with "..." for any number."""
+
+    def __init__(self, kind, value, code, own, exact=True, **more):
+        self.kind, self.value, self.code = kind, value, code
+        self.own, self.exact, self.more = own, exact, more
+
+
+def fault(own, address="0x0", signal="SIGSEGV", code="SEGV_MAPERR",
+          words="invalid memory access", **more):
+    return Expected(signal, f"{words} at {address}", code, own, **more)
+
+
+def abort(own, value="abort", kind="SIGABRT", **more):
+    return Expected(kind, value, "SI_TKILL", own, exact=False, **more)
+
+
+WRITE = ["at_fault()", "null_write()"]
+ANYWHERE = "0x[0-9a-f]+"
+
+CASES = {
+    "null_write": fault([*WRITE, "main"]),
+    "null_call": fault([NOWHERE, "null_call()", "main"]),
+    "jump_unmapped": fault(
+        [NOWHERE, "jump_unmapped()", "main"], "0x123456789000"),
+    "jump_wild": fault(["jump_wild()", "main"], code="SI_KERNEL"),
+    "jump_to_data": fault(
+        [NOWHERE, "jump_to_data()", "main"], ANYWHERE, code="SEGV_ACCERR"),
+    "divide": fault(["divide()", "main"], ANYWHERE, "SIGFPE", "FPE_INTDIV",
+                    "arithmetic error"),
+    "illegal": fault(["illegal()", "main"], ANYWHERE, "SIGILL", "ILL_ILLOPN",
+                     "illegal instruction"),
+    "trap": fault(["trap()", "main"], ANYWHERE, "SIGTRAP", "SI_KERNEL",
+                  "trap"),
+    "overflow": fault(["recurse(int)"] * 200, ANYWHERE),
+    "thread_overflow": fault(
+        ["recurse(int)"] * 200, ANYWHERE, code="SEGV_ACCERR", main=False),
+    "thread_write": fault([*WRITE, "run_case(void*)"], main=False),
+    "bus_error": fault(["bus_error()", "main"], ANYWHERE, "SIGBUS",
+                       "BUS_ADRERR", "bus error"),
+    "forbidden_call": fault(
+        ["forbidden_call()", "main"], ANYWHERE, "SIGSYS", "SYS_SECCOMP",
+        "forbidden system call", exact=False, data={"system_call": 121}),
+    "sandboxed": fault(["at_fault()", "sandboxed()", "main"]),
+    "aborts": abort(["aborts()", "main"]),
+    "fails_assertion": abort(
+        ["fails_assertion()", "main"],
+        r".*crashes\.cc:\d+: void fails_assertion\(\): "
+        r"Assertion `ballast == 42' failed\."),
+    "double_free": abort(
+        ["double_free()", "main"],
+        r"free\(\): double free detected in tcache 2"),
+    "bad_free": abort(["bad_free()", "main"], r"free\(\): invalid pointer"),
+    "smashed_heap": abort(
+        ["smashed_heap()", "main"],
+        r"double free or corruption \(out\)"),
+    "smashed_guard": abort(
+        ["smashed_guard()"],
+        r"\*\*\* stack smashing detected \*\*\*: terminated"),
+    "smashed_stack": fault(["smashed_stack()"], code="SI_KERNEL"),
+    "lost_stack": fault(["lost_stack()"], "0x0", "SIGBUS", "SI_KERNEL",
+                        "bus error"),
+    "throws_error": abort(["throws_error()", "main"], "the disk is on fire",
+                          "std::runtime_error"),
+    "throws_int": abort(["throws_int()", "main"], None, "int"),
+    "throws_own": abort(["throws_own()", "main"], "its own words",
+                        "own_error"),
+    "throws_plain": abort(["throws_plain()", "main"], "always the same",
+                          "plain_error"),
+    "throws_bad_alloc": abort(
+        ["throws_bad_alloc()", "main"], "std::bad_alloc", "std::bad_alloc"),
+    "throw_in_noexcept": abort(
+        ["throws_error()", "throw_in_noexcept()", "main"],
+        "the disk is on fire", "std::runtime_error"),
+    "pure_virtual": abort(["base::call()", "...", "main"]),
+    "in_handler": fault(
+        [*WRITE, "handle_by_crashing(int)", "in_handler()", "main"],
+        own_only=True),
+    "in_fork": fault([*WRITE, "in_fork()", "main"]),
+    "in_vfork": fault([*WRITE, "in_vfork()", "main"]),
+    "beside_malloc": fault([*WRITE, "beside_malloc()", "main"]),
+    "at_exit": fault([*WRITE, "at_exit()", "main"], own_only=True),
+    "on_alternate": fault(
+        [*WRITE, "handle_on_alternate(int)", "on_alternate()", "main"],
+        own_only=True),
+    "on_fiber": fault(WRITE),
+    "in_constructor": fault(
+        ["at_fault", "begin", "load(char const*)", "in_constructor()", "main"],
+        own_only=True),
+    "in_closed": fault([NOWHERE, "in_closed()", "main"], ANYWHERE),
+    "handler_exits": fault(
+        [*WRITE, "handler_exits()", "main"], data={"in_own_handler": True}),
+    "handler_raises": fault([*WRITE, "handler_raises()", "main"]),
+    "handler_returns": fault([*WRITE, "handler_returns()", "main"]),
+    "handler_aborts": abort(
+        ["handle_by_aborting(int, siginfo_t*, void*)", *WRITE,
+         "handler_aborts()", "main"]),
+    "handler_crashes": fault(
+        [*WRITE, "handler_crashes()", "main"], data={"in_own_handler": True}),
+    "overflow_with_handler": fault(["recurse(int)"] * 200, ANYWHERE),
+    "overflow_on_alternate": fault(
+        ["recurse(int)"] * 200, ANYWHERE, data={"in_own_handler": True}),
+    "beside_exit": fault([*WRITE, "beside_exit()", "main"]),
+    "kills_itself": Expected("SIGKILL", "killed", None, None),
+    # No crash, as the program goes on.
+    "recover_by_mending": None,
+    "recover_by_jumping": None,
+    "exits": None,
+}
+
+
+class Outcome:
+    """How a run looked from outside, and the events that came of it."""
+
+    def __init__(self, result, folder):
+        self.result = result
+        self.events = [json.loads(path.read_text())
+                       for path in sorted(folder.glob("*.crash.json"))]
+
+    def event(self):
+        assert len(self.events) == 1, (self.events, self.result.stderr)
+        return self.events[0]
+
+    def others(self):
+        """What is not ours on standard error; pids and addresses differ."""
+        return [line for line in self.result.stderr.splitlines()
+                if not line.startswith("watchfire: ")]
+
+
+def record(folder, *command, options=(), **more):
+    folder.mkdir()
+    result = lab.run(
+        lab.WATCHFIRE, "record", f"--crashes={folder}/%p.crash.json",
+        *options, "-o", folder / "x.folded", "--", *command, cwd=folder,
+        **more)
+    return Outcome(result, folder)
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """Of every case: (plain, watched)."""
+    folder = tmp_path_factory.mktemp("crashes")
+
+    def both(case):
+        plain = lab.run(PROGRAM, case, cwd=folder)
+        return plain, record(folder / case, PROGRAM, case)
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(CASES, pool.map(both, CASES)))
+
+
+def stack(value):
+    """From the innermost on."""
+    return list(reversed(value["stacktrace"]["frames"]))
+
+
+def is_nowhere(frame):
+    return "function" not in frame and not frame["in_app"]
+
+
+def holds(frames, wanted):
+    for frame, name in zip(frames, wanted):
+        if name == NOWHERE:
+            assert is_nowhere(frame), frame
+        else:
+            assert frame.get("function") == name, (frame, wanted)
+
+
+def check_frames(event, expected):
+    frames = stack(event["exception"]["values"][0])
+    if expected.own is None:
+        return
+    if "..." in expected.own:
+        at = expected.own.index("...")
+        names = [f["function"] for f in frames
+                 if f["in_app"] and f["function"] != "_start"]
+        assert names[:at] == expected.own[:at]
+        rest = expected.own[at + 1:]
+        assert names[-len(rest):] == rest
+        return
+    if not expected.exact or expected.more.get("own_only"):
+        frames = [f for f in frames if f["in_app"]]
+    assert len(frames) >= len(expected.own), frames
+    holds(frames, expected.own)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_told_of(outcomes, case):
+    expected, (plain, watched) = CASES[case], outcomes[case]
+    if expected is None:
+        assert watched.events == []
+        return
+    event = watched.event()
+    value = event["exception"]["values"][0]
+    assert value["type"] == expected.kind
+    if expected.value is None:
+        assert "value" not in value
+    else:
+        assert re.fullmatch(expected.value, value["value"]), value["value"]
+    signal = value["mechanism"]["meta"]["signal"]
+    assert signal.get("code_name") == expected.code
+    for key, wanted in expected.more.get("data", {}).items():
+        assert value["mechanism"]["data"][key] == wanted
+    if expected.own is not None:
+        check_frames(event, expected)
+        crashed = [t for t in event["threads"]["values"] if t["crashed"]]
+        assert [t["id"] for t in crashed] == [value["thread_id"]]
+        assert crashed[0]["main"] == expected.more.get("main", True)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_changes_for(outcomes, case):
+    plain, watched = outcomes[case]
+    assert watched.result.returncode == plain.returncode
+    assert watched.result.stdout == plain.stdout
+    assert watched.others() == plain.stderr.splitlines()
+
+
+def test_the_other_threads_are_told_as_well(outcomes):
+    threads = outcomes["beside_malloc"][1].event()["threads"]["values"]
+    assert len(threads) == 2
+    other = [t for t in threads if not t["crashed"]][0]
+    names = [f["function"] for f in stack(other)]
+    assert "hold_malloc(void*)" in names
+    threads = outcomes["thread_write"][1].event()["threads"]["values"]
+    main = [t for t in threads if t["main"]][0]
+    names = [f["function"] for f in stack(main)]
+    assert "in_thread(void (*)())" in names and "main" in names
+
+
+def test_a_line_says_it_and_where(outcomes):
+    remarks = [line for line in
+               outcomes["null_write"][1].result.stderr.splitlines()
+               if "crashed" in line]
+    assert len(remarks) == 1
+    assert re.fullmatch(
+        r"watchfire: crashes \(pid \d+\) crashed: SIGSEGV: invalid memory "
+        r"access at 0x0 in at_fault\(\) \(crashes\.cc:\d+\); see .*\.json",
+        remarks[0])
+
+
+def test_registers_and_images(outcomes):
+    event = outcomes["null_write"][1].event()
+    value = event["exception"]["values"][0]
+    registers = value["stacktrace"]["registers"]
+    assert registers["rip"] == stack(value)[0]["instruction_addr"]
+    images = event["debug_meta"]["images"]
+    own = [i for i in images if i["code_file"] == str(PROGRAM)][0]
+    notes = lab.run("readelf", "-n", PROGRAM).stdout
+    assert own["code_id"] in notes and own["type"] == "elf"
+    start = int(own["image_addr"], 16)
+    for frame in stack(value)[:2]:
+        assert frame["image_addr"] == own["image_addr"]
+        pc = int(frame["instruction_addr"], 16)
+        assert start <= pc < start + own["image_size"]
+    ranges = sorted((int(i["image_addr"], 16), i["image_size"])
+                    for i in images)
+    for (first, size), (second, _) in zip(ranges, ranges[1:]):
+        assert first + size <= second
+
+
+def test_one_that_is_sent_from_outside(tmp_path):
+    def run(*command):
+        waiting = 0
+        process = subprocess.Popen(
+            [str(word) for word in command], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, env=lab.clean_environment())
+        try:
+            def waits():
+                for pid in (process.pid, *children(process.pid)):
+                    if reads(f"/proc/{pid}/syscall").startswith("34 "):
+                        return pid
+                return 0
+            assert lab.wait_until(waits)
+            waiting = waits()
+            os.kill(waiting, 6)
+            status = process.wait(lab.PATIENCE)
+            waiting = 0
+            return status
+        finally:
+            if waiting:
+                os.kill(waiting, 9)
+            lab.end(process)
+            process.communicate()
+
+    assert run(PROGRAM, "killed_from_outside") == -6
+    assert run(lab.WATCHFIRE, "record", f"--crashes={tmp_path}/crash.json",
+               "-o", tmp_path / "x.folded", "--", PROGRAM,
+               "killed_from_outside") == -6
+    value = json.loads((tmp_path / "crash.json").read_text())
+    value = value["exception"]["values"][0]
+    assert value["mechanism"]["meta"]["signal"]["code_name"] == "SI_USER"
+    assert value["mechanism"]["data"]["sender_pid"] == os.getpid()
+    assert "killed_from_outside()" in [f["function"] for f in stack(value)]
+
+
+def reads(path):
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def children(pid):
+    return [int(word) for word in
+            reads(f"/proc/{pid}/task/{pid}/children").split()]
+
+
+# ---- cores ----
+
+NT_SIGINFO = 0x53494749
+NT_PRSTATUS = 1
+
+
+def notes(core):
+    """The notes of a core, by type; of the first thread, which is the one."""
+    data = core.read_bytes()
+    offset, size, count = struct.unpack_from("<Q", data, 32)[0], 56, \
+        struct.unpack_from("<H", data, 56)[0]
+    found = {}
+    for i in range(count):
+        kind, _, start, _, _, length = struct.unpack_from(
+            "<IIQQQQ", data, offset + i * size)
+        end = start + length
+        while kind == 4 and start < end:
+            name, body, note = struct.unpack_from("<III", data, start)
+            start += 12 + (name + 3 & ~3)
+            found.setdefault(note, data[start:start + body])
+            start += body + 3 & ~3
+    return found
+
+
+def what_a_core_says(folder):
+    cores = list(folder.glob("core*"))
+    assert len(cores) == 1, list(folder.iterdir())
+    found = notes(cores[0])
+    cores[0].unlink()
+    number, _, code = struct.unpack_from("<iii", found[NT_SIGINFO])
+    # pr_reg begins at 112; rip is the 17th. Its page differs with each run.
+    pc, = struct.unpack_from("<Q", found[NT_PRSTATUS], 112 + 16 * 8)
+    return number, code, pc & 0xfff
+
+
+@pytest.mark.parametrize("case", ("null_write", "aborts", "trap", "divide"))
+def test_the_core_is_what_it_was(tmp_path, case):
+    pattern = reads("/proc/sys/kernel/core_pattern")
+    if not pattern.startswith("core"):
+        pytest.skip("cores go elsewhere here: kernel.core_pattern")
+
+    def unlimited():
+        resource.setrlimit(resource.RLIMIT_CORE, (-1, -1))
+
+    lab.need_root()
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    lab.run(PROGRAM, case, cwd=plain, preexec_fn=unlimited)
+    watched = record(tmp_path / "watched", PROGRAM, case,
+                     preexec_fn=unlimited)
+    assert watched.event()["exception"]["values"][0]["mechanism"]["data"][
+        "core_dumped"] is True
+    assert what_a_core_says(tmp_path / "watched") == what_a_core_says(plain)
+
+
+# ---- ends of other kinds ----
+
+def test_an_exit_is_told_if_that_is_wanted(tmp_path):
+    outcome = record(tmp_path / "exit", PROGRAM, "exits", options=("--exits",))
+    event = outcome.event()
+    assert outcome.result.returncode == 5 and event["level"] == "error"
+    value = event["exception"]["values"][0]
+    assert (value["type"], value["value"]) == ("Exit", "exited with status 5")
+    assert value["mechanism"]["data"]["exit_status"] == 5
+
+
+def test_the_first_process_of_a_name_space(tmp_path):
+    lab.need_root()
+    for case in ("null_write", "trap"):
+        inside = (lab.tool("unshare"), "--pid", "--fork", PROGRAM, case)
+        plain = lab.run(*inside)
+        watched = record(tmp_path / case, *inside)
+        assert watched.result.returncode == plain.returncode
+        # unshare dies of the same signal, as it passes it on.
+        event, = [e for e in watched.events
+                  if e["contexts"]["app"]["app_name"] == "crashes"]
+        holds(stack(event["exception"]["values"][0]),
+              [*WRITE, "main"] if case == "null_write" else ["trap()", "main"])
+
+
+class MemoryGroup:
+    """A control group with little memory, of either version."""
+
+    def __init__(self, name):
+        lab.need_root()
+        old = Path("/sys/fs/cgroup/memory")
+        self.folder = (old if old.is_dir() else Path("/sys/fs/cgroup")) / name
+        limit = "memory.limit_in_bytes" if old.is_dir() else "memory.max"
+        try:
+            self.folder.mkdir()
+            (self.folder / limit).write_text(str(64 << 20))
+        except OSError as error:
+            if self.folder.is_dir():
+                self.folder.rmdir()
+            pytest.skip(f"no control groups for memory: {error}")
+
+    def __enter__(self):
+        return self.folder / "cgroup.procs"
+
+    def __exit__(self, *_):
+        assert lab.wait_until(
+            lambda: not reads(self.folder / "cgroup.procs").split())
+        self.folder.rmdir()
+
+
+def test_the_oom_killer(tmp_path):
+    with MemoryGroup(f"watchfire-e2e-{os.getpid()}") as processes:
+        shell = f'echo $$ >{processes}; exec "$0" hoards'
+        outcome = record(tmp_path / "oom", "/bin/sh", "-c", shell, PROGRAM)
+    assert outcome.result.returncode == -9
+    value = outcome.event()["exception"]["values"][0]
+    assert value["type"] == "OutOfMemory"
+    assert value["mechanism"]["meta"]["signal"]["name"] == "SIGKILL"
+
+
+# ---- to a backend ----
+
+def preload(backend, tmp_path, *command, **more):
+    env = lab.clean_environment(**{
+        "LD_PRELOAD": str(lab.LIBRARY), "SENTRY_DSN": backend.dsn,
+        "WATCHFIRE_SPOOL": str(tmp_path / "spool"), **more})
+    return lab.run(*command, env=env, cwd=tmp_path)
+
+
+def events(backend):
+    return [json.loads(item.payload) for item in backend.items("event")]
+
+
+def crashed_sessions(backend):
+    return [item for item in backend.items("session")
+            if json.loads(item.payload)["status"] == "crashed"]
+
+
+def test_a_service_that_crashes_shows_up(tmp_path):
+    with Backend() as backend:
+        result = preload(backend, tmp_path, PROGRAM, "beside_malloc",
+                         "my-password", SENTRY_RELEASE="app@1",
+                         WATCHFIRE_TAGS="zone=a",
+                         WATCHFIRE_FREQUENCY="997")
+        assert result.returncode == -11 and result.stderr == ""
+        assert backend.wait_for(lambda _: events(backend))
+        assert backend.wait_for(lambda _: crashed_sessions(backend))
+        backend.check()
+        event, = events(backend)
+        together = [{item.type for item in envelope.items}
+                    for envelope in backend.envelopes()]
+        chunks = [json.loads(i.payload)
+                  for i in backend.items("profile_chunk")]
+    assert {"event", "session"} in together
+    assert event["release"] == "app@1" and event["tags"]["zone"] == "a"
+    assert chunks and all(
+        chunk["profiler_id"] == event["contexts"]["profile"]["profiler_id"]
+        for chunk in chunks)
+    said = json.dumps(event)
+    assert "my-password" not in said and os.uname().nodename not in said
+    assert "server_name" not in event and "user" not in event
+
+
+def test_names_and_arguments_where_they_may_be_told(tmp_path):
+    with Backend() as backend:
+        preload(backend, tmp_path, PROGRAM, "null_write", "an-argument",
+                SENTRY_SEND_DEFAULT_PII="true")
+        assert backend.wait_for(lambda _: events(backend))
+        event, = events(backend)
+    assert event["extra"]["command_line"].endswith("null_write an-argument")
+
+
+def test_a_crash_loop_does_not_flood(tmp_path):
+    with Backend() as backend:
+        for _ in range(3):
+            preload(backend, tmp_path, PROGRAM, "null_write")
+        assert backend.wait_for(lambda _: len(crashed_sessions(backend)) == 3)
+        assert len(events(backend)) == 1
+        preload(backend, tmp_path, PROGRAM, "divide")
+        assert backend.wait_for(lambda _: len(events(backend)) == 2)
+        preload(backend, tmp_path, PROGRAM, "null_write",
+                WATCHFIRE_CRASH_PAUSE="1ms")
+        assert backend.wait_for(lambda _: len(events(backend)) == 3)
+        backend.check()
+        assert [e["extra"].get("repeats") for e in events(backend)] == [
+            None, None, 2]
+
+
+def test_preload_without_a_backend(tmp_path):
+    env = lab.clean_environment(
+        LD_PRELOAD=str(lab.LIBRARY), WATCHFIRE_OUTPUT="x.folded",
+        WATCHFIRE_CRASHES="%e.crash.json")
+    result = lab.run(PROGRAM, "null_write", env=env, cwd=tmp_path)
+    assert result.returncode == -11 and result.stderr == ""
+    assert lab.wait_until((tmp_path / "crashes.crash.json").exists)
+    event = json.loads((tmp_path / "crashes.crash.json").read_text())
+    holds(stack(event["exception"]["values"][0]), [*WRITE, "main"])
