@@ -7,69 +7,108 @@
 
 #include "profiler/attach/perf_regs.h"
 
-static uint64_t take(const uint64_t **at)
+/* The words of a record. Where they end too early, the record says nothing. */
+struct words {
+    const uint64_t *at, *end;
+    bool is_short;
+};
+
+static uint64_t take(struct words *words)
 {
-    return *(*at)++;
+    if (words->at < words->end)
+        return *words->at++;
+    words->is_short = true;
+    return 0;
 }
 
-static void take_ids(const uint64_t **at, uint32_t *first, uint32_t *second)
+static void take_ids(struct words *words, uint32_t *first, uint32_t *second)
 {
-    uint64_t both = take(at);
+    uint64_t both = take(words);
     *first = (uint32_t)both;
     *second = (uint32_t)(both >> 32);
 }
 
-static void parse_sample(
-    const uint64_t *at, bool has_chain, struct prof_tap_record *record)
+/* So many words as they are; NULL when there are fewer. */
+static const uint64_t *take_many(struct words *words, uint64_t count)
 {
-    record->event = take(&at);
-    (void)take(&at); /* the pc, which the chain and the registers have too */
-    take_ids(&at, &record->pid, &record->tid);
-    record->time_ns = take(&at);
-    if (has_chain) {
-        record->chain_count = take(&at);
-        record->chain = at;
-        at += record->chain_count;
+    const uint64_t *first = words->at;
+    if (count > (uint64_t)(words->end - words->at)) {
+        words->is_short = true;
+        return NULL;
     }
-    uint64_t abi = take(&at);
-    if (abi == PERF_SAMPLE_REGS_ABI_64)
-        record->regs = at;
-    if (abi != PERF_SAMPLE_REGS_ABI_NONE)
-        at += prof_perf_regs_count;
-    uint64_t room = take(&at);
-    record->stack = (const uint8_t *)at;
-    if (room > 0)
-        memcpy(&record->stack_bytes, record->stack + room, sizeof(uint64_t));
+    words->at += count;
+    return first;
 }
 
-static void parse_mmap(const uint64_t *at, struct prof_tap_record *record)
+/* A text, before what every record has at its end. */
+static const char *take_text(struct words *words)
+{
+    const char *text = (const char *)words->at;
+    const char *end = (const char *)words->end - PROF_TAP_TRAILER_BYTES;
+    words->is_short |=
+        text >= end || memchr(text, '\0', (size_t)(end - text)) == NULL;
+    return text;
+}
+
+static void parse_sample(
+    struct words *words, bool has_chain, struct prof_tap_record *record)
+{
+    record->event = take(words);
+    (void)take(words); /* the pc, which the chain and the registers have too */
+    take_ids(words, &record->pid, &record->tid);
+    record->time_ns = take(words);
+    if (has_chain) {
+        record->chain_count = take(words);
+        record->chain = take_many(words, record->chain_count);
+    }
+    uint64_t abi = take(words);
+    const uint64_t *regs = abi != PERF_SAMPLE_REGS_ABI_NONE
+                               ? take_many(words, prof_perf_regs_count)
+                               : NULL;
+    if (abi == PERF_SAMPLE_REGS_ABI_64)
+        record->regs = regs;
+    uint64_t room_bytes = take(words);
+    record->stack =
+        (const uint8_t *)take_many(words, room_bytes / sizeof(uint64_t));
+    if (room_bytes > 0)
+        record->stack_bytes = take(words);
+    if (record->stack_bytes > room_bytes)
+        record->stack_bytes = room_bytes;
+}
+
+static void parse_mmap(struct words *words, struct prof_tap_record *record)
 {
     uint32_t major, minor, protection, flags;
-    take_ids(&at, &record->pid, &record->tid);
-    record->start = take(&at);
-    record->end = record->start + take(&at);
-    record->offset = take(&at);
-    take_ids(&at, &major, &minor);
+    take_ids(words, &record->pid, &record->tid);
+    record->start = take(words);
+    record->end = record->start + take(words);
+    record->offset = take(words);
+    take_ids(words, &major, &minor);
     record->device = makedev(major, minor);
-    record->inode = take(&at);
-    (void)take(&at); /* the inode's generation */
-    take_ids(&at, &protection, &flags);
+    record->inode = take(words);
+    (void)take(words); /* the inode's generation */
+    take_ids(words, &protection, &flags);
     record->is_code = (protection & PROT_EXEC) != 0;
-    record->name = (const char *)at;
+    record->name = take_text(words);
 }
 
-static void parse_task(const uint64_t *at, struct prof_tap_record *record)
+static void parse_task(struct words *words, struct prof_tap_record *record)
 {
-    take_ids(&at, &record->pid, &record->parent_pid);
-    take_ids(&at, &record->tid, &record->parent);
+    take_ids(words, &record->pid, &record->parent_pid);
+    take_ids(words, &record->tid, &record->parent);
 }
 
 bool prof_tap_record_parse(
     const struct perf_event_header *header, bool has_chain,
     struct prof_tap_record *record)
 {
-    const uint64_t *at = (const uint64_t *)(const void *)(header + 1);
+    struct words words = {
+        .at = (const uint64_t *)(const void *)(header + 1),
+        .end = (const uint64_t *)(const void *)header +
+               header->size / sizeof(uint64_t)};
     *record = (struct prof_tap_record){.type = header->type};
+    if (header->size < sizeof *header + PROF_TAP_TIME_FROM_END)
+        return false;
     if (header->type != PERF_RECORD_SAMPLE)
         memcpy(
             &record->time_ns,
@@ -77,25 +116,26 @@ bool prof_tap_record_parse(
             sizeof record->time_ns);
     switch (header->type) {
     case PERF_RECORD_SAMPLE:
-        parse_sample(at, has_chain, record);
-        return true;
+        parse_sample(&words, has_chain, record);
+        break;
     case PERF_RECORD_MMAP2:
-        parse_mmap(at, record);
-        return true;
+        parse_mmap(&words, record);
+        break;
     case PERF_RECORD_COMM:
-        take_ids(&at, &record->pid, &record->tid);
-        record->name = (const char *)at;
+        take_ids(&words, &record->pid, &record->tid);
+        record->name = take_text(&words);
         record->is_exec = (header->misc & PERF_RECORD_MISC_COMM_EXEC) != 0;
-        return true;
+        break;
     case PERF_RECORD_FORK:
     case PERF_RECORD_EXIT:
-        parse_task(at, record);
-        return true;
+        parse_task(&words, record);
+        break;
     case PERF_RECORD_LOST:
-        (void)take(&at); /* of which event */
-        record->lost = take(&at);
-        return true;
+        (void)take(&words); /* of which event */
+        record->lost = take(&words);
+        break;
     default:
         return false;
     }
+    return !words.is_short;
 }

@@ -16,6 +16,7 @@
      PERF_SAMPLE_TIME)
 #define PROF_TAP_SAMPLE_TIME_AT 32 /* header, id, ip, ids of the thread */
 #define PROF_TAP_TIME_FROM_END  16 /* time, id */
+#define PROF_TAP_TRAILER_BYTES  24 /* ids of the thread, time, id */
 
 struct prof_tap_record {
     uint32_t type;
@@ -44,7 +45,8 @@ struct prof_tap_record {
 /*
  *   has_chain  whether the events ask for the kernel's call chain
  *   record     out: points into `header`
- *   returns    false for types that tell us nothing
+ *   returns    false for types that tell us nothing, and for what is shorter
+ *              than it says
  */
 bool prof_tap_record_parse(
     const struct perf_event_header *header, bool has_chain,

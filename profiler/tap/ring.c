@@ -10,7 +10,7 @@
 
 #include "profiler/tap/record.h"
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, WORD = 8 };
 
 enum status prof_tap_ring_open(
     struct prof_tap_ring *ring, int cpu, uint64_t bytes, uint32_t wake_bytes,
@@ -74,11 +74,28 @@ static const struct perf_event_header *header(const struct prof_tap_ring *ring)
     return (const void *)at(ring, ring->tail);
 }
 
+static void pass_to(struct prof_tap_ring *ring, uint64_t position)
+{
+    ring->tail = position;
+    /* Pairs with the kernel's reading of it: we are done with the bytes. */
+    __atomic_store_n(&ring->page->data_tail, position, __ATOMIC_RELEASE);
+}
+
+bool prof_tap_ring_has_next(struct prof_tap_ring *ring)
+{
+    if (ring->tail == ring->head)
+        return false;
+    uint64_t size = header(ring)->size;
+    if (size >= sizeof(struct perf_event_header) + PROF_TAP_TIME_FROM_END &&
+        size % WORD == 0 && size <= ring->head - ring->tail)
+        return true;
+    pass_to(ring, ring->head);
+    return false;
+}
+
 const struct perf_event_header *prof_tap_ring_peek(
     const struct prof_tap_ring *ring, void *copy)
 {
-    if (ring->tail == ring->head)
-        return NULL;
     const struct perf_event_header *next = header(ring);
     uint64_t until_end = ring->bytes - (ring->tail & (ring->bytes - 1));
     if (next->size <= until_end)
@@ -101,7 +118,5 @@ uint64_t prof_tap_ring_time_ns(const struct prof_tap_ring *ring)
 
 void prof_tap_ring_pass(struct prof_tap_ring *ring)
 {
-    ring->tail += header(ring)->size;
-    /* Pairs with the kernel's reading of it: we are done with the bytes. */
-    __atomic_store_n(&ring->page->data_tail, ring->tail, __ATOMIC_RELEASE);
+    pass_to(ring, ring->tail + header(ring)->size);
 }

@@ -49,7 +49,13 @@ void prof_tap_ring_close(struct prof_tap_ring *ring);
 double prof_tap_ring_refresh(struct prof_tap_ring *ring);
 
 /*
- * The next record, valid until it is passed; NULL: there is none.
+ * Whether there is a record to be read. After one that cannot be, none of those
+ * behind it can: all are passed.
+ */
+bool prof_tap_ring_has_next(struct prof_tap_ring *ring);
+
+/*
+ * The next record, which there must be; valid until it is passed.
  *
  *   copy  of PROF_TAP_RECORD_BYTES, aligned to 8, for one that wraps
  */

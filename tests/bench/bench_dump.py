@@ -1,8 +1,8 @@
 """All stacks of a running process: how long it takes, and how long it stops.
 
-The process has 200 threads that sleep and one that measures by how much it is
-kept from running (pauses.c). Beside watchfire, gdb and eu-stack, which stop it
-for as long as they take.
+The process has 200 threads that sleep, or 1 000, and one that measures by how
+much it is kept from running (pauses.c). Beside watchfire, gdb and eu-stack,
+which stop it for as long as they take.
 """
 
 import os
@@ -13,13 +13,13 @@ import time
 
 from workloads import BUILD, WATCHFIRE, median, row
 
-THREADS = 200
+THREADS = (200, 1000)
 
 
-def pauses(command=None):
+def pauses(threads, command=None):
     """Stops, the longest and the sum of a run, in ms; and what watching took."""
     process = subprocess.Popen(
-        [str(BUILD / "bin/bench_pauses"), str(THREADS)], text=True,
+        [str(BUILD / "bin/bench_pauses"), str(threads)], text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.readline() == "ready\n"
     start = time.monotonic()
@@ -68,37 +68,44 @@ def make_index():
             return
 
 
-def measure(rounds):
-    found = {name: [pauses(command) for _ in range(rounds)]
+def measure(threads, rounds):
+    found = {name: [pauses(threads, command) for _ in range(rounds)]
              for name, command in RIVALS.items()}
     os.environ["WATCHFIRE_CACHE"] = "off"
     found["no index"] = [
-        pauses(OURS["perf events"]) for _ in range(rounds)]
+        pauses(threads, OURS["perf events"]) for _ in range(rounds)]
     os.environ["WATCHFIRE_CACHE"] = str(CACHE)
     make_index()
     for name, command in OURS.items():
-        found[name] = [pauses(command) for _ in range(rounds)]
+        found[name] = [pauses(threads, command) for _ in range(rounds)]
     return {name: [median(run[i] for run in runs) for i in range(5)]
             for name, runs in found.items()}
 
 
 def run(rounds):
-    quiet = median(pauses()[4] for _ in range(rounds))
+    for threads in THREADS:
+        yield from compare(threads, rounds)
+
+
+def compare(threads, rounds):
+    quiet = median(pauses(threads)[4] for _ in range(rounds))
     cache = os.environ.get("WATCHFIRE_CACHE")
     try:
-        found = measure(rounds)
+        found = measure(threads, rounds)
     finally:
         shutil.rmtree(CACHE, ignore_errors=True)
-        os.environ.pop("WATCHFIRE_CACHE")
+        os.environ.pop("WATCHFIRE_CACHE", None)
         if cache is not None:
             os.environ["WATCHFIRE_CACHE"] = cache
     for name in ("no index", *OURS):
+        what = f"{threads} threads, {name}"
         for rival in RIVALS:
             ours, theirs = found[name], found[rival]
-            yield row(f"{name}: time, beside {rival}", f"{ours[0]:.0f} ms",
+            yield row(f"{what}: time, beside {rival}", f"{ours[0]:.0f} ms",
                       f"{theirs[0]:.0f} ms", ours[0] / theirs[0])
-            yield row(f"{name}: CPU time, beside {rival}", f"{ours[1]:.0f} ms",
+            yield row(f"{what}: CPU time, beside {rival}", f"{ours[1]:.0f} ms",
                       f"{theirs[1]:.0f} ms", ours[1] / theirs[1])
-            yield row(f"{name}: longest stop, beside {rival}",
+            yield row(f"{what}: longest stop, beside {rival}",
                       f"{ours[3]:.2f} ms", f"{theirs[3]:.2f} ms", None, "1 ms")
-    yield row("gaps of a run that nobody looks at, in all", f"{quiet:.2f} ms")
+    yield row(f"{threads} threads that nobody looks at: gaps in all",
+              f"{quiet:.2f} ms")

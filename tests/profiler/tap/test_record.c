@@ -173,3 +173,54 @@ TEST(losses_are_counted_and_what_means_nothing_is_not_taken)
     made.header.type = PERF_RECORD_THROTTLE;
     CHECK(!prof_tap_record_parse(&made.header, false, &record));
 }
+
+TEST(a_record_that_is_shorter_than_it_says_tells_nothing)
+{
+    struct made made = {0};
+    struct prof_tap_record record;
+    put_sample_head(&made);
+    put(&made, 2);
+    put(&made, (uint64_t)PERF_CONTEXT_KERNEL);
+    put(&made, 0xffffffff81000000);
+    put(&made, PERF_SAMPLE_REGS_ABI_64);
+    for (unsigned i = 0; i < prof_perf_regs_count; i++)
+        put(&made, 100 + i);
+    put(&made, 16);
+    put(&made, 0xaaaa);
+    put(&made, 0xbbbb);
+    put(&made, 8);
+    (void)parse(&made, PERF_RECORD_SAMPLE, 0, true);
+    uint16_t whole = made.header.size;
+    for (uint16_t size = 0; size < whole; size = (uint16_t)(size + 8)) {
+        made.header.size = size;
+        CHECK(!prof_tap_record_parse(&made.header, true, &record));
+    }
+    made.header.size = whole;
+    made.words[4] = UINT64_MAX / 4; /* of the chain */
+    CHECK(!prof_tap_record_parse(&made.header, true, &record));
+}
+
+TEST(no_more_of_a_stack_was_copied_than_there_was_room_for)
+{
+    struct made made = {0};
+    put_sample_head(&made);
+    put(&made, PERF_SAMPLE_REGS_ABI_NONE);
+    put(&made, 8);
+    put(&made, 0xaaaa);
+    put(&made, 4096);
+    CHECK_EQ(parse(&made, PERF_RECORD_SAMPLE, 0, false).stack_bytes, 8);
+}
+
+TEST(a_name_without_an_end_tells_nothing)
+{
+    struct made made = {0};
+    struct prof_tap_record record;
+    put_pair(&made, 10, 11);
+    memcpy(&made.words[made.count], "name1234", 8);
+    made.count++;
+    put_trailer(&made);
+    made.header = (struct perf_event_header){
+        .type = PERF_RECORD_COMM,
+        .size = (uint16_t)(sizeof made.header + made.count * 8)};
+    CHECK(!prof_tap_record_parse(&made.header, false, &record));
+}
