@@ -221,6 +221,7 @@ static void write_head(const struct chunk *chunk, struct exp_json *json)
     const char *release = scope->release != NULL && scope->release[0] != '\0'
                               ? scope->release
                               : exp_release_of_profile(work->profile, build_id);
+    write_member(json, "type", "profile_chunk"); /* Spotlight wants it */
     write_member(json, "version", "2");
     write_chunk_id(work, json);
     write_member(json, "profiler_id", work->options->profiler_id);
