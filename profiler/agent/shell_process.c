@@ -15,6 +15,7 @@
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell_filter.h"
 #include "profiler/agent/shell_obstacle.h"
+#include "profiler/agent/shell_room.h"
 #include "profiler/agent/sig_crash.h"
 #include "profiler/agent/sys.h"
 
@@ -68,7 +69,7 @@ void shell_undo_exec(bool is_disarmed)
 #define CHILD_ENVIRONMENT(envp)                                                \
     (is_child_left_alone() && (envp) != NULL                                   \
          ? quiet_environment(                                                  \
-               __builtin_alloca((count_entries(envp) + 2) * sizeof(char *)),   \
+               __builtin_alloca(shell_room_bytes(envp) + sizeof(char *)),      \
                envp)                                                           \
          : (envp))
 
@@ -77,96 +78,34 @@ static bool is_child_left_alone(void)
     return shell_filter_is_deadly() || prof_core_loses_child();
 }
 
-static size_t count_entries(char *const envp[])
-{
-    size_t count = 0;
-    while (envp[count] != NULL)
-        count++;
-    return count;
-}
-
 static char *const *quiet_environment(char **quiet, char *const envp[])
 {
     static char disable[] = "WATCHFIRE_DISABLE=inherited";
-    size_t count = count_entries(envp);
-    for (size_t i = 0; i < count; i++)
-        quiet[i] = envp[i];
-    quiet[count] = disable;
-    quiet[count + 1] = NULL;
+    char **at = quiet;
+    while (*envp != NULL)
+        *at++ = *envp++;
+    *at++ = disable;
+    *at = NULL;
     return quiet;
-}
-
-/*
- * Arguments and environment that fill what there is (execve(2), E2BIG) may
- * have fitted but for our variables: then the program runs without them, and
- * the collector is told. `call` is the exec, of `crowded`.
- */
-#define EXEC_WITH_ROOM(result, file, envp, call)                               \
-    do {                                                                       \
-        if ((result) < 0 && errno == E2BIG && has_ours(envp)) {                \
-            char **crowded =                                                   \
-                __builtin_alloca((count_entries(envp) + 1) * sizeof *crowded); \
-            leave_ours_out(crowded, envp);                                     \
-            tell_crowded(file);                                                \
-            (result) = (call);                                                 \
-        }                                                                      \
-    } while (0)
-
-/* LD_PRELOAD stays where it holds another library as well. */
-static bool is_ours(const char *entry)
-{
-    static const char library[] = "/libwatchfire.so";
-    size_t length = strlen(entry), end = sizeof library - 1;
-    return strncmp(entry, "WATCHFIRE_SESSION=", 18) == 0 ||
-           (strncmp(entry, "LD_PRELOAD=", 11) == 0 && length > end &&
-            strcmp(entry + length - end, library) == 0 &&
-            strpbrk(entry, " :") == NULL);
-}
-
-static bool has_ours(char *const envp[])
-{
-    for (; envp != NULL && *envp != NULL; envp++) {
-        if (is_ours(*envp))
-            return true;
-    }
-    return false;
-}
-
-static void leave_ours_out(char **kept, char *const envp[])
-{
-    for (; *envp != NULL; envp++) {
-        if (!is_ours(*envp))
-            *kept++ = *envp;
-    }
-    *kept = NULL;
-}
-
-static void tell_crowded(const char *file)
-{
-    struct shell_obstacle obstacle = {.kind = OBSTACLE_CROWDED};
-    (void)snprintf(obstacle.path, sizeof obstacle.path, "%s", file);
-    (void)shell_obstacle_tell(&obstacle, 0);
 }
 
 INTERPOSE int execve(const char *path, char *const argv[], char *const envp[])
 {
-    bool is_disarmed = shell_begin_exec(path, false, envp);
+    bool is_told = shell_begin_exec(path, false, envp);
     int result = shell_real()->execve(path, argv, CHILD_ENVIRONMENT(envp));
-    bool was_crowded = result < 0 && errno == E2BIG;
     EXEC_WITH_ROOM(
-        result, path, envp, shell_real()->execve(path, argv, crowded));
-    shell_undo_exec(is_disarmed || was_crowded);
+        result, is_told, path, envp, shell_real()->execve(path, argv, roomy));
+    shell_undo_exec(is_told);
     return result;
 }
 
 INTERPOSE int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    bool is_disarmed = shell_begin_exec(file, true, envp);
+    bool is_told = shell_begin_exec(file, true, envp);
     int result = shell_real()->execvpe(file, argv, CHILD_ENVIRONMENT(envp));
-    bool was_crowded = result < 0 && errno == E2BIG;
     EXEC_WITH_ROOM(
-        result, file, envp, shell_real()->execvpe(file, argv, crowded));
-    shell_undo_exec(is_disarmed || was_crowded);
+        result, is_told, file, envp, shell_real()->execvpe(file, argv, roomy));
+    shell_undo_exec(is_told);
     return result;
 }
 
@@ -174,9 +113,11 @@ INTERPOSE int fexecve(int fd, char *const argv[], char *const envp[])
 {
     char path[32];
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    bool is_disarmed = shell_begin_exec(path, false, envp);
+    bool is_told = shell_begin_exec(path, false, envp);
     int result = shell_real()->fexecve(fd, argv, CHILD_ENVIRONMENT(envp));
-    shell_undo_exec(is_disarmed);
+    EXEC_WITH_ROOM(
+        result, is_told, argv[0], envp, shell_real()->fexecve(fd, argv, roomy));
+    shell_undo_exec(is_told);
     return result;
 }
 
@@ -194,11 +135,14 @@ INTERPOSE int execveat(
     int folder, const char *path, char *const argv[], char *const envp[],
     int flags)
 {
-    bool is_disarmed = shell_begin_exec(
+    bool is_told = shell_begin_exec(
         folder == AT_FDCWD || *path == '/' ? path : NULL, false, envp);
     int result = shell_real()->execveat(
         folder, path, argv, CHILD_ENVIRONMENT(envp), flags);
-    shell_undo_exec(is_disarmed);
+    EXEC_WITH_ROOM(
+        result, is_told, argv[0], envp,
+        shell_real()->execveat(folder, path, argv, roomy, flags));
+    shell_undo_exec(is_told);
     return result;
 }
 

@@ -13,6 +13,7 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell_filter.h"
+#include "profiler/agent/shell_room.h"
 
 static void prepare_filter(unsigned long mode, const struct sock_fprog *program)
 {
@@ -55,14 +56,18 @@ static long call(long number, const long *arguments)
         arguments[4], arguments[5]);
 }
 
-static long call_exec(long number, const long *arguments)
+static long call_exec(long number, long *arguments)
 {
     bool is_execve = number == SYS_execve;
-    bool is_disarmed = shell_begin_exec(
-        is_execve ? (const char *)arguments[0] : NULL, false,
-        (char *const *)arguments[is_execve ? 2 : 3]);
+    const char *path = is_execve ? (const char *)arguments[0] : NULL;
+    long *environment = &arguments[is_execve ? 2 : 3];
+    char *const *envp = (char *const *)*environment;
+    bool is_told = shell_begin_exec(path, false, envp);
     long result = call(number, arguments);
-    shell_undo_exec(is_disarmed);
+    EXEC_WITH_ROOM(
+        result, is_told, path, envp,
+        (*environment = (long)roomy, call(number, arguments)));
+    shell_undo_exec(is_told);
     return result;
 }
 

@@ -13,6 +13,7 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell_obstacle.h"
+#include "profiler/agent/shell_room.h"
 
 static void begin_spawn(void)
 {
@@ -28,38 +29,47 @@ static void end_spawn(void)
     errno = saved_errno;
 }
 
-INTERPOSE int posix_spawn(
-    pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+typedef int spawn_function(
+    pid_t *, const char *, const posix_spawn_file_actions_t *,
+    const posix_spawnattr_t *, char *const[], char *const[]);
+
+static int spawn(
+    bool is_searched, pid_t *pid, const char *file,
+    const posix_spawn_file_actions_t *actions,
     const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
+    spawn_function *real =
+        is_searched ? shell_real()->posix_spawnp : shell_real()->posix_spawn;
     struct shell_obstacle obstacle;
     pid_t own_pid = 0;
     pid_t *made = pid != NULL ? pid : &own_pid;
-    shell_obstacle_find(&obstacle, path, false, envp);
+    shell_obstacle_find(&obstacle, file, is_searched, envp);
     begin_spawn();
-    int result =
-        shell_real()->posix_spawn(made, path, actions, attributes, argv, envp);
+    int result = real(made, file, actions, attributes, argv, envp);
+    if (result == E2BIG && shell_room_has_ours(envp)) {
+        char **array = __builtin_alloca(shell_room_bytes(envp));
+        char *const *roomy = shell_room_make(array, envp);
+        result = real(made, file, actions, attributes, argv, roomy);
+        shell_room_obstacle(&obstacle, file);
+    }
     end_spawn();
     if (result == 0)
         (void)shell_obstacle_tell(&obstacle, *made);
     return result;
 }
 
+INTERPOSE int posix_spawn(
+    pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+    const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+    return spawn(false, pid, path, actions, attributes, argv, envp);
+}
+
 INTERPOSE int posix_spawnp(
     pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
     const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
-    struct shell_obstacle obstacle;
-    pid_t own_pid = 0;
-    pid_t *made = pid != NULL ? pid : &own_pid;
-    shell_obstacle_find(&obstacle, file, true, envp);
-    begin_spawn();
-    int result =
-        shell_real()->posix_spawnp(made, file, actions, attributes, argv, envp);
-    end_spawn();
-    if (result == 0)
-        (void)shell_obstacle_tell(&obstacle, *made);
-    return result;
+    return spawn(true, pid, file, actions, attributes, argv, envp);
 }
 
 INTERPOSE FILE *popen(const char *command, const char *type)

@@ -269,30 +269,15 @@ def test_without_proc_the_program_runs(tmp_path):
     assert "/proc" in lab.only_sentence(result.stderr)
 
 
-CROWD = (
-    "import os, subprocess\n"
-    "bare = {name: value for name, value in os.environ.items()\n"
-    "        if name not in ('LD_PRELOAD', 'WATCHFIRE_SESSION')}\n"
-    "def fits(count, env):\n"
-    "    words = ['x' * 100000] * 15 + ['x' * 1000] * (count // 1000)\n"
-    "    words += ['x' * (count % 1000)]\n"
-    "    try: return subprocess.run(['/bin/true', *words], env=env)\n"
-    "    except OSError as error: return None\n"
-    "low, high = 0, 10**6\n"
-    "while high - low > 1:\n"
-    "    middle = (low + high) // 2\n"
-    "    if fits(middle, bare): low = middle\n"
-    "    else: high = middle\n"
-    "print(fits(low, dict(os.environ, **bare)) is not None)\n")
-
-
 def test_no_exec_fails_for_want_of_room(tmp_path):
     """Our variables are left out of an environment that is full."""
-    watched = host.alike(
-        tmp_path, "record", lab.tool("python3"), "-c", CROWD)
-    assert watched.result.stdout == "True\n"
-    idle = lab.run(lab.tool("python3"), "-c", CROWD, env=lab.clean_environment(
+    command = (lab.tool("python3"), lab.SOURCES / "crowd_of_words.py")
+    watched = host.alike(tmp_path, "record", *command)
+    ways = watched.result.stdout.splitlines()
+    assert len(ways) == 7 and all(line.endswith(" 0") for line in ways)
+    crowded = [re.search(r"\((\d+) process", line)[1] for line in
+               watched.remarks if "left no room for LD_PRELOAD" in line]
+    assert sorted(crowded) == ["1", "6"]  # true, /bin/true
+    idle = lab.run(*command, env=lab.clean_environment(
         LD_PRELOAD=str(lab.LIBRARY), WATCHFIRE_DISABLE="1"))
-    assert (idle.returncode, idle.stdout) == (0, "True\n")
-    assert any("left no room for LD_PRELOAD" in line
-               for line in watched.remarks)
+    assert (idle.returncode, idle.stdout) == (0, watched.result.stdout)
