@@ -180,10 +180,11 @@ def test_a_collector_that_is_gone_is_not_missed(tmp_path):
 
 
 def test_no_timer_ticks_on_after_the_duration(tmp_path):
-    run = Deserted(tmp_path, "refused", "-d", "1")
+    run = Deserted(tmp_path, "refused", "-d", "2")
     assert lab.wait_until((tmp_path / "refused.folded").exists)
     run.desert(signal.SIGCONT)
     run.finish()
+    assert "some were armed" in run.stderr
     assert run.stdout == "0 are armed\n" + Deserted.OUTPUT
     assert run.process.returncode == 7
 

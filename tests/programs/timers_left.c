@@ -1,7 +1,7 @@
 /*
- * Works a little with three threads until none of the process's CPU-clock
- * timers is armed any more, tells so, and starts a child and another program.
- * First it says "begun" and waits for a line.
+ * Tells whether CPU-clock timers of the process are armed, works a little with
+ * three threads until none is, tells so, and starts a child and another
+ * program. Before that it says "begun" and waits for a line.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -74,6 +74,8 @@ int main(int argc, char **argv)
     char line[16];
     if (argc > 1)
         return 4;
+    bool was_armed = count_armed() > 0;
+    fprintf(stderr, "%s armed\n", was_armed ? "some were" : "none was");
     (void)setvbuf(stdout, NULL, _IONBF, 0);
     for (int i = 0; i < 2; i++)
         pthread_create(&threads[i], NULL, work, NULL);
@@ -81,14 +83,11 @@ int main(int argc, char **argv)
     printf("begun\n");
     if (fgets(line, sizeof line, stdin) == NULL)
         return 1;
-    bool was_armed = count_armed() > 0;
     uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + 55 * NS_PER_SECOND;
     do
         work_a_little();
     while (count_armed() > 0 && clock_ns(CLOCK_MONOTONIC) < end_ns);
-    int left = count_armed();
-    fprintf(stderr, "%s armed\n", was_armed ? "some were" : "none was");
-    printf("%d are armed\n", left);
+    printf("%d are armed\n", count_armed());
     start_others(argv[0]);
     is_over = true;
     for (int i = 0; i < 2; i++)
