@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -14,31 +15,35 @@
 /* A thread in the kernel stops when it leaves; most of the time that is at
  * once. A longer wait is for one that has begun to sleep deeply. */
 #define PATIENCE_NS UINT64_C(20000000)
-#define YIELDING_NS UINT64_C(200000)
+#define SOON_NS     UINT64_C(200000)
+
+enum { SHORT_PAUSE_NS = 5000, LONG_PAUSE_NS = 20000 };
 
 struct holding {
     struct prof_hold *hold;
     enum prof_hold_end end;
 };
 
-/* False when the thread has not stopped in time, or has ended. */
-static enum prof_hold_end wait_for_stop(pid_t tid, int *status)
+/* `last_ns`: out: the last time at which it had not stopped yet. */
+static enum prof_hold_end wait_for_stop(
+    pid_t tid, int *status, uint64_t *last_ns)
 {
-    uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC);
-    for (;;) {
+    uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC), now_ns = since_ns;
+    for (;; now_ns = clock_now_ns(CLOCK_MONOTONIC)) {
         pid_t got = waitpid(tid, status, __WALL | WNOHANG);
         if (got == tid)
             return WIFSTOPPED(*status) ? PROF_HOLD_DONE : PROF_HOLD_GONE;
         if (got < 0 && errno != EINTR)
             return PROF_HOLD_GONE;
-        uint64_t passed_ns = clock_now_ns(CLOCK_MONOTONIC) - since_ns;
+        *last_ns = now_ns;
+        uint64_t passed_ns = now_ns - since_ns;
         if (passed_ns > PATIENCE_NS)
             return PROF_HOLD_LATE;
-        static const struct timespec pause = {.tv_nsec = 50000};
-        if (passed_ns < YIELDING_NS)
-            (void)sched_yield();
-        else
-            (void)nanosleep(&pause, NULL);
+        /* Not sched_yield(): among many that run, the kernel would let us wait
+         * for some milliseconds, and with us the thread that has stopped. */
+        const struct timespec pause = {
+            .tv_nsec = passed_ns < SOON_NS ? SHORT_PAUSE_NS : LONG_PAUSE_NS};
+        (void)nanosleep(&pause, NULL);
     }
 }
 
@@ -53,7 +58,7 @@ static enum prof_hold_end hold_thread(struct prof_hold *hold)
     uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC);
     if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0)
         return PROF_HOLD_GONE;
-    enum prof_hold_end end = wait_for_stop(tid, &status);
+    enum prof_hold_end end = wait_for_stop(tid, &status, &since_ns);
     if (end != PROF_HOLD_DONE)
         return end;
 
@@ -72,9 +77,21 @@ static enum prof_hold_end hold_thread(struct prof_hold *hold)
     return is_there ? PROF_HOLD_DONE : PROF_HOLD_GONE;
 }
 
+/*
+ * While it is held, a thread of the program waits for us, and we for the
+ * processor: before all others, where the system lets us.
+ */
+static void hurry(void)
+{
+    const struct sched_param first = {.sched_priority = 1};
+    (void)sched_setscheduler(0, SCHED_FIFO, &first);
+    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* pauses as short as they say */
+}
+
 static void *run_holding(void *owner)
 {
     struct holding *holding = owner;
+    hurry();
     holding->end = hold_thread(holding->hold);
     return NULL;
 }

@@ -34,7 +34,7 @@ struct prof_hold {
     bool is_running; /* it ran when it was last looked at */
     prof_tracee_visit *visit;
     void *owner;      /* for visit */
-    uint64_t held_ns; /* out: from the request to the release */
+    uint64_t held_ns; /* out: from when it still ran to the release */
     int error;        /* out: errno of a refusal */
 };
 
