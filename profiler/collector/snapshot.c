@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "profiler/attach/glimpse.h"
 #include "profiler/attach/reach.h"
@@ -103,13 +102,10 @@ static void copy_stack(void *owner, const struct prof_regs *regs)
     struct taking *taking = owner;
     struct prof_glimpse *copy = &taking->copy;
     copy->regs = *regs;
-    struct iovec local = {taking->copied, sizeof taking->copied};
-    struct iovec remote = {
-        (void *)(uintptr_t)regs->value[PROF_REG_SP], sizeof taking->copied};
-    ssize_t got =
-        process_vm_readv((pid_t)taking->tid, &local, 1, &remote, 1, 0);
     copy->stack = taking->copied;
-    copy->stack_bytes = got > 0 ? (uint64_t)got : 0;
+    copy->stack_bytes = prof_process_copy(
+        (pid_t)taking->tid, regs->value[PROF_REG_SP], taking->copied,
+        sizeof taking->copied);
 }
 
 /* Where the copy was too short, or nothing could be copied. */

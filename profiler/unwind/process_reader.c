@@ -11,29 +11,27 @@
 
 /* A filter may refuse the call; the file then gives the same bytes, at three
  * times the cost. */
-static ssize_t fetch_from_file(
-    struct prof_process_reader *reader, uint64_t address, uint64_t count)
+static ssize_t copy_from_file(
+    pid_t pid, uint64_t address, void *bytes, uint64_t count)
 {
     char name[32];
-    (void)snprintf(name, sizeof name, "/proc/%d/mem", (int)reader->pid);
+    (void)snprintf(name, sizeof name, "/proc/%d/mem", (int)pid);
     int fd = open(name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    ssize_t got = pread(fd, reader->bytes, count, (off_t)address);
+    ssize_t got = pread(fd, bytes, count, (off_t)address);
     (void)close(fd);
     return got;
 }
 
-/* How many bytes from `address` on could be fetched; whole pages or nothing
- * beyond the first one that is not there. */
-static uint64_t fetch(
-    struct prof_process_reader *reader, uint64_t address, uint64_t count)
+uint64_t prof_process_copy(
+    pid_t pid, uint64_t address, void *bytes, uint64_t count)
 {
-    struct iovec local = {reader->bytes, count};
+    struct iovec local = {bytes, count};
     struct iovec remote = {(void *)(uintptr_t)address, count};
-    ssize_t got = process_vm_readv(reader->pid, &local, 1, &remote, 1, 0);
+    ssize_t got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
     if (got < 0 && (errno == EPERM || errno == ENOSYS))
-        got = fetch_from_file(reader, address, count);
+        got = copy_from_file(pid, address, bytes, count);
     return got > 0 ? (uint64_t)got : 0;
 }
 
@@ -43,7 +41,8 @@ static bool refill(struct prof_reader *window, uint64_t address)
 {
     struct prof_process_reader *reader = window->owner;
     uint64_t low = address & ~(PAGE_BYTES - 1);
-    uint64_t got = fetch(reader, low, sizeof reader->bytes);
+    uint64_t got = prof_process_copy(
+        reader->pid, low, reader->bytes, sizeof reader->bytes);
     prof_reader_set_window(
         window, low, low + got, (uint64_t)(uintptr_t)reader->bytes);
     return got > 0;

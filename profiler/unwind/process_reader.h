@@ -27,4 +27,13 @@ struct prof_process_reader {
  */
 void prof_process_reader_init(struct prof_process_reader *reader, pid_t pid);
 
+/*
+ * Copy memory of the process `pid`, or of any thread of it.
+ *
+ *   returns  how many bytes from `address` on were copied: whole pages, or
+ *            nothing beyond the first one that is not there
+ */
+uint64_t prof_process_copy(
+    pid_t pid, uint64_t address, void *bytes, uint64_t count);
+
 #endif
