@@ -212,6 +212,22 @@ static int open_best(struct prof_tap_events *events, uint32_t tid, int cpu)
     return fd;
 }
 
+enum status prof_tap_events_ask(
+    uint32_t tid, struct diag *user_only, struct diag *diag)
+{
+    const struct prof_tap_wanted wanted = {.period_ns = HELD_NS};
+    struct prof_tap_events events = {
+        .attr = make_attr(&wanted), .has_kernel = true};
+    events.attr.sample_stack_user = STACK_LEAST;
+    int fd = open_best(&events, tid, -1);
+    if (fd < 0)
+        return prof_tap_refusal(errno, diag);
+    (void)close(fd);
+    if (!events.has_kernel)
+        *user_only = events.refusal;
+    return STATUS_OK;
+}
+
 static bool same_id(const void *owner, uint32_t id, const void *key)
 {
     return event_at(owner, id)->id == *(const uint64_t *)key;

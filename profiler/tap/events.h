@@ -57,6 +57,15 @@ void prof_tap_events_close(struct prof_tap_events *events);
 MUST_CHECK enum status prof_tap_events_add(
     struct prof_tap_events *events, uint32_t tid, struct diag *diag);
 
+/*
+ * Ask whether the system would let us watch the thread `tid`: no sample is
+ * taken.
+ *
+ *   user_only  out: why its time in the kernel would not be seen; or unchanged
+ */
+enum status prof_tap_events_ask(
+    uint32_t tid, struct diag *user_only, struct diag *diag);
+
 /* The thread that the event `id` was opened for; 0: none of ours. */
 uint32_t prof_tap_events_origin(
     const struct prof_tap_events *events, uint64_t id);

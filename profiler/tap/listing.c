@@ -55,7 +55,7 @@ static bool list_process(uint32_t pid, struct table *rows, struct table *pids)
 bool prof_tap_list_tree(uint32_t pid, struct table *rows)
 {
     struct table pids = {.row_bytes = sizeof pid};
-    bool is_there = list_process(pid, rows, &pids);
+    bool is_there = has_process(rows, pid) || list_process(pid, rows, &pids);
     for (uint32_t i = 0; i < pids.count; i++) {
         uint32_t child = *(uint32_t *)table_row(&pids, i);
         if (child != (uint32_t)getpid() && !has_process(rows, child))

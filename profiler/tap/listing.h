@@ -13,7 +13,8 @@ struct prof_tap_listed {
 
 /*
  * Add every thread of `pid` and of all that it and they have started, as far
- * as they are there now and their parents are.
+ * as they are there now and their parents are. Of processes that `rows` has
+ * already, nothing is added.
  *
  *   rows     struct prof_tap_listed
  *   returns  false when `pid` itself is gone

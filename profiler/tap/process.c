@@ -17,6 +17,37 @@ struct prof_tap_line {
     uint32_t path; /* string of the profile */
 };
 
+void prof_tap_common_init(
+    struct prof_tap_common *common, struct prof_profile *profile,
+    uint64_t period_ns)
+{
+    *common = (struct prof_tap_common){
+        .profile = profile,
+        .period_ns = period_ns,
+        .rests = {.row_bytes = sizeof(struct prof_tap_rest)},
+        .value_cpu = prof_profile_add_value_type(profile, "cpu", "nanoseconds"),
+        .value_samples =
+            prof_profile_add_value_type(profile, "samples", "count")};
+    prof_build_ids_init(&common->build_ids);
+    prof_image_cache_init(&common->images);
+}
+
+void prof_tap_common_fini(struct prof_tap_common *common)
+{
+    prof_image_cache_fini(&common->images);
+    prof_build_ids_fini(&common->build_ids);
+    table_fini(&common->rests);
+}
+
+struct prof_tap_process **prof_tap_process_find(
+    struct prof_tap_process **first, uint32_t pid)
+{
+    struct prof_tap_process **at = first;
+    while (*at != NULL && (*at)->pid != pid)
+        at = &(*at)->next;
+    return at;
+}
+
 static struct prof_tap_process *create(
     struct prof_tap_common *common, uint32_t pid, uint32_t row)
 {
@@ -172,6 +203,17 @@ struct prof_tap_process *prof_tap_process_fork(
     return made;
 }
 
+/* The clock goes on; what the image before had used is known about. */
+static void succeed(
+    struct prof_tap_process *before, struct prof_tap_process *made)
+{
+    before->is_replaced = true;
+    made->clock_ns = before->clock_ns;
+    made->begin_ns = before->begin_ns + before->given_ns;
+    if (made->begin_ns < made->clock_ns)
+        made->begin_ns = made->clock_ns;
+}
+
 struct prof_tap_process *prof_tap_process_exec(
     struct prof_tap_process *before, const struct prof_tap_record *comm)
 {
@@ -187,12 +229,21 @@ struct prof_tap_process *prof_tap_process_exec(
         common, before->pid, prof_profile_add_process(common->profile, &row));
     if (made == NULL)
         return NULL;
-    before->is_replaced = true;
-    /* The clock goes on; what the image before had used is known about. */
-    made->clock_ns = before->clock_ns;
-    made->begin_ns = before->begin_ns + before->given_ns;
-    if (made->begin_ns < made->clock_ns)
-        made->begin_ns = made->clock_ns;
+    succeed(before, made);
+    return made;
+}
+
+struct prof_tap_process *prof_tap_process_meet_again(
+    struct prof_tap_process *before)
+{
+    struct prof_tap_common *common = before->common;
+    struct prof_tap_process *made = create(
+        common, before->pid,
+        prof_process_files_add(common->profile, before->pid));
+    if (made == NULL)
+        return NULL;
+    succeed(before, made);
+    prof_tap_process_read_maps(made);
     return made;
 }
 
@@ -250,8 +301,10 @@ static uint64_t used_ns(const struct prof_tap_process *process)
     return process->clock_ns - process->begin_ns + since_ns;
 }
 
-void prof_tap_process_end(struct prof_tap_process *process, uint64_t time_ns)
+void prof_tap_process_drop(struct prof_tap_process **at, uint64_t time_ns)
 {
+    struct prof_tap_process *process = *at;
+    *at = process->next;
     struct prof_tap_common *common = process->common;
     if (!process->is_replaced && !prof_tap_process_read_clock(process) &&
         process->clock_ns == 0)

@@ -32,6 +32,7 @@ struct prof_tap_common {
     uint32_t value_cpu, value_samples; /* columns */
     uint64_t period_ns;
     bool is_by_thread; /* of a process only some threads are watched */
+    bool is_untold;    /* no record tells of what is mapped: it is read */
     uint64_t sample_count;
     struct table rests;    /* struct prof_tap_rest, of who has ended */
     uint32_t unread_count; /* of them, whose CPU clock was never read to the
@@ -45,9 +46,20 @@ struct prof_tap_rest {
     uint64_t used_ns, given_ns; /* by its CPU clock, and to samples */
 };
 
+/* A moment of a thread: as the kernel told it, or as a stop showed it. */
+struct prof_tap_moment {
+    uint64_t time_ns, weight_ns;
+    const struct prof_regs *regs; /* NULL: it has no stack */
+    const uint8_t *stack;         /* copied, from the stack pointer on */
+    uint64_t stack_bytes;
+    const uint64_t *chain; /* the kernel's part, as perf events have it */
+    uint64_t chain_count;
+};
+
 struct prof_tap_process {
     struct prof_tap_common *common;
     uint32_t pid;
+    uint32_t image;   /* tells images apart where no record does; or 0 */
     uint32_t process; /* in the profile */
     struct prof_address_space space;
     struct prof_frame_cache frames;
@@ -65,6 +77,15 @@ struct prof_tap_process {
     struct prof_tap_process *next;
 };
 
+void prof_tap_common_init(
+    struct prof_tap_common *common, struct prof_profile *profile,
+    uint64_t period_ns);
+void prof_tap_common_fini(struct prof_tap_common *common);
+
+/* Where the list that begins at `first` has, or would have, the process. */
+struct prof_tap_process **prof_tap_process_find(
+    struct prof_tap_process **first, uint32_t pid);
+
 /* A process that runs already: described and mapped as /proc tells. */
 struct prof_tap_process *prof_tap_process_meet(
     struct prof_tap_common *common, uint32_t pid);
@@ -75,9 +96,13 @@ struct prof_tap_process *prof_tap_process_fork(
 struct prof_tap_process *prof_tap_process_exec(
     struct prof_tap_process *before, const struct prof_tap_record *comm);
 
-/* Close its account, which goes to `common->rests`. */
-void prof_tap_process_end(struct prof_tap_process *process, uint64_t time_ns);
+/* What it has become by an exec that no record tells of; NULL: no memory. */
+struct prof_tap_process *prof_tap_process_meet_again(
+    struct prof_tap_process *before);
 
+/* Take it from its list, and close its account, which goes to `common->rests`.
+ */
+void prof_tap_process_drop(struct prof_tap_process **at, uint64_t time_ns);
 /* Read its CPU clock; false when it is gone for good. */
 bool prof_tap_process_read_clock(struct prof_tap_process *process);
 
@@ -101,7 +126,12 @@ struct prof_tap_thread *prof_tap_process_known_thread(
 
 void prof_tap_thread_end(struct prof_tap_thread *thread);
 
-/* Add a sample of it to the profile. */
+/* Add a moment of one of its threads to the profile. */
+void prof_tap_process_add(
+    struct prof_tap_process *process, struct prof_tap_thread *thread,
+    const struct prof_tap_moment *moment);
+
+/* Add a sample that the kernel has taken. */
 void prof_tap_process_sample(
     struct prof_tap_process *process, const struct prof_tap_record *record);
 

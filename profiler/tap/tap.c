@@ -1,20 +1,14 @@
 /* Sampling processes from outside; see the header. */
 #include "profiler/tap/tap.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "profiler/base/clock.h"
 #include "profiler/collector/perf_clock.h"
-#include "profiler/collector/process_files.h"
 #include "profiler/tap/events.h"
 #include "profiler/tap/listing.h"
+#include "profiler/tap/named.h"
 #include "profiler/tap/process.h"
 #include "profiler/tap/rests.h"
 
@@ -28,18 +22,13 @@
 /* A program may go on making threads for ever. */
 enum { LISTINGS_MAX = 64, THREADS_A_RUN = 16, WAIT_MS = 50 };
 
-struct named {
-    uint32_t pid, tid; /* tid 0: the whole process */
-    int pidfd;         /* readable when the process is dead; -1: none */
-};
-
 struct prof_tap {
     struct prof_tap_common common;
     struct prof_tap_options options;
     struct prof_tap_events events;
     struct prof_tap_process *processes; /* the latest first */
-    struct table named;                 /* struct named */
-    uint64_t clocks_ns;                 /* when they were last read */
+    struct prof_tap_named named;
+    uint64_t clocks_ns; /* when they were last read */
     uint32_t process_count;
     bool is_listing; /* who is new must be known */
     bool has_lost;   /* records; what was mapped may be among them */
@@ -53,22 +42,15 @@ enum status prof_tap_create(
     if (made == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     made->options = *options;
-    made->named.row_bytes = sizeof(struct named);
-    made->common = (struct prof_tap_common){
-        .profile = profile,
-        .period_ns = prof_perf_clock_draw_ns(options->period_ns),
-        .rests = {.row_bytes = sizeof(struct prof_tap_rest)},
-        .is_by_thread = options->whom == PROF_TAP_THREADS,
-        .value_cpu = prof_profile_add_value_type(profile, "cpu", "nanoseconds"),
-        .value_samples =
-            prof_profile_add_value_type(profile, "samples", "count")};
-    prof_build_ids_init(&made->common.build_ids);
-    prof_image_cache_init(&made->common.images);
+    prof_tap_common_init(
+        &made->common, profile, prof_perf_clock_draw_ns(options->period_ns));
+    made->common.is_by_thread = options->whom == PROF_TAP_THREADS;
     const struct prof_tap_wanted wanted = {
         .period_ns = made->common.period_ns,
         .is_inherited = options->whom != PROF_TAP_THREADS,
         .is_at_exec = options->whom == PROF_TAP_CHILD};
     enum status status = prof_tap_events_open(&made->events, &wanted, diag);
+    prof_tap_named_init(&made->named, made->events.epoll);
     if (status != STATUS_OK) {
         prof_tap_destroy(made);
         return status;
@@ -80,10 +62,7 @@ enum status prof_tap_create(
 static struct prof_tap_process **find_process(
     struct prof_tap *tap, uint32_t pid)
 {
-    struct prof_tap_process **at = &tap->processes;
-    while (*at != NULL && (*at)->pid != pid)
-        at = &(*at)->next;
-    return at;
+    return prof_tap_process_find(&tap->processes, pid);
 }
 
 static void add_process(struct prof_tap *tap, struct prof_tap_process *added)
@@ -95,29 +74,15 @@ static void add_process(struct prof_tap *tap, struct prof_tap_process *added)
     tap->process_count++;
 }
 
-static void end_process(struct prof_tap_process **at, uint64_t time_ns)
-{
-    struct prof_tap_process *gone = *at;
-    *at = gone->next;
-    prof_tap_process_end(gone, time_ns);
-}
-
 void prof_tap_destroy(struct prof_tap *tap)
 {
     if (tap == NULL)
         return;
     while (tap->processes != NULL)
-        end_process(&tap->processes, clock_now_ns(CLOCK_MONOTONIC));
+        prof_tap_process_drop(&tap->processes, clock_now_ns(CLOCK_MONOTONIC));
     prof_tap_events_close(&tap->events);
-    prof_image_cache_fini(&tap->common.images);
-    prof_build_ids_fini(&tap->common.build_ids);
-    for (uint32_t i = 0; i < tap->named.count; i++) {
-        const struct named *named = table_row(&tap->named, i);
-        if (named->pidfd >= 0)
-            (void)close(named->pidfd);
-    }
-    table_fini(&tap->named);
-    table_fini(&tap->common.rests);
+    prof_tap_common_fini(&tap->common);
+    prof_tap_named_fini(&tap->named);
     free(tap);
 }
 
@@ -168,7 +133,7 @@ static void take_exec(
     struct prof_tap_process *made = prof_tap_process_exec(*at, record);
     if (made == NULL)
         return;
-    end_process(at, record->time_ns);
+    prof_tap_process_drop(at, record->time_ns);
     add_process(tap, made);
 }
 
@@ -252,39 +217,17 @@ static void take_records(struct prof_tap *tap, uint64_t limit_ns)
     }
 }
 
-static bool has_ended(const struct named *named)
-{
-    struct pollfd ended = {.fd = named->pidfd, .events = POLLIN};
-    if (named->pidfd >= 0 && poll(&ended, 1, 0) > 0)
-        return true;
-    if (named->pidfd < 0 && kill((pid_t)named->pid, 0) != 0)
-        return errno == ESRCH;
-    return named->tid != 0 &&
-           !prof_process_files_has_thread(named->pid, named->tid);
-}
-
-/* The dead would have us called for ever. */
-static void forget_ended(struct prof_tap *tap)
-{
-    for (uint32_t i = 0; i < tap->named.count; i++) {
-        const struct named *named = table_row(&tap->named, i);
-        if (named->pidfd >= 0 && has_ended(named))
-            (void)epoll_ctl(
-                tap->events.epoll, EPOLL_CTL_DEL, named->pidfd, NULL);
-    }
-}
-
 static void read_clocks(struct prof_tap *tap, uint64_t now_ns)
 {
     tap->clocks_ns = now_ns;
-    forget_ended(tap);
+    prof_tap_named_forget_ended(&tap->named);
     struct prof_tap_process **at = &tap->processes;
     while (*at != NULL) {
         bool was_gone = (*at)->is_gone;
         (*at)->is_gone = !prof_tap_process_read_clock(*at);
         /* Of one that was there the last time, records may still come. */
         if (was_gone && (*at)->is_gone)
-            end_process(at, now_ns);
+            prof_tap_process_drop(at, now_ns);
         else
             at = &(*at)->next;
     }
@@ -303,21 +246,6 @@ void prof_tap_run(struct prof_tap *tap)
 }
 
 /* ---- whom ---- */
-
-static enum status add_named(
-    struct prof_tap *tap, uint32_t pid, uint32_t tid, struct diag *diag)
-{
-    struct named named = {
-        .pid = pid, .tid = tid, .pidfd = (int)syscall(SYS_pidfd_open, pid, 0)};
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = named.pidfd};
-    if (table_add(&tap->named, &named) == TABLE_NONE) {
-        (void)close(named.pidfd);
-        return fail(diag, STATUS_NO_MEMORY, "out of memory");
-    }
-    if (named.pidfd >= 0)
-        (void)epoll_ctl(tap->events.epoll, EPOLL_CTL_ADD, named.pidfd, &event);
-    return STATUS_OK;
-}
 
 static bool is_known(struct prof_tap *tap, const struct prof_tap_listed *row)
 {
@@ -370,7 +298,7 @@ static enum status watch_new(
 enum status prof_tap_watch(
     struct prof_tap *tap, uint32_t pid, struct diag *diag)
 {
-    enum status status = add_named(tap, pid, 0, diag);
+    enum status status = prof_tap_named_add(&tap->named, pid, 0, diag);
     if (status != STATUS_OK)
         return status;
     if (tap->options.whom == PROF_TAP_CHILD)
@@ -387,17 +315,13 @@ enum status prof_tap_watch_thread(
     struct prof_tap *tap, uint32_t pid, uint32_t tid, struct diag *diag)
 {
     const struct prof_tap_listed row = {.pid = pid, .tid = tid};
-    enum status status = add_named(tap, pid, tid, diag);
+    enum status status = prof_tap_named_add(&tap->named, pid, tid, diag);
     return status == STATUS_OK ? watch_thread(tap, &row, diag) : status;
 }
 
 bool prof_tap_is_over(const struct prof_tap *tap)
 {
-    for (uint32_t i = 0; i < tap->named.count; i++) {
-        if (!has_ended(table_row(&tap->named, i)))
-            return false;
-    }
-    return true;
+    return prof_tap_named_are_over(&tap->named);
 }
 
 /* ---- the end ---- */
@@ -414,7 +338,7 @@ void prof_tap_finish(struct prof_tap *tap)
     prof_tap_events_stop(&tap->events);
     take_records(tap, UINT64_MAX);
     while (tap->processes != NULL)
-        end_process(&tap->processes, clock_now_ns(CLOCK_MONOTONIC));
+        prof_tap_process_drop(&tap->processes, clock_now_ns(CLOCK_MONOTONIC));
 }
 
 struct prof_tap_stats prof_tap_stats(const struct prof_tap *tap)

@@ -50,14 +50,14 @@ static const struct prof_space_mapping *find_mapping(
 
 /* The kernel's part of the stack, called from `stack`. */
 static uint32_t add_kernel_frames(
-    struct prof_profile *profile, const struct prof_tap_record *record,
+    struct prof_profile *profile, const struct prof_tap_moment *moment,
     uint32_t stack)
 {
     uint64_t pcs[KERNEL_FRAMES_MAX];
     uint32_t count = 0;
     bool is_kernel = false, is_exact = true;
-    for (uint64_t i = 0; i < record->chain_count; i++) {
-        uint64_t pc = record->chain[i];
+    for (uint64_t i = 0; i < moment->chain_count; i++) {
+        uint64_t pc = moment->chain[i];
         if (pc >= (uint64_t)PERF_CONTEXT_MAX) {
             is_kernel = pc == (uint64_t)PERF_CONTEXT_KERNEL;
             is_exact = true;
@@ -94,45 +94,79 @@ static void count_losses(
         prof_profile_add_loss(common->profile, PROF_LOSS_CUT, 1);
 }
 
+/* Nobody tells of code that came: the walk may have ended for want of it. */
+static bool learn_code(struct prof_tap_process *process, uint64_t time_ns)
+{
+    if (!process->common->is_untold || time_ns < process->next_read_ns)
+        return false;
+    read_maps_again(process, time_ns);
+    return true;
+}
+
 /* The user's part of the stack; PROF_NONE when there is none. */
 static uint32_t add_user_frames(
     struct prof_tap_process *process, struct prof_tap_thread *thread,
-    const struct prof_tap_record *record, bool *is_truncated)
+    const struct prof_tap_moment *moment, bool *is_truncated)
 {
     static uint64_t frames[PROF_COPIED_FRAMES_MAX]; /* one thread calls us */
     struct prof_walk walk = {
         .frames = frames, .capacity = PROF_COPIED_FRAMES_MAX};
     struct prof_copied_stack stack = {
-        .bytes = record->stack,
-        .size_bytes = record->stack_bytes,
-        .time_ns = record->time_ns,
+        .bytes = moment->stack,
+        .size_bytes = moment->stack_bytes,
+        .time_ns = moment->time_ns,
         .tid = thread->tid,
         .is_live = true};
-    if (record->regs == NULL || !make_code(process))
+    if (moment->regs == NULL || !make_code(process))
         return PROF_NONE;
     if (thread->known == NULL)
         thread->known = calloc(1, sizeof *thread->known);
     if (thread->known == NULL)
         return PROF_NONE;
-    prof_perf_regs_read(record->regs, &stack.regs);
+    stack.regs = *moment->regs;
     /* In the middle of an exec the registers are still the old image's. */
-    if (record->chain_count > 0 &&
+    if (moment->chain_count > 0 &&
         !prof_code_holds(process->code, stack.regs.value[PROF_REG_PC]))
         return PROF_NONE;
     enum prof_copied_end end =
         prof_copied_stack_walk(&stack, process->code, thread->known, &walk);
+    if (end == PROF_COPIED_INCOMPLETE && learn_code(process, moment->time_ns)) {
+        walk = (struct prof_walk){
+            .frames = frames, .capacity = PROF_COPIED_FRAMES_MAX};
+        end =
+            prof_copied_stack_walk(&stack, process->code, thread->known, &walk);
+    }
     count_losses(process->common, &walk, end);
     *is_truncated = end != PROF_COPIED_COMPLETE;
     const struct prof_frame_finder finder = {
         .space = &process->space, .find = find_mapping, .owner = process};
     return prof_frame_cache_stack(
-        &process->frames, &finder, walk.frames, walk.count, record->time_ns);
+        &process->frames, &finder, walk.frames, walk.count, moment->time_ns);
+}
+
+void prof_tap_process_add(
+    struct prof_tap_process *process, struct prof_tap_thread *thread,
+    const struct prof_tap_moment *moment)
+{
+    struct prof_tap_common *common = process->common;
+    bool is_truncated = false;
+    uint32_t stack = add_user_frames(process, thread, moment, &is_truncated);
+    struct prof_sample row = {
+        .time_ns = moment->time_ns,
+        .thread = thread->thread,
+        .stack = add_kernel_frames(common->profile, moment, stack),
+        .state = PROF_STATE_ON_CPU,
+        .flags = is_truncated ? PROF_SAMPLE_TRUNCATED : 0};
+    row.values[common->value_cpu] = moment->weight_ns;
+    row.values[common->value_samples] = 1;
+    (void)prof_profile_add_sample(common->profile, &row);
+    process->given_ns += moment->weight_ns;
+    common->sample_count++;
 }
 
 void prof_tap_process_sample(
     struct prof_tap_process *process, const struct prof_tap_record *record)
 {
-    struct prof_tap_common *common = process->common;
     struct prof_tap_thread *thread =
         prof_tap_process_thread(process, record->tid);
     if (thread == NULL)
@@ -143,18 +177,17 @@ void prof_tap_process_sample(
         thread->origin = record->origin;
     if (thread->origin != record->origin)
         return;
-
-    bool is_truncated = false;
-    uint32_t stack = add_user_frames(process, thread, record, &is_truncated);
-    struct prof_sample row = {
+    struct prof_regs regs;
+    struct prof_tap_moment moment = {
         .time_ns = record->time_ns,
-        .thread = thread->thread,
-        .stack = add_kernel_frames(common->profile, record, stack),
-        .state = PROF_STATE_ON_CPU,
-        .flags = is_truncated ? PROF_SAMPLE_TRUNCATED : 0};
-    row.values[common->value_cpu] = common->period_ns;
-    row.values[common->value_samples] = 1;
-    (void)prof_profile_add_sample(common->profile, &row);
-    process->given_ns += common->period_ns;
-    common->sample_count++;
+        .weight_ns = process->common->period_ns,
+        .stack = record->stack,
+        .stack_bytes = record->stack_bytes,
+        .chain = record->chain,
+        .chain_count = record->chain_count};
+    if (record->regs != NULL) {
+        prof_perf_regs_read(record->regs, &regs);
+        moment.regs = &regs;
+    }
+    prof_tap_process_add(process, thread, &moment);
 }
