@@ -1,8 +1,7 @@
 /*
- * watchfire record -p: sample processes that run already, from outside or by an
- * agent that is brought in, until they have ended, the time is over, or a
- * signal tells us to end. Either way
- * the profile is complete, and the exit status 0 unless an output failed.
+ * watchfire record -p: sample processes that run already, until they have
+ * ended, the time is over, or a signal tells us to end. Either way the profile
+ * is complete, and the exit status 0 unless an output failed.
  */
 #include "tools/attach.h"
 
@@ -12,12 +11,11 @@
 #include <unistd.h>
 
 #include "exporters/quality.h"
-#include "profiler/attach/reach.h"
 #include "profiler/base/clock.h"
-#include "profiler/collector/process_files.h"
 #include "tools/limits.h"
 #include "tools/record_reports.h"
 #include "tools/tool.h"
+#include "tools/way.h"
 
 /* So small a part of the CPU time needs no words. */
 enum { UNSAMPLED_MENTIONED = 20 };
@@ -78,70 +76,33 @@ void say_tap_remarks(const struct session *session)
             100.0 * (double)quality.account_ns / (double)quality.sampled_ns);
 }
 
-/* ---- whom ---- */
-
-/* Every thread belongs to a process, and that is asked whether it may be. */
-static enum status find_owner(
-    const struct record_options *options, uint32_t *owner, struct diag *diag)
+static void say_stops_remarks(const struct session *session)
 {
-    *owner = options->processes.count > 0 ? options->processes.ids[0] : 0;
-    for (uint32_t i = 0; i < options->threads.count; i++) {
-        uint32_t tid = options->threads.ids[i];
-        uint32_t pid = prof_process_files_status(tid, "Tgid");
-        if (pid == 0)
-            return fail(diag, STATUS_USAGE, "there is no thread %" PRIu32, tid);
-        if (*owner != 0 && *owner != pid)
-            return fail(
-                diag, STATUS_USAGE,
-                "thread %" PRIu32 " belongs to process %" PRIu32
-                ", not to %" PRIu32,
-                tid, pid, *owner);
-        *owner = pid;
-    }
-    return prof_reach_check(*owner, diag);
+    struct prof_stops_stats stats = prof_stops_stats(session->stops);
+    if (stats.refusal.status != STATUS_OK)
+        say("%s", stats.refusal.text);
+    if (stats.stops > 0)
+        say("its threads were stopped %" PRIu64 " times, for %.3f ms at the "
+            "longest",
+            stats.stops, (double)stats.longest_ns / 1e6);
+    if (stats.samples == 0)
+        say_no_sample(session);
 }
 
-static enum status watch_threads(
-    const struct record_options *options, const struct session *session,
-    struct diag *diag)
+static void say_remarks(const struct session *session)
 {
-    const struct process_list *threads = &options->threads;
-    uint32_t pid;
-    enum status status = find_owner(options, &pid, diag);
-    if (status == STATUS_OK && session->collector != NULL)
-        return prof_collector_inject(
-            session->collector, pid, threads->ids, threads->count, diag);
-    for (uint32_t i = 0; i < threads->count && status == STATUS_OK; i++)
-        status =
-            prof_tap_watch_thread(session->tap, pid, threads->ids[i], diag);
-    return status;
-}
-
-static enum status watch_process(
-    const struct session *session, uint32_t pid, struct diag *diag)
-{
-    if (session->collector != NULL)
-        return prof_collector_inject(session->collector, pid, NULL, 0, diag);
-    enum status status = prof_reach_check(pid, diag);
-    return status == STATUS_OK ? prof_tap_watch(session->tap, pid, diag)
-                               : status;
-}
-
-static enum status watch(
-    const struct record_options *options, const struct session *session,
-    struct diag *diag)
-{
-    enum status status = STATUS_OK;
-    if (options->threads.count > 0)
-        return watch_threads(options, session, diag);
-    for (uint32_t i = 0; i < options->processes.count && status == STATUS_OK;
-         i++)
-        status = watch_process(session, options->processes.ids[i], diag);
-    return status;
+    if (session->stops != NULL)
+        say_stops_remarks(session);
+    else if (session->tap != NULL)
+        say_tap_remarks(session);
+    else
+        say_collector_remarks(session);
 }
 
 static bool is_over(const struct session *session)
 {
+    if (session->stops != NULL)
+        return prof_stops_are_over(session->stops);
     return session->tap != NULL
                ? prof_tap_is_over(session->tap)
                : prof_collector_stats(session->collector).live == 0;
@@ -185,34 +146,19 @@ static int run_session(
 {
     struct diag diag = {.status = STATUS_OK};
     char line[3000];
-    if (watch(options, session, &diag) != STATUS_OK)
+    if (way_begin(options, session, &diag) != STATUS_OK)
         return say_failure(&diag);
     describe(session);
     run_until_end(session, options->duration_ns, signals);
     session_stop(session);
     size_t failed = session_finish(session, 0, session_say, NULL);
     session_report_end(session, EXP_SESSION_EXITED);
-    if (session->tap != NULL)
-        say_tap_remarks(session);
-    else
-        say_collector_remarks(session);
+    say_remarks(session);
     session_summarize(session, line, sizeof line);
     say("%s", line);
     record_finish_reports(session);
     session_settle(session);
     return failed > 0 ? EXIT_FAILED : EXIT_DONE;
-}
-
-static enum status begin(
-    const struct record_options *options, struct session *session,
-    struct diag *diag)
-{
-    const struct prof_tap_options outside = {
-        .period_ns = options->collector.period_ns,
-        .whom = options->threads.count > 0 ? PROF_TAP_THREADS : PROF_TAP_TREE};
-    return options->is_injected
-               ? session_begin(session, &options->collector, diag)
-               : session_begin_tap(session, &outside, diag);
 }
 
 int attach_record(struct record_options *options)
@@ -225,8 +171,7 @@ int attach_record(struct record_options *options)
     int signals = take_ending_signals();
     int exit_status;
     record_begin_reports(options, &session);
-    if (record_prepare_outputs(options, &session, &diag) != STATUS_OK ||
-        begin(options, &session, &diag) != STATUS_OK)
+    if (record_prepare_outputs(options, &session, &diag) != STATUS_OK)
         exit_status = say_failure(&diag);
     else
         exit_status = run_session(options, &session, signals);

@@ -1,11 +1,14 @@
 /*
  * watchfire doctor: what this system permits, and the one command that would
- * permit more. Each answer comes from trying, not from reading settings.
+ * permit more. Each answer comes from trying, not from reading settings. With
+ * -p, which ways there are to sample a process that runs.
  */
 #include "tools/tool.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +20,8 @@
 #include <unistd.h>
 
 #include "profiler/collector/perf_clock.h"
+#include "profiler/tap/ways.h"
+#include "tools/process_list.h"
 
 enum verdict { GOOD, LIMITED, MISSING };
 
@@ -135,19 +140,54 @@ static enum verdict check_symbols(void)
     return GOOD;
 }
 
-int doctor_main(int argc, char **argv)
+/* ---- a process ---- */
+
+/* "limited" is a way that takes something from the process. */
+static void tell_way(enum prof_way way, const struct prof_ways *ways)
 {
-    if (argc > 1) {
-        bool is_help =
-            strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0;
-        if (!is_help)
-            return say_usage("doctor", "'%s' is not an option", argv[1]);
-        (void)puts(
-            "Usage: watchfire doctor\n"
-            "Tell what this system permits, and what would permit more.\n"
-            "Exit status 1 when programs cannot be sampled at all.");
-        return EXIT_DONE;
+    static const char *const open_ways[PROF_WAYS] = {
+        [PROF_WAY_PERF] = "perf events: nothing enters it or stops it",
+        [PROF_WAY_INJECT] = "an agent may be brought into it",
+        [PROF_WAY_PTRACE] = "its threads may be stopped, each for some 100 us"};
+    char name[32];
+    (void)snprintf(name, sizeof name, "--via %s", prof_way_name(way));
+    if (ways->refusals[way].status != STATUS_OK)
+        tell(MISSING, name, ways->refusals[way].text);
+    else if (way == PROF_WAY_PERF && ways->user_only.status != STATUS_OK)
+        tell(LIMITED, name, ways->user_only.text);
+    else
+        tell(way == PROF_WAY_PTRACE ? LIMITED : GOOD, name, open_ways[way]);
+}
+
+/* Whether there is a way to sample it. */
+static bool check_process(uint32_t pid, bool is_headed)
+{
+    struct prof_ways ways;
+    bool is_open = false;
+    prof_ways_judge(pid, &ways);
+    if (is_headed)
+        (void)printf("process %" PRIu32 ":\n", pid);
+    if (ways.reach.status != STATUS_OK) {
+        tell(MISSING, "any way", ways.reach.text);
+        return false;
     }
+    for (enum prof_way way = 0; way < PROF_WAYS; way++) {
+        tell_way(way, &ways);
+        is_open |= ways.refusals[way].status == STATUS_OK;
+    }
+    return is_open;
+}
+
+static int check_processes(const struct process_list *processes)
+{
+    bool are_open = true;
+    for (uint32_t i = 0; i < processes->count; i++)
+        are_open &= check_process(processes->ids[i], processes->count > 1);
+    return are_open ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int check_system(void)
+{
     static enum verdict (*const checks[])(void) = {
         check_kernel,  check_perf,      check_timer,  check_memory,
         check_sockets, check_reference, check_symbols};
@@ -157,4 +197,49 @@ int doctor_main(int argc, char **argv)
         worst = verdict > worst ? verdict : worst;
     }
     return worst == MISSING ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* ---- the command ---- */
+
+static const char help[] =
+    "Usage: watchfire doctor [-p PROCESS,...]\n"
+    "Tell what this system permits, and what would permit more; or which ways\n"
+    "there are to sample a process that runs, and why there are no others: it\n"
+    "is asked, and not touched.\n"
+    "\n"
+    "  -p, --pid PROCESS\n"
+    "                 a pid, or the name of a program that runs once; several\n"
+    "                 are separated by commas\n"
+    "  -h, --help     this text\n"
+    "\n"
+    "Exit status 1 when programs cannot be sampled at all, or such a process\n"
+    "cannot.\n";
+
+int doctor_main(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"help", no_argument, NULL, 'h'},
+        {"pid", required_argument, NULL, 'p'},
+        {NULL, 0, NULL, 0}};
+    static struct process_list processes;
+    struct diag diag = {.status = STATUS_OK};
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "+:p:h", long_options, NULL)) !=
+           -1) {
+        if (option == 'h') {
+            (void)fputs(help, stdout);
+            return EXIT_DONE;
+        }
+        if (option == ':')
+            return say_usage(
+                "doctor", "%s wants an argument", argv[optind - 1]);
+        if (option == '?')
+            return say_usage("doctor", "%s is not an option", argv[optind - 1]);
+        if (process_list_add(&processes, optarg, &diag) != STATUS_OK)
+            return say_failure(&diag);
+    }
+    if (optind < argc)
+        return say_usage("doctor", "'%s' is not an option", argv[optind]);
+    return processes.count > 0 ? check_processes(&processes) : check_system();
 }

@@ -261,7 +261,7 @@ static enum status begin(struct run *run, struct diag *diag)
 {
     const struct prof_tap_options outside = {
         .period_ns = run->options.collector.period_ns, .whom = PROF_TAP_CHILD};
-    return run->options.is_outside
+    return run->options.via == PROF_WAY_PERF
                ? session_begin_tap(&run->session, &outside, diag)
                : session_begin(&run->session, &run->options.collector, diag);
 }
@@ -275,8 +275,8 @@ static int record_command(struct record_options *options)
     run.session.outputs.options = run.options.output;
     run.session.remark = say_text;
     if (launch_check(
-            run.options.command[0], run.options.is_outside, &exit_status,
-            &diag) != STATUS_OK) {
+            run.options.command[0], run.options.via == PROF_WAY_PERF,
+            &exit_status, &diag) != STATUS_OK) {
         say("%s", diag.text);
         return exit_status;
     }

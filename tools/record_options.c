@@ -14,6 +14,7 @@ enum { DEFAULT_HZ = 997 };
 struct record_options record_options_default(void)
 {
     return (struct record_options){
+        .via = PROF_WAYS,
         .collector = {
             .period_ns = (1000000000 + DEFAULT_HZ / 2) / DEFAULT_HZ,
             .max_overhead = 0.03,
@@ -26,9 +27,9 @@ static const char help[] =
     "Run COMMAND and sample where it, and every program it starts, spends its\n"
     "CPU time; or sample PROCESS, which runs already, with what it has "
     "started\n"
-    "and starts, until it ends, TIME is over, or Ctrl-C. Nothing enters such "
-    "a\n"
-    "process, and it is not stopped, unless --via inject asks for that.\n"
+    "and starts, until it ends, TIME is over, or Ctrl-C. It is done in the "
+    "best\n"
+    "way that the system permits, which the summary names.\n"
     "\n"
     "  -F HZ          samples a second and thread; 997 unless given\n"
     "  -o FILE        write FILE, in the format of its extension: .svg,\n"
@@ -43,13 +44,18 @@ static const char help[] =
     "                 are separated by commas\n"
     "  -t, --tid TID,...\n"
     "                 these threads only, and none they make\n"
-    "  --via perf     sample COMMAND as -p does, from outside: for programs "
-    "that\n"
-    "                 are static or made by Go\n"
-    "  --via inject   sample PROCESS where perf events are refused: an agent "
-    "is\n"
-    "                 brought into it, and taken out in the end; what it has\n"
-    "                 started is not followed\n"
+    "  --via WAY      how PROCESS is sampled, where it may not be the best "
+    "way:\n"
+    "                 perf     perf events: nothing enters it or stops it\n"
+    "                 inject   an agent is brought into it, and taken out in "
+    "the\n"
+    "                          end; what it has started is not followed\n"
+    "                 ptrace   who runs is stopped for some 100 us, at most "
+    "250\n"
+    "                          times a second\n"
+    "  --via perf     sample COMMAND as well from outside: for programs that "
+    "are\n"
+    "                 static or made by Go\n"
     "  -e EVENT       what to sample: cpu, or wall: time asleep as well\n"
     "  --crashes[=FILE]\n"
     "                 tell of programs that crash, and write a FILE for each:\n"
@@ -137,11 +143,11 @@ static int take_whom(struct record_options *options, int option)
             return EXIT_DONE;
         return say_usage("record", "-t %s is not a list of threads", optarg);
     }
-    options->is_outside = strcmp(optarg, "perf") == 0;
-    options->is_injected = strcmp(optarg, "inject") == 0;
-    if (options->is_outside || options->is_injected)
+    options->via = prof_way_named(optarg);
+    if (options->via != PROF_WAYS)
         return EXIT_DONE;
-    return say_usage("record", "--via %s is not a way: perf, inject", optarg);
+    return say_usage(
+        "record", "--via %s is not a way: perf, inject, ptrace", optarg);
 }
 
 /* How the agent works. */
@@ -243,33 +249,47 @@ static int take_option(struct record_options *options, int option)
 /* An agent in a process that runs has timers of its own, and our unwinder. */
 static int check_injected(struct record_options *options)
 {
-    if (options->processes.count + options->threads.count == 0)
-        return say_usage("record", "--via inject goes with -p or -t");
     if (options->collector.is_reference_wanted ||
         options->collector.best_mode != PROF_CLOCK_PERF)
         return say_usage(
             "record", "--via inject goes with neither --clock nor --unwinder");
-    options->collector.best_mode = PROF_CLOCK_TIMER;
     return EXIT_DONE;
+}
+
+/* Processes that run already. */
+static int check_attached(struct record_options *options)
+{
+    if (options->threads.count > 0 && options->processes.count > 1)
+        return say_usage("record", "-t goes with one process only");
+    if (options->via == PROF_WAY_INJECT)
+        return check_injected(options);
+    if (options->agents_only == NULL)
+        return EXIT_DONE;
+    return say_usage(
+        "record", "%s needs the agent, and with %s there is none",
+        options->agents_only,
+        options->via == PROF_WAY_PTRACE ? "--via ptrace" : "-p");
 }
 
 /* Whether the options go together. */
 static int check_whom(struct record_options *options, int left, char **command)
 {
     bool is_attached = options->processes.count + options->threads.count > 0;
-    options->is_outside |= is_attached && !options->is_injected;
     if (is_attached && left > 0)
         return say_usage("record", "there is -p or -t, and a command as well");
-    if (!is_attached && left == 0)
+    if (is_attached)
+        return check_attached(options);
+    if (left == 0)
         return say_usage("record", "there is no command to run, and no -p");
-    if (options->threads.count > 0 && options->processes.count > 1)
-        return say_usage("record", "-t goes with one process only");
-    if (options->is_outside && options->agents_only != NULL)
+    if (options->via == PROF_WAY_INJECT || options->via == PROF_WAY_PTRACE)
         return say_usage(
-            "record", "%s needs the agent, and with %s there is none",
-            options->agents_only, is_attached ? "-p" : "--via perf");
-    options->command = is_attached ? NULL : command;
-    return options->is_injected ? check_injected(options) : EXIT_DONE;
+            "record", "--via %s goes with -p", prof_way_name(options->via));
+    if (options->via == PROF_WAY_PERF && options->agents_only != NULL)
+        return say_usage(
+            "record", "%s needs the agent, and with --via perf there is none",
+            options->agents_only);
+    options->command = command;
+    return EXIT_DONE;
 }
 
 int record_options_parse(struct record_options *options, int argc, char **argv)

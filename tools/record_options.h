@@ -8,6 +8,7 @@
 
 #include "exporters/options.h"
 #include "profiler/collector/collector.h"
+#include "profiler/tap/ways.h"
 #include "tools/outputs.h"
 #include "tools/process_list.h"
 #include "tools/reporting.h"
@@ -29,8 +30,7 @@ struct record_options {
     char **command;                /* NULL after --help, and with processes */
     struct process_list processes; /* -p: that run already */
     struct process_list threads;   /* -t: of them, these only; empty: all */
-    bool is_outside;               /* --via perf: sampled from outside */
-    bool is_injected;              /* --via inject: an agent is brought in */
+    enum prof_way via;             /* PROF_WAYS: none was chosen */
     bool has_rate;                 /* -F was given */
     const char *crashes;           /* pattern of files with crashes, or NULL */
     const char *agents_only;       /* an option that needs an agent, or NULL */

@@ -73,14 +73,31 @@ enum status session_begin_tap(
     return prof_tap_create(&session->tap, session->profile, options, diag);
 }
 
+enum status session_begin_stops(
+    struct session *session, const struct prof_stops_options *options,
+    struct diag *diag)
+{
+    enum status status = begin(session, options->period_ns, diag);
+    if (status == STATUS_OK)
+        status =
+            prof_stops_create(&session->stops, session->profile, options, diag);
+    if (status == STATUS_OK)
+        session->period_ns = prof_stops_stats(session->stops).period_ns;
+    return status;
+}
+
 int session_fd(const struct session *session)
 {
+    if (session->stops != NULL)
+        return prof_stops_fd(session->stops);
     return session->tap != NULL ? prof_tap_fd(session->tap)
                                 : prof_collector_fd(session->collector);
 }
 
 int session_wait_ms(const struct session *session)
 {
+    if (session->stops != NULL)
+        return -1; /* it has a timer */
     return session->tap != NULL ? prof_tap_wait_ms(session->tap)
                                 : prof_collector_wait_ms(session->collector);
 }
@@ -97,7 +114,9 @@ int session_wait_until_ms(const struct session *session, uint64_t end_ns)
 
 void session_run(struct session *session)
 {
-    if (session->tap != NULL)
+    if (session->stops != NULL)
+        prof_stops_run(session->stops);
+    else if (session->tap != NULL)
         prof_tap_run(session->tap);
     else
         prof_collector_run(session->collector);
@@ -106,7 +125,9 @@ void session_run(struct session *session)
 
 void session_stop(struct session *session)
 {
-    if (session->tap != NULL)
+    if (session->stops != NULL)
+        prof_stops_finish(session->stops);
+    else if (session->tap != NULL)
         prof_tap_finish(session->tap);
     else
         prof_collector_finish(session->collector);
@@ -116,16 +137,29 @@ void session_stop(struct session *session)
 static const char *clock_text(
     const struct session *session, uint32_t *processes)
 {
+    if (session->stops != NULL) {
+        *processes = prof_stops_stats(session->stops).processes;
+        return "ptrace stops from outside";
+    }
     if (session->tap == NULL) {
         struct prof_collector_stats stats =
             prof_collector_stats(session->collector);
         *processes = stats.processes;
-        return prof_clock_mode_text(stats.mode);
+        return stats.held_ns > 0 ? "CPU-clock timers of an agent brought in"
+                                 : prof_clock_mode_text(stats.mode);
     }
     struct prof_tap_stats stats = prof_tap_stats(session->tap);
     *processes = stats.processes;
     return stats.has_kernel ? "perf events from outside"
                             : "perf events from outside in user mode";
+}
+
+static const struct prof_kept_files *kept_files(const struct session *session)
+{
+    if (session->stops != NULL)
+        return prof_stops_kept_files(session->stops);
+    return session->tap != NULL ? prof_tap_kept_files(session->tap)
+                                : prof_collector_kept_files(session->collector);
 }
 
 static void name_clock(struct session *session)
@@ -161,12 +195,6 @@ static void sum_samples(struct session *session, bool is_in_step)
             profile, reporting_needs_from(session->reporting), threads_apart);
     else if (may_sum && singles >= SUMMED_AT_ONCE)
         prof_profile_sum_samples(profile, threads_apart);
-}
-
-static const struct prof_kept_files *kept_files(const struct session *session)
-{
-    return session->tap != NULL ? prof_tap_kept_files(session->tap)
-                                : prof_collector_kept_files(session->collector);
 }
 
 void session_sync(struct session *session)
@@ -216,7 +244,7 @@ size_t session_finish(
     struct diag diag = {.status = STATUS_OK};
     if (session->tap != NULL)
         prof_tap_close_tree(session->tap, kernel_ns);
-    else if (kernel_ns > 0)
+    else if (session->collector != NULL && kernel_ns > 0)
         prof_collector_close_tree(session->collector, kernel_ns);
     /* Without symbols the addresses still stand for themselves. */
     if (complete(session, session->symbolizer, &diag) != STATUS_OK)
@@ -278,16 +306,23 @@ void session_summarize(const struct session *session, char *text, size_t bytes)
         quality.lost_samples, clock, 1e9 / (double)session->period_ns, outputs);
 }
 
-void session_end(struct session *session)
+void session_give_up(struct session *session)
 {
     session_settle(session);
-    if (reporting_is_on(session->reporting))
-        reporting_finish(session->reporting, NULL);
-    outputs_abandon(&session->outputs);
     prof_collector_destroy(session->collector);
     prof_tap_destroy(session->tap);
+    prof_stops_destroy(session->stops);
     prof_profile_destroy(session->profile);
     session->collector = NULL;
     session->tap = NULL;
+    session->stops = NULL;
     session->profile = NULL;
+    session->foreseen = 0;
+}
+
+void session_end(struct session *session)
+{
+    session_settle(session);
+    outputs_abandon(&session->outputs);
+    session_give_up(session);
 }

@@ -2,12 +2,13 @@
  * A profile in the making, as `record` and the collector of a preloaded
  * program share it: from the empty profile with its origin to the outputs and
  * the summary. Samples come from agents, by way of the collector, or from
- * outside, by way of a tap.
+ * outside, by way of a tap or of stops.
  */
 #ifndef TOOLS_SESSION_H
 #define TOOLS_SESSION_H
 
 #include "profiler/collector/collector.h"
+#include "profiler/tap/stops.h"
 #include "profiler/tap/tap.h"
 #include "symbolizer/symbolizer.h"
 #include "tools/outputs.h"
@@ -17,6 +18,7 @@ struct session {
     struct prof_profile *profile;
     struct prof_collector *collector; /* or NULL */
     struct prof_tap *tap;             /* or NULL */
+    struct prof_stops *stops;         /* or NULL */
     struct outputs outputs;
     struct reporting *reporting; /* or NULL */
     uint64_t period_ns;
@@ -34,6 +36,14 @@ MUST_CHECK enum status session_begin(
 MUST_CHECK enum status session_begin_tap(
     struct session *session, const struct prof_tap_options *options,
     struct diag *diag);
+
+/* The same, with stops. */
+MUST_CHECK enum status session_begin_stops(
+    struct session *session, const struct prof_stops_options *options,
+    struct diag *diag);
+
+/* Begun in vain: back to where it was, with its outputs. */
+void session_give_up(struct session *session);
 
 /* What samples come from: its descriptor, and how long to wait for it. */
 int session_fd(const struct session *session);

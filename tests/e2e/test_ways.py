@@ -1,0 +1,393 @@
+"""Ways into a process that runs: by ptrace; the best one; which are open.
+
+The matrix in the README is what test_matrix tries, cell by cell.
+"""
+
+import ctypes
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+import lab
+
+LIBCS = ("glibc_dynamic", "glibc_static", "musl_dynamic", "musl_static")
+NAMED = {
+    "perf": "by perf events from outside",
+    "inject": "by CPU-clock timers of an agent brought in",
+    "ptrace": "by ptrace stops from outside",
+}
+
+
+@pytest.fixture
+def target():
+    """Starts programs that are gone when the test is over."""
+    started = []
+
+    def begin(*command, **options):
+        options.setdefault("stdin", subprocess.PIPE)
+        started.append(subprocess.Popen(
+            [str(word) for word in command], stdout=subprocess.PIPE, text=True,
+            env=lab.clean_environment(), **options))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        lab.end(process)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
+
+
+def lively(target, libc="glibc_dynamic", before=()):
+    path = lab.PROGRAMS / f"lively_{libc}"
+    if not path.exists():
+        pytest.skip(f"{path} was not built")
+    process = target(*before, path)
+    assert lab.wait_until(lambda: len(tasks(process.pid)) >= 3 or before)
+    return process
+
+
+def tasks(pid):
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+
+
+def record(output, pids, *options, before=(), watchfire=lab.WATCHFIRE):
+    """Attach; what it says."""
+    pids = ",".join(str(pid) for pid in pids)
+    return lab.run(
+        *before, watchfire, "record", "-p", pids, "-o", output, *options)
+
+
+def took(result, way):
+    """The number of samples, of a run that was to go that way."""
+    assert result.returncode == 0, result.stderr
+    last, _ = lab.summary_and_remarks(result.stderr)
+    assert NAMED[way] in last, last
+    return int(re.search(r"(\d+) samples of", last)[1])
+
+
+class Recorder:
+    """record --via ptrace, from the moment it watches."""
+
+    def __init__(self, output, pid, *options):
+        self.process = subprocess.Popen(
+            [str(word) for word in (
+                lab.WATCHFIRE, "record", "--via", "ptrace", "-p", pid, "-o",
+                output, *options)],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env=lab.clean_environment())
+        self.pid = self.process.pid
+        assert lab.wait_until(
+            lambda: self.process.poll() is not None or self.watches())
+        time.sleep(0.1)
+
+    def watches(self):
+        try:
+            folder = Path(f"/proc/{self.pid}/fd")
+            return any(
+                os.readlink(entry).endswith("/schedstat")
+                for entry in folder.iterdir())
+        except OSError:
+            return False
+
+    def end(self):
+        _, err = self.process.communicate(timeout=lab.PATIENCE)
+        assert self.process.returncode == 0, err
+        return err
+
+
+# ---- by ptrace ----
+
+
+def test_stops_see_every_libc_and_later_threads_and_break_no_wait(
+        tmp_path, target):
+    """All four at once; what they print says that no read ended early."""
+    processes = [lively(target, libc) for libc in LIBCS]
+    output = tmp_path / "x.folded"
+    result = record(
+        output, [process.pid for process in processes], "--via", "ptrace",
+        "-d", 1)
+    assert took(result, "ptrace") > 20
+    folded = lab.Folded(output)
+    for libc in LIBCS:
+        part = folded.of_program(f"lively_{libc}")
+        inside = [stack for stack, _ in part.stacks if "steady" in stack]
+        assert inside, libc
+        for stack in inside:
+            at = stack.index("steady")
+            assert stack[at - 2:at] == ("outer", "middle"), stack
+        assert part.inclusive()["passing"] > 0, libc
+    for process in processes:
+        out, _ = process.communicate(timeout=lab.PATIENCE)
+        assert out == "waiting 0, early 0\n"
+
+
+def test_stops_weigh_what_the_clock_says(tmp_path, target):
+    process = target(lab.program("shares"), 2)
+    output = tmp_path / "x.folded"
+    result = record(output, [process.pid], "--via", "ptrace")
+    samples = took(result, "ptrace")  # its end was a normal end
+    told = json.loads(process.communicate(timeout=lab.PATIENCE)[0])
+    folded = lab.Folded(output)
+    assert folded.total() <= told["total_ns"] * 1.05
+    assert folded.account() / folded.total() < 0.2
+    weights = folded.inclusive()
+    for part, used_ns in told["parts"].items():
+        # Weights differ, up to some ten times: so do four sigma.
+        chance = 0.03 + 6 * math.sqrt(0.25 / samples)
+        if part != "part_loaded":  # opened and closed all the time
+            assert weights[part] / folded.total() == pytest.approx(
+                used_ns / told["total_ns"], abs=chance), part
+
+
+def test_stops_follow_children_and_an_exec(tmp_path, target):
+    spin = lab.program("spin")
+    process = target(
+        "sh", "-c", f"read line; {spin} 0.4; exec {spin} 0.4 2")
+    output = tmp_path / "x.folded"
+    recorder = Recorder(output, process.pid)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    process.communicate(timeout=lab.PATIENCE)
+    last, _ = lab.summary_and_remarks(recorder.end())
+    assert "samples of 3 processes" in last
+    part = lab.Folded(output).of_program("spin")
+    assert len({stack[0] for stack, _ in part.stacks}) >= 1
+    assert part.inclusive()["stir"] > 0
+    assert part.weight(lambda stack: "start_thread" in stack) > 0
+
+
+def test_only_the_named_threads_are_stopped(tmp_path, target):
+    process = target(lab.program("spin"), 60, 2)
+    assert lab.wait_until(lambda: len(tasks(process.pid)) == 2)
+    tid = max(int(task) for task in tasks(process.pid))
+    output = tmp_path / "x.folded"
+    result = lab.run(
+        lab.WATCHFIRE, "record", "--via", "ptrace", "-t", tid, "-d", "0.5",
+        "-o", output)
+    took(result, "ptrace")
+    assert all(
+        "main" not in stack for stack, _ in lab.Folded(output).stacks)
+
+
+def test_whoever_ends_the_recorder_leaves_the_program_as_it_was(
+        tmp_path, target):
+    process = lively(target)
+    status = Path(f"/proc/{process.pid}/status")
+    for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
+        recorder = Recorder(tmp_path / "x.folded", process.pid)
+        time.sleep(0.1)
+        recorder.process.send_signal(number)
+        if number == signal.SIGINT:
+            assert NAMED["ptrace"] in recorder.end()
+        else:
+            recorder.process.communicate(timeout=lab.PATIENCE)
+        assert lab.wait_until(lambda: "TracerPid:\t0" in status.read_text())
+        assert "(stopped)" not in status.read_text()
+    out, _ = process.communicate(timeout=lab.PATIENCE)
+    assert out == "waiting 0, early 0\n"
+
+
+# ---- the best way ----
+
+
+def test_the_best_way_that_is_open_is_taken(
+        tmp_path, public_folder, target):
+    process = target(lab.program("spin"), 60)
+    output = tmp_path / "x.folded"
+    brief = ("-d", "0.2")
+    took(record(output, [process.pid], *brief), "perf")
+    refused = (lab.program("refuse_perf"),)
+    took(record(output, [process.pid], *brief, before=refused), "inject")
+    # Filters that only root may read: nobody knows what an agent might do.
+    filtered = target(
+        *lab.as_nobody(), lab.program("contained"), lab.program("spin"), 60)
+    assert lab.wait_until(lambda: "spin" in Path(
+        f"/proc/{filtered.pid}/comm").read_text())
+    result = record(
+        "/dev/null", [filtered.pid], *brief, "-f", "folded",
+        before=(*lab.as_nobody(), *refused),
+        watchfire=public_folder / "bin" / "watchfire")
+    took(result, "ptrace")
+
+
+def test_where_no_way_is_open_each_has_its_reason_and_doctor_agrees(
+        tmp_path, target):
+    process = target(lab.program("spin"), 60)
+    refused = (lab.program("refuse_calls"), "ptrace,perf_event_open")
+    result = record(tmp_path / "x.folded", [process.pid], before=refused)
+    assert result.returncode == 1
+    reasons = re.findall(r"watchfire: --via (\w+): (.*)", result.stderr)
+    assert [way for way, _ in reasons] == ["perf", "inject", "ptrace"]
+    assert "perf_event_paranoid = " in reasons[0][1]
+    assert "seccomp" in reasons[2][1] and "SYS_PTRACE" in reasons[2][1]
+    assert not (tmp_path / "x.folded").exists()
+    assert doctor(process.pid, before=refused) == (1, dict(reasons))
+
+
+# ---- which are open ----
+
+
+def doctor(pid, before=(), watchfire=lab.WATCHFIRE):
+    """The exit status, and the reason of each way that is closed."""
+    result = lab.run(*before, watchfire, "doctor", "-p", pid)
+    assert result.stderr == "", result.stderr
+    closed = re.findall(
+        r"^missing\s+(?:--via )?(\w+(?: way)?)\s+(.*)$", result.stdout, re.M)
+    return result.returncode, dict(closed)
+
+
+def test_doctor_says_what_is_open_to_whom(public_folder, target):
+    process = target(lab.program("spin"), 60)
+    assert doctor(process.pid) == (0, {})
+    watchfire = public_folder / "bin" / "watchfire"
+    status, closed = doctor(process.pid, lab.as_nobody(), watchfire)
+    assert status == 1 and list(closed) == ["any way"]
+    assert "user 0" in closed["any way"] and "sudo" in closed["any way"]
+    own = target(*lab.as_nobody(), "sleep", 60)
+    assert lab.wait_until(
+        lambda: "sleep" in Path(f"/proc/{own.pid}/comm").read_text())
+    _, closed = doctor(own.pid, lab.as_nobody(), watchfire)
+    assert "ptrace" not in closed and "any way" not in closed
+    _, closed = doctor(
+        own.pid, (*lab.as_nobody(), lab.program("refuse_perf")), watchfire)
+    assert list(closed) == ["perf"]
+
+
+def test_doctor_knows_who_cannot_be_reached(public_folder, target):
+    ended = target("true")
+    assert lab.wait_until(
+        lambda: ") Z " in Path(f"/proc/{ended.pid}/stat").read_text())
+    assert "has ended" in doctor(ended.pid)[1]["any way"]
+    ended.wait()
+    assert "no process" in doctor(ended.pid)[1]["any way"]
+    hidden = target(
+        *lab.as_nobody(), "python3", "-c",
+        "import ctypes; ctypes.CDLL(None).prctl(4, 0); print(1, flush=True); "
+        "input()")
+    assert hidden.stdout.readline() == "1\n"
+    watchfire = public_folder / "bin" / "watchfire"
+    status, closed = doctor(hidden.pid, lab.as_nobody(), watchfire)
+    assert status == 1 and "dumpable" in closed["any way"]
+    assert lab.run(
+        lab.WATCHFIRE, "doctor", "-p", "no-such-name").returncode == 2
+
+
+PTRACE_SEIZE = 0x4206
+
+
+def test_who_is_traced_already_is_open_to_perf_alone(tmp_path, target):
+    process = target(lab.program("spin"), 60)
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.ptrace(PTRACE_SEIZE, process.pid, None, None) == 0
+    status, closed = doctor(process.pid)
+    assert status == 0 and sorted(closed) == ["inject", "ptrace"]
+    assert all(f"traced by process {os.getpid()}" in reason
+               for reason in closed.values())
+    output = tmp_path / "x.folded"
+    took(record(output, [process.pid], "-d", "0.2"), "perf")
+    result = record(output, [process.pid], "--via", "ptrace")
+    assert "traced by" in lab.only_sentence(result.stderr)
+
+
+# ---- who means harm ----
+
+
+HOSTILE = """
+import ctypes, os, sys, time
+libc = ctypes.CDLL(None)
+libc.prctl(15, b"\\x1b[31m;\\n\\x07evil", 0, 0, 0)
+print("ready", flush=True)
+end = time.monotonic() + 20
+mapped = []
+while time.monotonic() < end:
+    # Memory with code that is none, and none with code.
+    at = libc.mmap
+    at.restype = ctypes.c_void_p
+    mapped.append(at(None, 4096, 7, 0x22, -1, 0))
+    if len(mapped) > 200:
+        libc.munmap(ctypes.c_void_p(mapped.pop(0)), 4096)
+"""
+
+
+def test_names_and_maps_of_a_hostile_program_are_only_data(tmp_path, target):
+    process = target("python3", "-c", HOSTILE)
+    assert process.stdout.readline() == "ready\n"
+    trap = Path(f"/tmp/perf-{process.pid}.map")
+    os.mkfifo(trap)
+    try:
+        for way in NAMED:
+            output = tmp_path / f"{way}.folded"
+            result = record(output, [process.pid], "--via", way, "-d", "0.3")
+            assert took(result, way) > 0
+            for text in (result.stderr, output.read_text()):
+                assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text), way
+    finally:
+        trap.unlink()
+
+
+def test_a_storm_of_execs_ends_nothing_but_itself(tmp_path, target):
+    script = tmp_path / "storm"
+    script.write_text(
+        'i=$1\n[ "$i" -eq 0 ] && exit 0\nexec sh "$0" $((i - 1))\n')
+    process = target("sh", script, 3000, stdin=subprocess.DEVNULL)
+    result = record(
+        tmp_path / "x.folded", [process.pid], "--via", "ptrace", "-d", 1)
+    assert result.returncode in (0, 1), result.stderr
+    assert process.wait(lab.PATIENCE) == 0
+
+
+# ---- the matrix ----
+
+
+def contained(*command):
+    """In mount, pid, user and network namespaces of its own."""
+    return (lab.tool("unshare"), "--user", "--map-root-user", "--mount",
+            "--pid", "--net", "--fork", "--mount-proc", *command)
+
+
+def innermost(process):
+    """What unshare has started."""
+    children = Path(
+        f"/proc/{process.pid}/task/{process.pid}/children")
+    found = []
+
+    def is_there():
+        found[:] = children.read_text().split()
+        return found and "lively" in Path(
+            f"/proc/{found[0]}/comm").read_text()
+
+    assert lab.wait_until(is_there)
+    return int(found[0])
+
+
+@pytest.mark.parametrize("who", ("root", "user"))
+def test_a_container_is_open_to_every_way(
+        tmp_path, target, public_folder, who):
+    user = lab.as_nobody() if who == "user" else ()
+    program = public_folder / f"lively-{who}"
+    program.write_bytes(lab.program("lively_glibc_dynamic").read_bytes())
+    program.chmod(0o755)
+    process = target(*user, *contained(program))
+    pid = innermost(process)
+    folder = public_folder / f"out-{who}"
+    folder.mkdir()
+    folder.chmod(0o777)
+    for way in NAMED:
+        output = folder / f"{way}.folded"
+        result = record(
+            output, [pid], "--via", way, "-d", "0.4", before=user,
+            watchfire=public_folder / "bin" / "watchfire")
+        assert took(result, way) > 0
+        assert lab.Folded(output).inclusive()["steady"] > 0, way
+    process.communicate(timeout=lab.PATIENCE)
