@@ -16,7 +16,7 @@
  * stay mapped.
  *
  * From outside (profiler/attach/inject.h), by a thread of its own, which
- * prof_guest_land makes: it speaks with the collector through struct wire_guest
+ * begins at prof_guest_land: it speaks with the collector through struct wire_guest
  * (profiler/wire.h). Of the process it uses no descriptor, no lock and no
  * signal but SIGURG, which nobody is hurt by if the program takes it back while
  * timers run: its default is to be ignored, and who handles it must expect one
@@ -45,9 +45,9 @@ __attribute__((visibility("default"))) int prof_guest_start(
     struct prof_guest_call *call);
 
 /*
- * A SYSCALL instruction that a borrowed thread makes clone(2) with: it stays
- * behind it, and the new thread goes on here to prof_guest_run(). The word that
- * its stack pointer points to is the address of struct wire_guest.
+ * Where the thread begins that was made for the guest; goes on to
+ * prof_guest_run(). The word that its stack pointer points to is the address of
+ * struct wire_guest.
  */
 __attribute__((visibility("default"))) void prof_guest_land(void);
 

@@ -4,16 +4,11 @@
  */
 #include "profiler/agent/guest.h"
 
-/*
- * The system call's number and arguments are in the registers already. The
- * borrowed thread is stopped at its exit; the new one finds 0 in rax.
- */
 __asm__(".text\n"
         ".balign 16\n"
         ".globl prof_guest_land\n"
         ".type prof_guest_land, @function\n"
         "prof_guest_land:\n"
-        "syscall\n"
         "pop %rdi\n"
         "xor %ebp, %ebp\n"
         "call prof_guest_run\n"

@@ -39,7 +39,7 @@ struct call {
 #define FOURTH      SECCOMP_KNOWS_ARGUMENT(3)
 
 static const struct call calls[] = {
-    /* by the thread that is borrowed */
+    /* by the thread that is borrowed, and the one it makes */
     {NAMED(mmap),
      THIRD | FOURTH,
      {0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS}},

@@ -14,7 +14,7 @@
 struct prof_guest_image {
     const uint8_t *bytes;
     uint64_t span_bytes; /* of all segments, whole pages */
-    uint64_t land;       /* where a borrowed thread makes clone(2) */
+    uint64_t land;       /* where the guest's thread begins */
     uint32_t segment_count;
     Elf64_Phdr segments[PROF_GUEST_SEGMENTS_MAX]; /* PT_LOAD */
 };

@@ -4,10 +4,13 @@
  *     begin                                                       end
  *     | guard | stack ... word | block | segments of the image ... |
  *
- * One mapping, made in the borrowed thread's name as anonymous memory, so that
- * no descriptor is opened and no seal or flag of a memfd matters; filled from
- * here; and then its code is made executable, and cannot be written any more.
- * `word` is the block's address, which is all that prof_guest_land needs.
+ * The borrowed thread makes one call, clone(2), and goes on. The rest is done
+ * by the new thread, held before its first instruction: calls for memory may
+ * wait long for the lock of a busy process, and hold nobody of the program
+ * then. It makes one mapping, of anonymous memory, so that no descriptor is
+ * opened and no seal or flag of a memfd matters; that is filled from here; and
+ * then its code is made executable, and cannot be written any more. `word` is
+ * the block's address, which is all that prof_guest_land needs.
  */
 #include "profiler/attach/inject.h"
 
@@ -36,7 +39,8 @@ enum { LEFTOVERS_MAX = 16 /* taken along at once */ };
 struct surgery {
     const struct prof_inject_block *block;
     struct prof_guest_image image;
-    struct prof_remote remote;
+    struct prof_remote host, guest; /* threads: borrowed, and made by it */
+    uint64_t start_pc;
     bool is_filtered;
     struct prof_injection *injection;
     struct diag *diag;
@@ -99,10 +103,9 @@ static bool fill(struct surgery *surgery, uint64_t image)
                sizeof injection->block);
 }
 
-/* Code only: each call holds the thread longer. */
+/* Code only: constants are sealed by the guest (guest_thread.c). */
 static int64_t protect(struct surgery *surgery, uint64_t image)
 {
-    struct prof_remote *remote = &surgery->remote;
     int64_t result = 0;
     for (uint32_t i = 0; i < surgery->image.segment_count && result == 0; i++) {
         const Elf64_Phdr *segment = &surgery->image.segments[i];
@@ -110,15 +113,28 @@ static int64_t protect(struct surgery *surgery, uint64_t image)
         if ((segment->p_flags & PF_X) == 0)
             continue;
         result = CALL(
-            remote, SYS_mprotect, image + start,
+            &surgery->guest, SYS_mprotect, image + start,
             segment->p_vaddr + segment->p_memsz - start, PROT_READ | PROT_EXEC);
     }
     return result;
 }
 
-static enum status start_thread(struct surgery *surgery, uint64_t image)
+static enum status lay_out(struct surgery *surgery)
 {
     struct prof_injection *injection = surgery->injection;
+    uint64_t block_bytes =
+        (surgery->block->size + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    uint64_t bytes = PAGE_BYTES + STACK_BYTES + PAGE_BYTES + block_bytes +
+                     surgery->image.span_bytes;
+    int64_t base = CALL(
+        &surgery->guest, SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS, ~UINT64_C(0));
+    if (is_failure(base))
+        return refuse(surgery, "mmap", base);
+    injection->begin = (uint64_t)base;
+    injection->end = injection->begin + bytes;
+    injection->block = injection->begin + PAGE_BYTES + STACK_BYTES + PAGE_BYTES;
+    uint64_t image = injection->block + block_bytes;
     if (!fill(surgery, image))
         return fail(
             surgery->diag, STATUS_SYSTEM,
@@ -126,60 +142,68 @@ static enum status start_thread(struct surgery *surgery, uint64_t image)
     int64_t result = protect(surgery, image);
     if (is_failure(result))
         return refuse(surgery, "mprotect (memory to be run)", result);
-    surgery->remote.syscall_pc = image + surgery->image.land;
-    result = CALL(
-        &surgery->remote, SYS_clone, PROF_GUEST_THREAD,
-        word_address(injection));
-    return is_failure(result) ? refuse(surgery, "clone (a thread)", result)
-                              : STATUS_OK;
+    surgery->start_pc = image + surgery->image.land;
+    return STATUS_OK;
 }
 
-/* In the name of the thread that is held. */
-static enum status operate(struct surgery *surgery)
+/* The new thread's own work; the program's threads run meanwhile. */
+static enum status start(struct surgery *surgery)
 {
     struct prof_injection *injection = surgery->injection;
-    struct prof_remote *remote = &surgery->remote;
-    uint64_t syscall_pc = remote->syscall_pc;
-    uint64_t block_bytes =
-        (surgery->block->size + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-    uint64_t bytes = PAGE_BYTES + STACK_BYTES + PAGE_BYTES + block_bytes +
-                     surgery->image.span_bytes;
-    int64_t base = CALL(
-        remote, SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS, ~UINT64_C(0));
-    if (is_failure(base))
-        return refuse(surgery, "mmap", base);
-    injection->begin = (uint64_t)base;
-    injection->end = injection->begin + bytes;
-    injection->block = injection->begin + PAGE_BYTES + STACK_BYTES + PAGE_BYTES;
-    enum status status = start_thread(surgery, injection->block + block_bytes);
-    remote->syscall_pc = syscall_pc;
-    if (status != STATUS_OK)
-        (void)CALL(remote, SYS_munmap, injection->begin, bytes);
+    injection->tid = surgery->guest.tid;
+    enum status status = lay_out(surgery);
+    if (status == STATUS_OK) {
+        prof_remote_launch(
+            &surgery->guest, surgery->start_pc, word_address(injection));
+        return STATUS_OK;
+    }
+    if (injection->end > injection->begin)
+        (void)CALL(
+            &surgery->guest, SYS_munmap, injection->begin,
+            injection->end - injection->begin);
+    (void)CALL(&surgery->guest, SYS_exit, 0); /* and never comes back */
     return status;
 }
 
 /* ---- in ---- */
 
+/* All that is done in the name of a thread of the program's. */
+static enum status make_thread(struct surgery *surgery)
+{
+    struct prof_remote *host = &surgery->host;
+    uint32_t pid = surgery->injection->pid;
+    enum status status =
+        surgery->is_filtered
+            ? prof_guest_calls_judge(pid, host->tid, surgery->diag)
+            : STATUS_OK;
+    if (status != STATUS_OK) {
+        prof_remote_begin_again(host);
+        return status;
+    }
+    int64_t result = prof_remote_clone(host, PROF_GUEST_THREAD);
+    return is_failure(result) ? refuse(surgery, "clone (a thread)", result)
+                              : STATUS_OK;
+}
+
 static enum status inject(void *owner, void *result, struct diag *diag)
 {
     struct surgery *surgery = owner;
     struct prof_injection *injection = result;
-    uint32_t pid = injection->pid;
     surgery->injection = injection;
     surgery->diag = diag;
-    enum status status = prof_host_borrow(pid, &surgery->remote, diag);
+    enum status status = prof_host_borrow(injection->pid, &surgery->host, diag);
     if (status != STATUS_OK)
         return status;
-    injection->host = surgery->remote.tid;
-    if (surgery->is_filtered)
-        status = prof_guest_calls_judge(pid, injection->host, diag);
-    if (status == STATUS_OK)
-        status = operate(surgery);
-    else
-        prof_remote_begin_again(&surgery->remote);
-    injection->held_ns = prof_remote_end(&surgery->remote);
-    return status;
+    injection->host = surgery->host.tid;
+    status = make_thread(surgery);
+    injection->held_ns = prof_remote_end(&surgery->host);
+    if (status != STATUS_OK)
+        return status;
+    return prof_remote_take_made(&surgery->host, &surgery->guest)
+               ? start(surgery)
+               : fail(
+                     diag, STATUS_GONE, "process %" PRIu32 " has ended",
+                     injection->pid);
 }
 
 enum status prof_inject(
@@ -193,10 +217,9 @@ enum status prof_inject(
     if (status != STATUS_OK)
         return status;
     surgery.is_filtered = place.is_filtered;
-    surgery.remote.syscall_pc =
+    surgery.host.syscall_pc =
         prof_remote_find_syscall(pid, place.vdso[0], place.vdso[1]);
-    if (surgery.remote.syscall_pc == 0 ||
-        !prof_guest_image_open(&surgery.image))
+    if (surgery.host.syscall_pc == 0 || !prof_guest_image_open(&surgery.image))
         return fail(
             diag, STATUS_UNSUPPORTED,
             "process %" PRIu32 " has no system call in its vDSO", pid);

@@ -1,9 +1,9 @@
 /*
- * Our code in a process that runs: mapped into it, and started on a thread of
- * its own, by some system calls that one of the process's threads makes for us
- * (remote.h). Neither its loader nor its libc take part.
+ * Our code in a process that runs: a thread of its own, which one of the
+ * process's threads makes for us (remote.h), and memory that this one maps.
+ * Neither the process's loader nor its libc take part.
  *
- * A thread is borrowed for some hundred microseconds (host.h), and all of that
+ * A thread is borrowed for some hundred microseconds (host.h), and all of it
  * is done by a process made for it (apart.h): a command that is killed at this
  * moment does not leave a thread of the program with registers that are not its
  * own.
@@ -19,6 +19,7 @@
 struct prof_injection {
     uint32_t pid;
     uint32_t host;       /* the thread that was borrowed */
+    uint32_t tid;        /* the one that was made: the guest's */
     uint64_t begin, end; /* of what was mapped */
     uint64_t block;      /* where the caller's block is in it */
     uint64_t held_ns;    /* for how long the thread was held */

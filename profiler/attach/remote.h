@@ -67,6 +67,24 @@ int64_t prof_remote_call(
     struct prof_remote *remote, int64_t number, const uint64_t arguments[6]);
 
 /*
+ * Have it make a thread by clone(2) with these flags, which is borrowed before
+ * its first instruction: its calls hold nobody of the program. What the kernel
+ * returned, as prof_remote_call().
+ */
+int64_t prof_remote_clone(struct prof_remote *remote, uint64_t flags);
+
+/*
+ * That thread, once it is there; it may need time to get a processor, and the
+ * one that made it has been let go. It is let go by prof_remote_launch() only.
+ * False: it is gone.
+ */
+bool prof_remote_take_made(
+    const struct prof_remote *remote, struct prof_remote *made);
+
+/* Let such a thread go, on from `pc` with this stack pointer. */
+void prof_remote_launch(struct prof_remote *made, uint64_t pc, uint64_t sp);
+
+/*
  * Have the wait that was interrupted begin again with its whole time, in the
  * end, not by restart_syscall(2) with what is left: a seccomp filter may punish
  * a call that nobody in the program has written. For one that is not known.

@@ -50,17 +50,20 @@ static bool read_memory(
 }
 
 /*
- * Whether the thread may be inside a critical section. Kernels before 5.13 do
- * not tell where to look; then only a thread in a system call, which none may
- * contain, is known to be outside.
+ * Whether the thread may be inside a critical section. One in a system call is
+ * not, as none may contain any; others are not asked for their memory if that
+ * can be avoided: its lock may be with a thread that has no processor. Kernels
+ * before 5.13 do not tell where to look.
  */
 static bool is_in_rseq(uint32_t tid, const struct user_regs_struct *regs)
 {
     struct rseq_configuration found = {0};
+    if ((int64_t)regs->orig_rax >= 0)
+        return false;
     if (syscall(
             SYS_ptrace, (long)GET_RSEQ_CONFIGURATION, (pid_t)tid, sizeof found,
             &found) < 0)
-        return (int64_t)regs->orig_rax < 0;
+        return true;
     if (found.address == 0)
         return false;
     uint64_t section;
@@ -180,6 +183,43 @@ int64_t prof_remote_call(
         ptrace(PTRACE_GETREGS, tid, NULL, &regs) != 0)
         return -ESRCH;
     return (int64_t)regs.rax;
+}
+
+int64_t prof_remote_clone(struct prof_remote *remote, uint64_t flags)
+{
+    const uint64_t arguments[6] = {flags};
+    return ptrace(
+               PTRACE_SETOPTIONS, (pid_t)remote->tid, NULL,
+               PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE) == 0
+               ? prof_remote_call(remote, SYS_clone, arguments)
+               : -ESRCH;
+}
+
+bool prof_remote_take_made(
+    const struct prof_remote *remote, struct prof_remote *made)
+{
+    int status;
+    pid_t found;
+    do
+        found = waitpid(-1, &status, __WALL);
+    while (found < 0 && errno == EINTR);
+    *made = (struct prof_remote){
+        .tid = (uint32_t)found,
+        .syscall_pc = remote->syscall_pc,
+        .since_ns = clock_now_ns(CLOCK_MONOTONIC)};
+    return found > 0 && WIFSTOPPED(status) &&
+           ptrace(PTRACE_GETREGS, found, NULL, &made->regs) == 0;
+}
+
+void prof_remote_launch(struct prof_remote *made, uint64_t pc, uint64_t sp)
+{
+    struct user_regs_struct regs = made->regs;
+    regs.rip = pc;
+    regs.rsp = sp;
+    regs.rax = 0;
+    regs.orig_rax = ~UINT64_C(0); /* in no call that could be restarted */
+    (void)ptrace(PTRACE_SETREGS, (pid_t)made->tid, NULL, &regs);
+    (void)ptrace(PTRACE_DETACH, (pid_t)made->tid, NULL, 0L);
 }
 
 void prof_remote_begin_again(struct prof_remote *remote)

@@ -34,7 +34,6 @@ enum { PATH_BYTES = 96, POLL_NS = 200000, TEXT_BYTES = 8192 };
 
 struct prof_injected {
     struct prof_injection injection;
-    uint32_t tid; /* of the guest's thread, as we see it */
     struct wire_header *header;
     uint64_t threads, modules; /* digests of what was there */
     uint64_t next_threads_ns, next_modules_ns, next_deferred_ns;
@@ -109,25 +108,6 @@ static void choose(
             prof_task_inner_tid(whom->pid, whom->tids[i]);
 }
 
-/* The guest's thread, in our own name space of pids; 0: it is not there. */
-static uint32_t find_thread(uint32_t pid, uint32_t inner_tid)
-{
-    char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", pid);
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return 0;
-    uint32_t found = 0;
-    const struct dirent *entry;
-    while (found == 0 && (entry = readdir(folder)) != NULL) {
-        uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-        if (tid != 0 && prof_task_inner_tid(pid, tid) == inner_tid)
-            found = tid;
-    }
-    (void)closedir(folder);
-    return found;
-}
-
 /*
  * Its descriptors are in a table of its own, which only the thread's entry of
  * /proc shows. What is there is not trusted: opening it neither waits nor has
@@ -139,7 +119,7 @@ static int open_segment(const struct prof_injected *injected, int32_t fd)
     char path[PATH_BYTES], target[sizeof name] = "";
     (void)snprintf(
         path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/fd/%" PRId32,
-        injected->injection.pid, injected->tid, fd);
+        injected->injection.pid, injected->injection.tid, fd);
     if (readlink(path, target, sizeof target - 1) < 0 ||
         strcmp(target, name) != 0)
         return -1;
@@ -164,7 +144,6 @@ static enum status greet(
     if (!wait_for_state(injected, WIRE_GUEST_HELLO, &guest))
         return fail(
             diag, STATUS_GONE, "process %" PRIu32 " has ended, or hangs", pid);
-    injected->tid = find_thread(pid, guest.tid);
     if (guest.state >= WIRE_GUEST_FAILED)
         return explain_failure(&guest, pid, diag);
     *segment = open_segment(injected, guest.fd);
@@ -178,7 +157,7 @@ static enum status greet(
 static enum status undo(const struct prof_injected *injected, struct diag *diag)
 {
     return prof_inject_undo(
-        &injected->injection, injected->tid,
+        &injected->injection, injected->injection.tid,
         injected->injection.block + offsetof(struct wire_guest, state),
         WIRE_GUEST_OUT, diag);
 }
@@ -253,7 +232,7 @@ static uint64_t digest_threads(const struct prof_injected *injected)
     const struct dirent *entry;
     while ((entry = readdir(folder)) != NULL) {
         uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-        is_there |= tid == injected->tid;
+        is_there |= tid == injected->injection.tid;
         digest = mix(digest, tid);
     }
     (void)closedir(folder);
@@ -318,7 +297,7 @@ bool prof_injected_tend(struct prof_injected *injected, uint64_t now_ns)
 
 uint32_t prof_injected_tid(const struct prof_injected *injected)
 {
-    return injected->tid;
+    return injected->injection.tid;
 }
 
 uint64_t prof_injected_held_ns(const struct prof_injected *injected)
@@ -346,8 +325,8 @@ static enum status take_out(struct prof_injected *injected, struct diag *diag)
     if (guest.stuck > 0)
         return fail(
             diag, STATUS_LIMIT,
-            "some 3 MiB stay mapped in process %" PRIu32 ": %" PRIu32
-            " of its threads did not run for 3 s",
+            "some 3 MiB stay mapped in process %" PRIu32 ", until %" PRIu32
+            " of its threads run that did not for 3 s",
             pid, guest.stuck);
     return guest.state == WIRE_GUEST_OUT ? undo(injected, diag) : STATUS_OK;
 }

@@ -382,6 +382,33 @@ TEST(remote_keeps_signals_for_later)
     end_child(child);
 }
 
+/* It is a thread of the child, and ends before it was ever anybody's. */
+TEST(remote_makes_a_thread_that_makes_calls)
+{
+    static const uint64_t none[6];
+    pid_t child = start_child(check_registers);
+    wait_for_first_round();
+    for (int i = 0; i < 20; i++) {
+        struct prof_remote remote, made;
+        if (prof_remote_begin(&remote, (uint32_t)child, true) !=
+            PROF_REMOTE_BEGUN)
+            continue;
+        remote.syscall_pc = vdso_syscall(child);
+        int64_t tid =
+            prof_remote_clone(&remote, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD);
+        CHECK(tid > 0);
+        prof_remote_end(&remote);
+        CHECK(prof_remote_take_made(&remote, &made));
+        CHECK_EQ(made.tid, tid);
+        CHECK_EQ(prof_remote_call(&made, SYS_gettid, none), tid);
+        wait_for_rounds(1); /* the other goes on meanwhile */
+        CHECK_EQ(prof_remote_call(&made, SYS_getpid, none), child);
+        CHECK_EQ(prof_remote_call(&made, SYS_exit, none), -ESRCH);
+    }
+    CHECK_EQ(told->wrong, 0);
+    end_child(child);
+}
+
 TEST(remote_tells_who_is_gone)
 {
     pid_t child = start_child(wait_by_read);
