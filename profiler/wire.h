@@ -108,6 +108,8 @@
  *     any       -> FAILED     guest: `reply.text` says why; on to OUT
  *     any       -> OUT        guest: nothing refers to the image any more
  *     OUT       -> LEAVING    guest: nobody came to unmap it, it does so itself
+ *     any       -> LEAVING    guest: `stuck` threads may be inside; it waits
+ * for them, however long, and unmaps itself
  *
  * In between the guest's thread sleeps on `guest_orders` in the segment, a
  * futex whose bits the collector sets. A guest that finds `seen_ns` unchanged

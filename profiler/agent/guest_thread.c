@@ -20,7 +20,8 @@
 enum {
     PAGE_BYTES = 4096,   /* below the stack: a guard */
     WAKE_NS = 500000000, /* how often it looks for the collector's pulse */
-    LEFT_NS = 900000000, /* for its last act, when nobody does it */
+    LEFT_NS = 900000000, /* for its last act, when nobody does it, */
+    LEFT_COUNT = 2,      /* so many times */
 };
 
 static struct wire_guest *here;
@@ -143,6 +144,20 @@ static void serve(void)
     }
 }
 
+/*
+ * Wait until no thread is inside a handler. Those that do not run for seconds,
+ * as they are stopped, are waited for as long as it takes: the code they will
+ * go on with must be there. Whoever let us in is told, and waits no longer.
+ */
+static void wait_for_handlers(void)
+{
+    while ((here->stuck =
+                prof_guest_wait_for_handlers(here->begin, here->end)) > 0) {
+        enter(WIRE_GUEST_LEAVING);
+        pause_for(LEFT_NS);
+    }
+}
+
 static void leave(void)
 {
     atomic_store_explicit(&prof_core.is_active, 0, memory_order_relaxed);
@@ -151,14 +166,23 @@ static void leave(void)
        dropped, or do no harm. */
     prof_signals_uninstall();
     if (prof_core.clock_gettime != NULL)
-        here->stuck = prof_guest_wait_for_handlers(here->begin, here->end);
-    if (here->stuck > 0) {
-        enter(WIRE_GUEST_LEAVING);
-        for (;;)
-            (void)sys_call1(__NR_exit, 0L);
-    }
+        wait_for_handlers();
     prof_core_unmap();
     prof_guest_release_engine(&scan);
+}
+
+/* Whoever let us in unmaps us, if he is there; else we leave a page of code. */
+__attribute__((noreturn)) static void vanish(void)
+{
+    bool is_told = atomic_load_explicit(&here->state, memory_order_relaxed) ==
+                   WIRE_GUEST_LEAVING;
+    if (!is_told) {
+        enter(WIRE_GUEST_OUT);
+        for (int i = 0; i < LEFT_COUNT; i++)
+            pause_for(LEFT_NS);
+        enter(WIRE_GUEST_LEAVING);
+    }
+    prof_guest_vanish(here->begin, here->end);
 }
 
 /*
@@ -216,9 +240,5 @@ void prof_guest_run(struct wire_guest *guest)
     if (is_sampling)
         serve();
     leave();
-    enter(WIRE_GUEST_OUT);
-    /* Whoever let us in sees to the rest, if he is there. */
-    pause_for(LEFT_NS);
-    enter(WIRE_GUEST_LEAVING);
-    prof_guest_vanish(here->begin, here->end);
+    vanish();
 }

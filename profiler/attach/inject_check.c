@@ -14,7 +14,7 @@
 #include "profiler/attach/guest_calls.h"
 #include "profiler/attach/reach.h"
 
-enum { LINE_BYTES = 512, PATH_BYTES = 64 };
+enum { LINE_BYTES = 512, PATH_BYTES = 64, PAGE_BYTES = 4096 };
 
 struct standing {
     char state;
@@ -68,6 +68,18 @@ enum status prof_inject_vdso(uint32_t pid, uint64_t vdso[2], struct diag *diag)
     return STATUS_OK;
 }
 
+/*
+ * A line of the maps. Of a ring a fork's child inherits one page, which tells
+ * its parent's agent from one of its own.
+ */
+static bool is_ring(const char *line)
+{
+    uint64_t start, end;
+    return strstr(line, "/memfd:watchfire") != NULL &&
+           sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) == 2 &&
+           end - start > PAGE_BYTES;
+}
+
 /* Whether we are there already. */
 static enum status check_maps(uint32_t pid, struct diag *diag)
 {
@@ -77,7 +89,7 @@ static enum status check_maps(uint32_t pid, struct diag *diag)
     if (file == NULL)
         return fail(diag, STATUS_GONE, "process %" PRIu32 " has ended", pid);
     while (fgets(line, sizeof line, file) != NULL) {
-        is_watched |= strstr(line, "/memfd:watchfire") != NULL;
+        is_watched |= is_ring(line);
         is_preloaded |= strstr(line, "/libwatchfire.so") != NULL;
     }
     (void)fclose(file);
