@@ -473,6 +473,7 @@ def test_a_service_that_crashes_shows_up(tmp_path):
         assert result.returncode == -11 and result.stderr == ""
         assert backend.wait_for(lambda _: events(backend))
         assert backend.wait_for(lambda _: crashed_sessions(backend))
+        assert backend.wait_for(lambda _: backend.items("profile_chunk"))
         backend.check()
         event, = events(backend)
         together = [{item.type for item in envelope.items}
