@@ -112,7 +112,7 @@ void shell_alternate_begin(void)
     stack_t now;
     const stack_t none = {.ss_size = 0};
     if (here.ours == NULL && prof_crash_is_wanted(SIGSEGV) &&
-        shell_real()->sigaltstack(NULL, &now) == 0 &&
+        !prof_crash_is_silent() && shell_real()->sigaltstack(NULL, &now) == 0 &&
         (now.ss_flags & SS_DISABLE))
         move(&none, CRASH_BYTES);
 }
@@ -178,7 +178,8 @@ INTERPOSE int sigaltstack(const stack_t *wanted, stack_t *old)
 
 void shell_alternate_drop(void)
 {
-    if (!is_moved())
+    /* Where no call may be made, it stays until the process ends. */
+    if (prof_crash_is_silent() || !is_moved())
         return;
     stack_t program = here.program;
     program.ss_flags = program.ss_size == 0 ? SS_DISABLE : 0;

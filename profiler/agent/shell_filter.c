@@ -87,7 +87,8 @@ static bool kills_constructor(const struct sock_filter *code, uint32_t length)
     return kills_any(code, length, numbers, sizeof numbers / sizeof *numbers);
 }
 
-/* What sig_crash.c calls, and what ends the program then. */
+/* What sig_crash.c calls, what ends the program then, and what gives a thread
+   its stack for that. */
 static bool kills_crash(const struct sock_filter *code, uint32_t length)
 {
     static const int numbers[] = {
@@ -97,7 +98,8 @@ static bool kills_crash(const struct sock_filter *code, uint32_t length)
         SYS_geteuid,      SYS_sendmsg,        SYS_ppoll,
         SYS_recvmsg,      SYS_close,          SYS_nanosleep,
         SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_tgsigqueueinfo,
-        SYS_tgkill};
+        SYS_tgkill,       SYS_sigaltstack,    SYS_mmap,
+        SYS_munmap};
     return kills_any(code, length, numbers, sizeof numbers / sizeof *numbers);
 }
 
