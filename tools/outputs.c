@@ -129,6 +129,14 @@ bool outputs_want_times(const struct outputs *outputs)
     return are_wanted;
 }
 
+bool outputs_want_readings(const struct outputs *outputs)
+{
+    bool are_wanted = false;
+    for (size_t i = 0; i < outputs->count; i++)
+        are_wanted |= outputs->rows[i].format->id == EXP_FORMAT_DATA;
+    return are_wanted || outputs_want_times(outputs);
+}
+
 void outputs_write_interim(
     const struct outputs *outputs, const struct prof_profile *profile)
 {

@@ -53,6 +53,9 @@ bool outputs_sync(struct outputs *outputs, const struct prof_profile *profile);
 /* Whether samples that were summed would be too little for an output. */
 bool outputs_want_times(const struct outputs *outputs);
 
+/* Whether an output has room for what the processes use. */
+bool outputs_want_readings(const struct outputs *outputs);
+
 /*
  * Write what there is so far, except where a recording grows: each output is
  * replaced, or left as it is when that fails.

@@ -23,7 +23,6 @@ _Static_assert(
 
 enum { BATCH_MAX = 1 << 18 }; /* samples; more are not waited for */
 
-static const uint64_t reading_ns = UINT64_C(1) * 1000000000;
 static const uint64_t retry_ns = UINT64_C(5) * 1000000000;
 
 static uint64_t now_ms(void)
@@ -70,7 +69,6 @@ enum status reporting_begin(struct reporting *reporting, struct diag *diag)
         return status;
     }
     exp_timeline_init(&reporting->timeline);
-    prof_readings_init(&reporting->readings);
     (void)exp_id_make(reporting->profiler_id);
     (void)exp_id_make(reporting->chunk_id);
     (void)exp_id_make(reporting->health.id);
@@ -325,8 +323,6 @@ void reporting_tend(
         reporting->spooled = prof_profile_added_count(profile);
         return;
     }
-    if (now_ns >= reporting->readings.latest_ns + reading_ns)
-        prof_readings_take(&reporting->readings, profile);
     reap(reporting, profile, WNOHANG);
     count_lost(reporting, profile);
     if (reporting->due_ns == 0)
@@ -381,7 +377,6 @@ void reporting_finish(struct reporting *reporting, struct diag *problem)
                                      : "the backend takes its time");
     exp_spool_close(reporting->spool);
     exp_timeline_fini(&reporting->timeline);
-    prof_readings_fini(&reporting->readings);
     reporting->sender = NULL;
     reporting->spool = NULL;
 }

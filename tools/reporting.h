@@ -22,7 +22,6 @@
 #include "exporters/sentry/spool.h"
 #include "exporters/sentry/timeline.h"
 #include "profiler/collector/kept_files.h"
-#include "profiler/collector/readings.h"
 #include "profiler/profile.h"
 #include "tools/sentry_settings.h"
 
@@ -41,8 +40,7 @@ struct reporting {
     uint64_t until;                 /* the end of the batch in work */
     uint64_t until_ns;              /* when it was begun */
     uint64_t due_ns;                /* when the next begins; 0: not known yet */
-    struct prof_readings readings;
-    pid_t writer; /* 0: none at present */
+    pid_t writer;                   /* 0: none at present */
 
     struct exp_session health;
     char release[REPORTING_RELEASE_BYTES];

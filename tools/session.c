@@ -13,7 +13,7 @@
 #include "tools/symbolize_profile.h"
 #include "tools/tool.h"
 
-enum { SUMMED_AT_ONCE = 4096, SINGLES_MAX = 1 << 20 };
+enum { SUMMED_AT_ONCE = 4096, SINGLES_MAX = 1 << 20, READINGS_KEPT = 1800 };
 
 bool session_parse_event(const char *text, bool *is_wall)
 {
@@ -45,6 +45,7 @@ static enum status begin(
     if (session->profile == NULL || session->symbolizer == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     session->period_ns = period_ns;
+    prof_readings_init(&session->readings);
     prof_profile_origin(session->profile)->start_unix_ns =
         clock_now_ns(CLOCK_REALTIME);
     prof_profile_origin(session->profile)->start_ns =
@@ -197,8 +198,28 @@ static void sum_samples(struct session *session, bool is_in_step)
         prof_profile_sum_samples(profile, threads_apart);
 }
 
+/*
+ * Once a second, while reports take the readings along. For a file that is to
+ * have them all they are taken ever less often: half an hour makes 1800 of
+ * them, a day some 9000.
+ */
+static void take_reading(struct session *session)
+{
+    uint64_t every_ns = 1000000000, now_ns = clock_now_ns(CLOCK_MONOTONIC);
+    uint64_t start_ns = prof_profile_read_origin(session->profile)->start_ns;
+    bool is_reported =
+        reporting_is_on(session->reporting) && session->reporting->is_profiling;
+    if (!is_reported && !outputs_want_readings(&session->outputs))
+        return;
+    if (!is_reported && (now_ns - start_ns) / READINGS_KEPT > every_ns)
+        every_ns = (now_ns - start_ns) / READINGS_KEPT;
+    if (now_ns >= session->readings.latest_ns + every_ns)
+        prof_readings_take(&session->readings, session->profile);
+}
+
 void session_sync(struct session *session)
 {
+    take_reading(session);
     if (reporting_is_on(session->reporting))
         reporting_tend(
             session->reporting, session->profile, kept_files(session));
@@ -312,6 +333,7 @@ void session_give_up(struct session *session)
     prof_collector_destroy(session->collector);
     prof_tap_destroy(session->tap);
     prof_stops_destroy(session->stops);
+    prof_readings_fini(&session->readings);
     prof_profile_destroy(session->profile);
     session->collector = NULL;
     session->tap = NULL;

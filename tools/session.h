@@ -8,6 +8,7 @@
 #define TOOLS_SESSION_H
 
 #include "profiler/collector/collector.h"
+#include "profiler/collector/readings.h"
 #include "profiler/tap/stops.h"
 #include "profiler/tap/tap.h"
 #include "symbolizer/symbolizer.h"
@@ -22,6 +23,7 @@ struct session {
     struct outputs outputs;
     struct reporting *reporting; /* or NULL */
     uint64_t period_ns;
+    struct prof_readings readings;
     struct sym_symbolizer *symbolizer;
     uint32_t foreseen; /* modules that the symbolizer was told of */
     void (*remark)(const char *text); /* on names; NULL: nobody listens */

@@ -249,6 +249,13 @@ static double resident_bytes(const struct prof_reading *reading)
     return (double)reading->resident_bytes;
 }
 
+static bool is_in_chunk(
+    const struct chunk *chunk, const struct prof_reading *reading)
+{
+    return reading->time_ns >= chunk->from_ns &&
+           reading->time_ns < chunk->to_ns;
+}
+
 static void write_series(
     const struct chunk *chunk, struct exp_json *json, const char *name,
     const char *unit, double (*value)(const struct prof_reading *reading))
@@ -262,8 +269,7 @@ static void write_series(
     for (uint32_t i = 0; i < prof_profile_reading_count(work->profile); i++) {
         const struct prof_reading *reading =
             prof_profile_reading(work->profile, i);
-        if (reading->time_ns < chunk->from_ns ||
-            reading->time_ns >= chunk->to_ns)
+        if (!is_in_chunk(chunk, reading))
             continue;
         exp_json_begin_object(json);
         exp_json_key(json, "timestamp");
@@ -281,7 +287,11 @@ static void write_series(
    `thread_metadata`. */
 static void write_measurements(const struct chunk *chunk, struct exp_json *json)
 {
-    if (prof_profile_reading_count(chunk->work->profile) == 0)
+    const struct prof_profile *profile = chunk->work->profile;
+    uint32_t count = prof_profile_reading_count(profile), at = 0;
+    while (at < count && !is_in_chunk(chunk, prof_profile_reading(profile, at)))
+        at++;
+    if (at == count)
         return;
     exp_json_key(json, "measurements");
     exp_json_begin_object(json);

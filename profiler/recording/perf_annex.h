@@ -44,6 +44,8 @@
  *                    V architecture, V clock, V period ns, V start unix ns,
  *                    V start ns, V end ns, V cpu ns, V cpu count
  *     12 note        V text
+ *     13 reading     V time ns, V span ns, V cpu ns, V resident bytes,
+ *                    V processes, V threads
  *
  * Later versions may append columns to a section only under a new kind.
  */
@@ -70,6 +72,7 @@ enum perf_annex_kind {
     PERF_ANNEX_LOSS,
     PERF_ANNEX_ORIGIN,
     PERF_ANNEX_NOTE,
+    PERF_ANNEX_READING,
 };
 
 /*

@@ -269,6 +269,19 @@ static void read_note(struct annex_reader *reader)
             reader->profile, prof_profile_text(reader->profile, text));
 }
 
+static void read_reading(struct annex_reader *reader)
+{
+    struct prof_reading row;
+    row.time_ns = get(reader);
+    row.span_ns = get(reader);
+    row.cpu_ns = get(reader);
+    row.resident_bytes = get(reader);
+    row.process_count = get_u32(reader);
+    row.thread_count = get_u32(reader);
+    if (is_good(reader))
+        prof_profile_add_reading(reader->profile, &row);
+}
+
 static read_row *const row_readers[] = {
     [PERF_ANNEX_STRING] = read_string,
     [PERF_ANNEX_VALUE_TYPE] = read_value_type,
@@ -282,6 +295,7 @@ static read_row *const row_readers[] = {
     [PERF_ANNEX_LOSS] = read_loss,
     [PERF_ANNEX_ORIGIN] = read_origin,
     [PERF_ANNEX_NOTE] = read_note,
+    [PERF_ANNEX_READING] = read_reading,
 };
 
 /* Every row takes a byte at least: a false count ends with the bytes. */

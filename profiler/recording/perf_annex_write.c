@@ -166,6 +166,17 @@ static void put_note(struct annex_writer *writer, uint32_t id)
     put_text(writer, prof_profile_note(writer->profile, id)->text);
 }
 
+static void put_reading(struct annex_writer *writer, uint32_t id)
+{
+    const struct prof_reading *row = prof_profile_reading(writer->profile, id);
+    put(writer, row->time_ns);
+    put(writer, row->span_ns);
+    put(writer, row->cpu_ns);
+    put(writer, row->resident_bytes);
+    put(writer, row->process_count);
+    put(writer, row->thread_count);
+}
+
 static void put_section(
     struct prof_buffer *bytes, struct annex_writer *writer,
     enum perf_annex_kind kind, uint32_t rows, put_row *put_one)
@@ -213,6 +224,7 @@ void prof_perf_annex_write(
     put_section(bytes, &writer, PERF_ANNEX_LOSS, PROF_LOSS_COUNT, put_loss);
     put_section(bytes, &writer, PERF_ANNEX_ORIGIN, 1, put_origin);
     SECTION(NOTE, note);
+    SECTION(READING, reading);
 #undef SECTION
     prof_buffer_varint(bytes, PERF_ANNEX_SAMPLE);
     prof_buffer_varint(bytes, rows);

@@ -1,9 +1,13 @@
 """Continuous profiles to a Sentry backend: LD_PRELOAD and record."""
 
 import collections
+import contextlib
 import json
 import os
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -182,15 +186,56 @@ def test_a_backend_that_is_away_gets_it_all_later(tmp_path):
         assert spent >= int(result.stdout) * 0.97
 
 
+def writers_of(collector):
+    """Its copies, which write chunks."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if words[0] != "Z" and int(words[1]) == collector:
+            found.append(int(folder.name))
+    return found
+
+
+def test_a_chunk_whose_writer_is_killed_is_written_again(backend, tmp_path):
+    env = settings(backend, tmp_path, WATCHFIRE_CHUNK="200ms",
+                   LD_PRELOAD=str(lab.LIBRARY))
+    program = subprocess.Popen(
+        [lab.program("spin"), "2"], env=env, stdout=subprocess.PIPE, text=True)
+    killed = 0
+
+    def kill_some():
+        nonlocal killed
+        for collector in lab.collectors():
+            for writer in writers_of(collector):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(writer, signal.SIGKILL)
+                    killed += 1
+        return killed > 0 or program.poll() is not None
+
+    assert lab.wait_until(kill_some) and killed > 0
+    spent = int(program.communicate()[0])
+    assert backend.wait_for(is_over)
+    backend.check()
+    ids = [c["chunk_id"] for c in chunks(backend)]
+    assert len(ids) == len(set(ids))
+    assert sum(times(backend).values()) / spent == pytest.approx(1, abs=0.03)
+
+
 def test_an_exported_envelope_has_the_times_of_the_recording(tmp_path):
     data, folded = tmp_path / "x.data", tmp_path / "x.folded"
     envelope = tmp_path / "x.envelope"
-    lab.run(lab.WATCHFIRE, "record", "-o", data, "--", lab.program("spin"), 0.5)
+    lab.run(lab.WATCHFIRE, "record", "-o", data, "--", lab.program("spin"), 1.2)
     result = lab.run(
         lab.WATCHFIRE, "export", "-i", data, "-o", folded, "-o", envelope)
     assert result.returncode == 0, result.stderr
     sums = collections.Counter()
     for payload in call_trees.chunks(envelope):
         sums += call_trees.times_by_rule(payload)
-    assert not call_trees.compare(call_trees.folded(folded), sums, 1000 * 1200)
-    assert sum(sums.values()) > 0.45e9
+    assert not call_trees.compare(call_trees.folded(folded), sums, 1000 * 2400)
+    assert sum(sums.values()) > 1.1e9
+    # What the program used was recorded too.
+    chunk = json.loads(next(call_trees.chunks(envelope)))
+    assert chunk["measurements"]["memory_footprint"]["values"]

@@ -92,6 +92,15 @@ static void add_origin(struct prof_profile *p)
     prof_profile_add_loss(p, PROF_LOSS_GUESSED, 1ull << 40);
     prof_profile_add_note(p, "process 7 was not sampled: it is static");
     prof_profile_add_note(p, "a thread had no timer");
+    for (uint64_t i = 0; i < 3; i++)
+        (void)prof_profile_add_reading(
+            p, &(struct prof_reading){
+                   .time_ns = 2000 * i,
+                   .span_ns = 1ull << (20 * i),
+                   .cpu_ns = 5 + i,
+                   .resident_bytes = 1ull << 40,
+                   .process_count = 2,
+                   .thread_count = 70000});
 }
 
 static void add_lines(struct prof_profile *p, uint32_t frame)
@@ -293,6 +302,7 @@ void fixture_check_equal(
     CHECK_TABLE(thread, struct prof_thread);
     CHECK_TABLE(stack, struct prof_stack);
     CHECK_TABLE(note, struct prof_note);
+    CHECK_TABLE(reading, struct prof_reading);
     CHECK_EQ(
         prof_profile_process_count(actual), prof_profile_process_count(wanted));
     for (uint32_t id = 0; id < prof_profile_process_count(wanted); id++)
