@@ -376,7 +376,7 @@ def test_what_cannot_be_sent_is_refused_with_the_reason(desk):
 
 def test_a_profile_is_sent_as_chunks(desk):
     folded = desk.folder / "stacks.folded"
-    folded.write_text("app;main;work 5000000000\napp;main;rest 1000000000\n")
+    folded.write_text("app;main;work 500\napp;main;rest 100\n")
     with Backend() as backend:
         result = desk.send(
             backend, folded, "--release", "app@2", "--environment", "test",
