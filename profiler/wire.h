@@ -96,6 +96,14 @@
  * until it has a segment of its own, and in one of vfork: `pid` tells whose
  * crash it is.
  *
+ * SPANS
+ *
+ * Where the reply to HELLO says so (WIRE_TAKE_SPANS), what a program says of
+ * its own transactions (profiler/agent/watchfire.h) goes into the ring as well,
+ * a record for each start, tag and end. The collector puts them together; one
+ * that was lost is missing from its transaction, or the transaction is. Those
+ * that are not sampled are only counted.
+ *
  * GUESTS
  *
  * A core that was mapped into a running process (profiler/agent/guest.h) has no
@@ -129,7 +137,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC         0x57465231u /* "WFR1" */
-#define WIRE_VERSION       7u
+#define WIRE_VERSION       8u
 
 #define WIRE_BLOCK_BYTES   128u
 #define WIRE_BLOCK_COUNT   8192u
@@ -249,6 +257,7 @@ struct wire_header {
      * Children that could not reach the collector, and threads that got no
      * timer; who makes them counts.
      */
+    _Atomic uint32_t unsampled; /* transactions, see SPANS */
     _Atomic uint32_t lost_children;
     _Atomic uint32_t lost_timers;
 
@@ -343,6 +352,7 @@ enum wire_record_type {
     WIRE_MODULE = 2,   /* struct wire_module: code that may soon be unmapped */
     WIRE_UNMAPPED = 3, /* struct wire_module without a path: it is gone */
     WIRE_ENDED = 4,    /* struct wire_ended: a thread ends */
+    WIRE_SPAN = 5,     /* struct wire_span */
 };
 
 struct wire_record {
@@ -374,6 +384,26 @@ struct wire_ended {
     uint64_t cpu_ns;    /* in all */
     uint64_t before_ns; /* of it, before the program's function began */
     uint64_t begin_ns;  /* when that was; CLOCK_MONOTONIC */
+};
+
+enum wire_span_kind {
+    WIRE_SPAN_ROOT,    /* a transaction starts: its name, its op */
+    WIRE_SPAN_START,   /* a span does: its description, its op */
+    WIRE_SPAN_END,     /* either ends, with its status */
+    WIRE_SPAN_TAG,     /* of a transaction: key, value */
+    WIRE_SPAN_BAGGAGE, /* that a transaction goes on with, and nothing */
+};
+
+#define WIRE_SPAN_TEXT_BYTES    200u /* of a name and the like; cut beyond */
+#define WIRE_SPAN_BAGGAGE_BYTES 510u
+
+/* What the program says of its own work; the kind is in record.flags. */
+struct wire_span {
+    struct wire_record record;
+    uint64_t trace[2], id, parent, root;
+    uint32_t status; /* enum wf_status of watchfire.h */
+    uint16_t first_bytes, second_bytes;
+    char texts[]; /* both, without an end */
 };
 
 #define WIRE_BUILD_ID_BYTES 20u
@@ -422,6 +452,7 @@ struct wire_message {
 #define WIRE_WAIT_AT_EXIT     4u  /* say BYE and wait for outputs */
 #define WIRE_REFERENCE_ENGINE 16u /* unwind with libunwind */
 #define WIRE_CATCH_CRASHES    32u /* handle the signals that end a program */
+#define WIRE_TAKE_SPANS       64u /* write down what watchfire.h is told */
 
 struct wire_reply {
     uint32_t magic, version;
@@ -471,6 +502,7 @@ _Static_assert(sizeof(struct wire_slots) == WIRE_SLOTS_BYTES, "no padding");
 _Static_assert(WIRE_SLOTS_BYTES % 4096 == 0, "whole pages");
 _Static_assert(sizeof(struct wire_record) == 16, "no padding");
 _Static_assert(sizeof(struct wire_sample) == 24, "no padding");
+_Static_assert(sizeof(struct wire_span) == 64, "no padding");
 _Static_assert(WIRE_RECORD_BYTES >= sizeof(struct wire_module), "fits");
 _Static_assert(WIRE_RECORD_BLOCKS < WIRE_BLOCK_COUNT / 8, "ring of records");
 _Static_assert((WIRE_BLOCK_COUNT & (WIRE_BLOCK_COUNT - 1)) == 0, "power of 2");

@@ -197,6 +197,16 @@ void prof_timer_disarm(int timer);
 /* Whether a thread that begins needs a timer. */
 bool prof_timers_wanted(void);
 
+/*
+ * Whether what the program says of its spans is wanted; and write a record of
+ * it. In normal context, from any thread; without a system call where the
+ * thread's id can be had without. What does not fit is counted as lost.
+ */
+bool prof_core_takes_spans(void);
+void prof_core_write_span(
+    const struct wire_span *span, const char *first, const char *second);
+void prof_core_count_unsampled(void);
+
 /* Publish code that may soon be unmapped, or that is gone; see wire.h. */
 void prof_core_publish(const struct wire_module *module);
 
@@ -286,6 +296,9 @@ void prof_onstack_keep(int signal, const struct prof_kernel_sigaction *action);
 SIGNAL_SAFE const struct prof_kernel_sigaction *prof_onstack_kept(int signal);
 __attribute__((visibility("hidden"))) SIGNAL_SAFE void prof_handle_on_stack(
     int signal, void *info, void *ucontext);
+
+/* The calling thread's id; a system call where tid_offset is 0. */
+SIGNAL_SAFE uint32_t prof_core_tid(void);
 
 /* CLOCK_MONOTONIC, from the vDSO; ns. */
 SIGNAL_SAFE uint64_t prof_core_now_ns(void);

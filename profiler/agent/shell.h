@@ -85,6 +85,9 @@ const struct shell_real *shell_real(void);
 typedef void *shell_dlsym_function(void *handle, const char *name);
 shell_dlsym_function *shell_real_dlsym(void);
 
+/* Read the settings for what the program says of its own spans. */
+void shell_spans_begin(void);
+
 /*
  * The signal mask the program believes in. Our signals are never blocked; a
  * thread that blocks them is told that it did.

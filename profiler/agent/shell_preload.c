@@ -119,6 +119,7 @@ __attribute__((constructor)) static void shell_arrive(void)
     (void)shell_real();
     if (getenv("WATCHFIRE_DISABLE") == NULL && find_session()) {
         shell_between_ask();
+        shell_spans_begin();
         char text[256];
         struct prof_core_config config = {
             .session = session,

@@ -108,7 +108,7 @@ static bool is_syscall_return(const ucontext_t *context)
     return regs[REG_RCX] == regs[REG_RIP] && regs[REG_R11] == regs[REG_EFL];
 }
 
-static uint32_t current_tid(void)
+SIGNAL_SAFE uint32_t prof_core_tid(void)
 {
     if (prof_core.config.tid_offset == 0)
         return (uint32_t)sys_gettid();
@@ -155,7 +155,7 @@ static void write_sample(
 
 static void record_sample(struct expiry expiry, const ucontext_t *context)
 {
-    uint32_t tid = current_tid();
+    uint32_t tid = prof_core_tid();
     struct prof_scratch *scratch = take_scratch(tid);
     if (scratch == NULL)
         return;

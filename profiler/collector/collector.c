@@ -74,6 +74,7 @@ enum status prof_collector_create(
         .period_ns = options->period_ns,
         .governed_ns = options->period_ns,
         .best_mode = options->best_mode,
+        .spans = options->spans,
         .value_cpu = prof_profile_add_value_type(profile, "cpu", "nanoseconds"),
         .value_samples =
             prof_profile_add_value_type(profile, "samples", "count")};
@@ -262,6 +263,8 @@ static void answer_hello(
             reply.actions |= WIRE_REFERENCE_ENGINE;
         if (target->mode == PROF_CLOCK_PERF && is_sampled)
             reply.actions |= WIRE_DISARM_FOR_EXEC | WIRE_ARM_BRIEF;
+        if (collector->common.spans.take != NULL)
+            reply.actions |= WIRE_TAKE_SPANS;
         if (collector->crashes.options.is_wanted) {
             reply.actions |= WIRE_CATCH_CRASHES;
             prof_oom_begin(&target->oom, target->pid);

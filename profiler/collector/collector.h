@@ -18,6 +18,7 @@
 #include "profiler/collector/kept_files.h"
 #include "profiler/collector/perf_clock.h"
 #include "profiler/profile.h"
+#include "profiler/span.h"
 
 struct prof_collector;
 
@@ -35,6 +36,7 @@ struct prof_collector_options {
     int socket;
 
     struct prof_crash_options crashes;
+    struct prof_span_options spans;
 
     const char *refusal; /* answer every HELLO with it; NULL: do not */
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/collector/spans.h"
 #include "profiler/collector/target.h"
 #include "profiler/unwind/sig_walk.h"
 
@@ -70,7 +71,7 @@ static void apply_modules(struct prof_target *target, uint32_t at)
         uint16_t type = ((struct wire_record *)(void *)record)->type;
         if (type == WIRE_MODULE || type == WIRE_UNMAPPED)
             apply_module(target, (void *)record, bytes);
-        else if (type != WIRE_SAMPLE && type != WIRE_ENDED)
+        else if (type != WIRE_SAMPLE && type != WIRE_ENDED && type != WIRE_SPAN)
             target->malformed++;
     }
 }
@@ -204,5 +205,7 @@ void prof_target_resolve(struct prof_target *target)
             resolve_sample(target, (void *)record, bytes);
         else if (head->type == WIRE_ENDED)
             end_thread(target, (void *)record, bytes);
+        else if (head->type == WIRE_SPAN)
+            prof_spans_take(target, (void *)record, bytes);
     }
 }

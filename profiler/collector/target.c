@@ -11,6 +11,7 @@
 #include "profiler/base/clock.h"
 #include "profiler/collector/process_files.h"
 #include "profiler/collector/resolve.h"
+#include "profiler/collector/spans.h"
 
 static bool same_tid(const void *owner, uint32_t id, const void *key)
 {
@@ -20,7 +21,8 @@ static bool same_tid(const void *owner, uint32_t id, const void *key)
 }
 
 /* In a pid name space of its own only the main thread is told apart. */
-static uint32_t outer_tid(const struct prof_target *target, uint32_t inner_tid)
+uint32_t prof_target_outer_tid(
+    const struct prof_target *target, uint32_t inner_tid)
 {
     if (target->inner_pid == target->pid)
         return inner_tid;
@@ -37,12 +39,12 @@ static uint32_t find_thread(const struct prof_target *target, uint32_t tid)
 uint32_t prof_target_known_thread(
     const struct prof_target *target, uint32_t inner_tid)
 {
-    return find_thread(target, outer_tid(target, inner_tid));
+    return find_thread(target, prof_target_outer_tid(target, inner_tid));
 }
 
 uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid)
 {
-    uint32_t tid = outer_tid(target, inner_tid);
+    uint32_t tid = prof_target_outer_tid(target, inner_tid);
     uint32_t index = find_thread(target, tid);
     if (index != TABLE_NONE)
         return index;
@@ -282,6 +284,7 @@ double prof_target_drain(struct prof_target *target)
         &target->ring.ring.header->exit_time_ns, memory_order_relaxed);
     target->batch.count = 0;
     prof_target_resolve(target);
+    prof_spans_count_unsampled(target);
 
     struct prof_pending *batch = target->batch.rows;
     uint64_t total_ns = target->batch.count ? prof_target_cpu_ns(target) : 0;

@@ -23,6 +23,7 @@
 #include "profiler/collector/thread_looks.h"
 #include "profiler/collector/unarmed.h"
 #include "profiler/profile.h"
+#include "profiler/span.h"
 
 /* What agents could not do, of all targets. */
 struct prof_lost {
@@ -48,6 +49,7 @@ struct prof_target_common {
     bool is_wall;                      /* event wall: look at sleepers too */
     uint32_t value_wall;               /* column */
     struct prof_looks_common looks;    /* of is_wall */
+    struct prof_span_options spans;
 };
 
 struct prof_target {
