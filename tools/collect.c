@@ -266,7 +266,10 @@ static enum status begin_reporting(struct collect *collect, struct diag *diag)
     if (!reporting->is_profiling && !has_outputs())
         collect->options.period_ns = 1000000000;
     collect->session.reporting = reporting;
-    return reporting_begin(reporting, diag);
+    status = reporting_begin(reporting, diag);
+    if (status == STATUS_OK)
+        tracing_begin(reporting, &collect->options.spans);
+    return status;
 }
 
 int collect_main(int argc, char **argv)

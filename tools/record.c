@@ -244,6 +244,8 @@ static int run_program(struct run *run)
         wait_for_exit(run, signals);
     size_t failed = session_finish(
         &run->session, is_early ? 0 : usage_ns(&run->usage), session_say, NULL);
+    if (!is_early)
+        record_note_exit(&run->session, run->wait_status);
     session_report_end(
         &run->session, is_early ? EXP_SESSION_EXITED
                                 : record_session_status(run->wait_status));

@@ -36,6 +36,7 @@ void record_begin_reports(
     if (diag.text[0] != '\0')
         say("%s", diag.text);
     session->reporting = reporting;
+    tracing_begin(reporting, &options->collector.spans);
     bool is_idle = !reporting->is_profiling && options->path_count == 0;
     if (!options->has_rate)
         options->collector.period_ns =
@@ -60,6 +61,16 @@ enum exp_session_status record_session_status(int wait_status)
     default:
         return EXP_SESSION_EXITED; /* it was asked to end */
     }
+}
+
+void record_note_exit(struct session *session, int wait_status)
+{
+    if (!reporting_is_on(session->reporting))
+        return;
+    struct tracing *tracing = &session->reporting->tracing;
+    tracing->is_exit_known = true;
+    tracing->exit_code = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status)
+                                                  : WEXITSTATUS(wait_status);
 }
 
 void record_finish_reports(struct session *session)

@@ -19,6 +19,9 @@ void record_begin_reports(
  */
 enum exp_session_status record_session_status(int wait_status);
 
+/* How it ended, for the transaction of its whole run. */
+void record_note_exit(struct session *session, int wait_status);
+
 /* Wait for what is sent yet, and say why something is not. */
 void record_finish_reports(struct session *session);
 

@@ -32,7 +32,7 @@ static uint64_t now_ms(void)
 
 /* ---- beginning ---- */
 
-static bool is_drawn(double rate)
+bool reporting_is_drawn(double rate)
 {
     uint32_t random = 0;
     if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
@@ -44,7 +44,8 @@ enum status reporting_read(struct reporting *reporting, struct diag *diag)
 {
     *reporting = (struct reporting){.writer = 0};
     enum status status = sentry_settings_read(&reporting->settings, diag);
-    reporting->is_profiling = is_drawn(reporting->settings.profile_rate);
+    reporting->is_profiling =
+        reporting_is_drawn(reporting->settings.profile_rate);
     return status;
 }
 
@@ -317,6 +318,7 @@ void reporting_tend(
     const struct prof_kept_files *kept)
 {
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
+    tracing_tend(reporting);
     if (!reporting->is_begun)
         begin_session(reporting, profile);
     if (!reporting->is_profiling) {
@@ -353,6 +355,7 @@ void reporting_end(
             prof_profile_added_count(profile));
     if (reporting->health.release == NULL)
         reporting_name_release(reporting, profile);
+    tracing_end(reporting, profile, status == EXP_SESSION_CRASHED);
     if (!reporting->is_ended)
         tell_session(reporting, status);
     reporting->is_ended = true;

@@ -24,6 +24,7 @@
 #include "profiler/collector/kept_files.h"
 #include "profiler/profile.h"
 #include "tools/sentry_settings.h"
+#include "tools/tracing.h"
 
 #define REPORTING_RELEASE_BYTES 64
 
@@ -32,6 +33,7 @@ struct reporting {
     struct exp_spool *spool;
     struct exp_sender *sender;
     bool is_profiling; /* this process was drawn */
+    struct tracing tracing;
 
     char profiler_id[EXP_ID_BYTES]; /* one for the whole session */
     char chunk_id[EXP_ID_BYTES];    /* of the next batch, or the one in work */
@@ -55,6 +57,9 @@ struct reporting {
  */
 MUST_CHECK enum status reporting_read(
     struct reporting *reporting, struct diag *diag);
+
+/* Draw one of so many at random. */
+bool reporting_is_drawn(double rate);
 
 bool reporting_is_on(const struct reporting *reporting);
 

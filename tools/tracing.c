@@ -1,0 +1,142 @@
+/* The transactions that a session reports. */
+#include "tools/tracing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "exporters/sentry/envelope.h"
+#include "exporters/text.h"
+#include "profiler/base/clock.h"
+#include "tools/reporting.h"
+
+/* Of watchfire.h. */
+enum { TRACE_OK = 0, TRACE_UNKNOWN = 2, TRACE_INTERNAL_ERROR = 13 };
+
+static void count(
+    struct reporting *reporting, enum exp_discard reason, uint64_t quantity)
+{
+    struct exp_discards lost = {0};
+    lost.counts[reason][EXP_CATEGORY_TRANSACTION] = quantity;
+    lost.counts[reason][EXP_CATEGORY_SPAN] = quantity; /* its own, at least */
+    if (quantity > 0)
+        exp_spool_count_discards(reporting->spool, &lost);
+}
+
+static void report(void *owner, const struct exp_transaction *transaction)
+{
+    struct reporting *reporting = owner;
+    const struct sentry_settings *settings = &reporting->settings;
+    const char *release = reporting->health.release != NULL
+                              ? reporting->health.release
+                              : settings->scope.release;
+    const struct exp_trace_setting setting = {
+        .scope = &settings->scope,
+        .release = release != NULL ? release : "",
+        .public_key = settings->dsn.public_key,
+        .profiler_id = reporting->is_profiling ? reporting->profiler_id : NULL,
+        .unix_offset_ns =
+            clock_now_ns(CLOCK_REALTIME) - clock_now_ns(CLOCK_MONOTONIC)};
+    struct exp_envelope *envelope =
+        exp_transaction_envelope(transaction, &setting);
+    if (envelope != NULL)
+        exp_keeper_adopt(reporting->tracing.keeper, envelope);
+    else
+        count(reporting, EXP_DISCARD_INTERNAL_SDK_ERROR, 1);
+}
+
+static void take(void *owner, const struct prof_span *span)
+{
+    struct reporting *reporting = owner;
+    exp_traces_take(reporting->tracing.traces, span);
+}
+
+static void count_unsampled(void *owner, uint32_t transactions)
+{
+    count(owner, EXP_DISCARD_SAMPLE_RATE, transactions);
+}
+
+void tracing_begin(
+    struct reporting *reporting, struct prof_span_options *options)
+{
+    struct tracing *tracing = &reporting->tracing;
+    const char *rate = getenv("SENTRY_TRACES_SAMPLE_RATE");
+    tracing->is_process_drawn =
+        rate != NULL && reporting_is_drawn(strtod(rate, NULL));
+    tracing->keeper = exp_keeper_start(reporting->spool, reporting->sender);
+    if (tracing->keeper == NULL)
+        return;
+    tracing->traces = exp_traces_create(report, reporting);
+    if (tracing->traces == NULL)
+        return;
+    *options = (struct prof_span_options){
+        .take = take, .count_unsampled = count_unsampled, .owner = reporting};
+}
+
+void tracing_tend(struct reporting *reporting)
+{
+    struct tracing *tracing = &reporting->tracing;
+    if (tracing->traces == NULL)
+        return;
+    uint64_t lost = exp_traces_lost(tracing->traces);
+    count(reporting, EXP_DISCARD_QUEUE_OVERFLOW, lost - tracing->lost);
+    tracing->lost = lost;
+}
+
+/* The first process's run, from its start until now. */
+static void report_process(
+    struct reporting *reporting, const struct prof_profile *profile,
+    bool has_crashed)
+{
+    const struct tracing *tracing = &reporting->tracing;
+    if (prof_profile_process_count(profile) == 0)
+        return;
+    const struct prof_process *process = prof_profile_process(profile, 0);
+    uint32_t status = TRACE_UNKNOWN;
+    if (tracing->is_exit_known)
+        status = tracing->exit_code == 0 ? TRACE_OK : TRACE_INTERNAL_ERROR;
+    else if (has_crashed)
+        status = TRACE_INTERNAL_ERROR;
+    char id[EXP_SPAN_ID_BYTES], trace[2][EXP_SPAN_ID_BYTES];
+    struct exp_transaction whole = {
+        .trace =
+            {strtoull(exp_id_make_span(trace[0]), NULL, 16),
+             strtoull(exp_id_make_span(trace[1]), NULL, 16)},
+        .pid = process->pid,
+        .part = {
+            .id = strtoull(exp_id_make_span(id), NULL, 16),
+            .tid = process->pid,
+            .status = status,
+            .is_over = true,
+            .start_ns = process->start_ns,
+            .end_ns = clock_now_ns(CLOCK_MONOTONIC),
+            .op = "process"}};
+    struct exp_tag code = {.key = "process.exit_code"};
+    (void)snprintf(
+        whole.part.name, sizeof whole.part.name, "%.*s",
+        EXP_TRACE_TEXT_BYTES - 1,
+        exp_text_base_name(prof_profile_text(profile, process->name)));
+    whole.spans.row_bytes = sizeof(struct exp_trace_part);
+    whole.tags.row_bytes = sizeof code;
+    if (tracing->is_exit_known) {
+        (void)snprintf(code.value, sizeof code.value, "%d", tracing->exit_code);
+        (void)table_add(&whole.tags, &code);
+    }
+    report(reporting, &whole);
+    table_fini(&whole.tags);
+}
+
+void tracing_end(
+    struct reporting *reporting, const struct prof_profile *profile,
+    bool has_crashed)
+{
+    struct tracing *tracing = &reporting->tracing;
+    if (tracing->traces != NULL) {
+        exp_traces_end(tracing->traces, clock_now_ns(CLOCK_MONOTONIC));
+        tracing_tend(reporting);
+        if (tracing->is_process_drawn)
+            report_process(reporting, profile, has_crashed);
+    }
+    exp_keeper_finish(tracing->keeper);
+    exp_traces_destroy(tracing->traces);
+    *tracing = (struct tracing){.traces = NULL};
+}
