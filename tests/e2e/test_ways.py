@@ -1,6 +1,6 @@
 """Ways into a process that runs: by ptrace; the best one; which are open.
 
-The matrix in the README is what test_matrix tries, cell by cell.
+The matrix in the README says which of its cells are tried here.
 """
 
 import ctypes
@@ -76,34 +76,51 @@ def took(result, way):
     return int(re.search(r"(\d+) samples of", last)[1])
 
 
-class Recorder:
-    """record --via ptrace, from the moment it watches."""
+def used_s(pid):
+    """The CPU time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def __init__(self, output, pid, *options):
+
+class Recorder:
+    """record, from the moment it watches."""
+
+    def __init__(
+            self, way, output, pids, before=(), watchfire=lab.WATCHFIRE):
+        self.pids = pids
         self.process = subprocess.Popen(
             [str(word) for word in (
-                lab.WATCHFIRE, "record", "--via", "ptrace", "-p", pid, "-o",
-                output, *options)],
+                *before, watchfire, "record", "--via", way, "-o", output,
+                "-p", ",".join(str(pid) for pid in pids))],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             env=lab.clean_environment())
-        self.pid = self.process.pid
         assert lab.wait_until(
             lambda: self.process.poll() is not None or self.watches())
         time.sleep(0.1)
 
     def watches(self):
+        """It has opened what it samples by."""
         try:
-            folder = Path(f"/proc/{self.pid}/fd")
+            folder = Path(f"/proc/{self.process.pid}/fd")
             return any(
-                os.readlink(entry).endswith("/schedstat")
+                re.search("/schedstat$|perf_event|/memfd:watchfire",
+                          os.readlink(entry))
                 for entry in folder.iterdir())
         except OSError:
             return False
 
     def end(self):
         _, err = self.process.communicate(timeout=lab.PATIENCE)
-        assert self.process.returncode == 0, err
-        return err
+        return subprocess.CompletedProcess(
+            self.process.args, self.process.returncode, None, err)
+
+    def end_when_used(self, seconds):
+        """Time in which the programs ran, however many others do."""
+        begun = {pid: used_s(pid) for pid in self.pids}
+        assert lab.wait_until(lambda: self.process.poll() is not None or all(
+            used_s(pid) - begun[pid] > seconds for pid in self.pids))
+        self.process.send_signal(signal.SIGINT)
+        return self.end()
 
 
 # ---- by ptrace ----
@@ -114,10 +131,9 @@ def test_stops_see_every_libc_and_later_threads_and_break_no_wait(
     """All four at once; what they print says that no read ended early."""
     processes = [lively(target, libc) for libc in LIBCS]
     output = tmp_path / "x.folded"
-    result = record(
-        output, [process.pid for process in processes], "--via", "ptrace",
-        "-d", 1)
-    assert took(result, "ptrace") > 20
+    recorder = Recorder(
+        "ptrace", output, [process.pid for process in processes])
+    took(recorder.end_when_used(0.3), "ptrace")
     folded = lab.Folded(output)
     for libc in LIBCS:
         part = folded.of_program(f"lively_{libc}")
@@ -133,7 +149,7 @@ def test_stops_see_every_libc_and_later_threads_and_break_no_wait(
 
 
 def test_stops_weigh_what_the_clock_says(tmp_path, target):
-    process = target(lab.program("shares"), 2)
+    process = target(lab.program("shares"), 1)
     output = tmp_path / "x.folded"
     result = record(output, [process.pid], "--via", "ptrace")
     samples = took(result, "ptrace")  # its end was a normal end
@@ -153,13 +169,13 @@ def test_stops_weigh_what_the_clock_says(tmp_path, target):
 def test_stops_follow_children_and_an_exec(tmp_path, target):
     spin = lab.program("spin")
     process = target(
-        "sh", "-c", f"read line; {spin} 0.4; exec {spin} 0.4 2")
+        "sh", "-c", f"read line; {spin} 0.3; exec {spin} 0.3 2")
     output = tmp_path / "x.folded"
-    recorder = Recorder(output, process.pid)
+    recorder = Recorder("ptrace", output, [process.pid])
     process.stdin.write("\n")
     process.stdin.flush()
     process.communicate(timeout=lab.PATIENCE)
-    last, _ = lab.summary_and_remarks(recorder.end())
+    last, _ = lab.summary_and_remarks(recorder.end().stderr)
     assert "samples of 3 processes" in last
     part = lab.Folded(output).of_program("spin")
     assert len({stack[0] for stack, _ in part.stacks}) >= 1
@@ -185,11 +201,12 @@ def test_whoever_ends_the_recorder_leaves_the_program_as_it_was(
     process = lively(target)
     status = Path(f"/proc/{process.pid}/status")
     for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
-        recorder = Recorder(tmp_path / "x.folded", process.pid)
+        recorder = Recorder(
+            "ptrace", tmp_path / "x.folded", [process.pid])
         time.sleep(0.1)
         recorder.process.send_signal(number)
         if number == signal.SIGINT:
-            assert NAMED["ptrace"] in recorder.end()
+            took(recorder.end(), "ptrace")
         else:
             recorder.process.communicate(timeout=lab.PATIENCE)
         assert lab.wait_until(lambda: "TracerPid:\t0" in status.read_text())
@@ -209,6 +226,8 @@ def test_the_best_way_that_is_open_is_taken(
     took(record(output, [process.pid], *brief), "perf")
     refused = (lab.program("refuse_perf"),)
     took(record(output, [process.pid], *brief, before=refused), "inject")
+    took(record(output, [process.pid], *brief, before=(
+        lab.program("refuse_calls"), "ptrace")), "perf")
     # Filters that only root may read: nobody knows what an agent might do.
     filtered = target(
         *lab.as_nobody(), lab.program("contained"), lab.program("spin"), 60)
@@ -328,7 +347,8 @@ def test_names_and_maps_of_a_hostile_program_are_only_data(tmp_path, target):
     try:
         for way in NAMED:
             output = tmp_path / f"{way}.folded"
-            result = record(output, [process.pid], "--via", way, "-d", "0.3")
+            recorder = Recorder(way, output, [process.pid])
+            result = recorder.end_when_used(0.2)
             assert took(result, way) > 0
             for text in (result.stderr, output.read_text()):
                 assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text), way
@@ -340,9 +360,9 @@ def test_a_storm_of_execs_ends_nothing_but_itself(tmp_path, target):
     script = tmp_path / "storm"
     script.write_text(
         'i=$1\n[ "$i" -eq 0 ] && exit 0\nexec sh "$0" $((i - 1))\n')
-    process = target("sh", script, 3000, stdin=subprocess.DEVNULL)
+    process = target("sh", script, 1000, stdin=subprocess.DEVNULL)
     result = record(
-        tmp_path / "x.folded", [process.pid], "--via", "ptrace", "-d", 1)
+        tmp_path / "x.folded", [process.pid], "--via", "ptrace", "-d", "0.5")
     assert result.returncode in (0, 1), result.stderr
     assert process.wait(lab.PATIENCE) == 0
 
@@ -371,6 +391,50 @@ def innermost(process):
     return int(found[0])
 
 
+@pytest.mark.parametrize("way", NAMED)
+@pytest.mark.parametrize("libc", LIBCS)
+def test_any_program_is_open_to_its_own_user(
+        target, public_folder, way, libc):
+    program = public_folder / f"lively_{libc}"
+    if not program.exists():
+        program.write_bytes(lab.program(f"lively_{libc}").read_bytes())
+        program.chmod(0o755)
+    folder = public_folder / f"own-{way}-{libc}"
+    folder.mkdir()
+    folder.chmod(0o777)
+    process = target(*lab.as_nobody(), program)
+    assert lab.wait_until(lambda: len(tasks(process.pid)) >= 3)
+    recorder = Recorder(
+        way, folder / "x.folded", [process.pid], before=lab.as_nobody(),
+        watchfire=public_folder / "bin" / "watchfire")
+    took(recorder.end_when_used(0.2), way)
+    assert lab.Folded(folder / "x.folded").inclusive()["steady"] > 0
+
+
+NODE = """
+function inner(n) { let s = 0; for (let i = 0; i < n; i++) s += i % 7; return s }
+for (;;) inner(1e6)
+"""
+
+
+@pytest.mark.parametrize("way", NAMED)
+def test_node_is_open_to_every_way(tmp_path, target, way):
+    process = target(lab.tool("node"), "--perf-basic-prof", "-e", NODE)
+    written = Path(f"/tmp/perf-{process.pid}.map")
+    try:
+        assert lab.wait_until(
+            lambda: written.exists() and "inner" in written.read_text())
+        recorder = Recorder(way, tmp_path / "x.folded", [process.pid])
+        took(recorder.end_when_used(0.2), way)
+    finally:
+        lab.end(process)
+        written.unlink(missing_ok=True)
+    folded = lab.Folded(tmp_path / "x.folded")
+    assert folded.weight(
+        lambda stack: any("inner" in name for name in stack)
+    ) > folded.total() / 2
+
+
 @pytest.mark.parametrize("who", ("root", "user"))
 def test_a_container_is_open_to_every_way(
         tmp_path, target, public_folder, who):
@@ -385,9 +449,9 @@ def test_a_container_is_open_to_every_way(
     folder.chmod(0o777)
     for way in NAMED:
         output = folder / f"{way}.folded"
-        result = record(
-            output, [pid], "--via", way, "-d", "0.4", before=user,
+        recorder = Recorder(
+            way, output, [pid], before=user,
             watchfire=public_folder / "bin" / "watchfire")
-        assert took(result, way) > 0
+        took(recorder.end_when_used(0.3), way)
         assert lab.Folded(output).inclusive()["steady"] > 0, way
     process.communicate(timeout=lab.PATIENCE)
