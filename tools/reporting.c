@@ -233,6 +233,8 @@ static enum status write_batch(
         (void)!symbolize_profile(profile, symbolizer, &help, NULL);
     if (status == STATUS_OK)
         status = make_chunks(reporting, spool, profile, reporting->until);
+    free(is_wanted);
+    exp_spool_close(spool);
     return status;
 }
 

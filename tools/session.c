@@ -345,6 +345,8 @@ void session_give_up(struct session *session)
 void session_end(struct session *session)
 {
     session_settle(session);
+    if (reporting_is_on(session->reporting))
+        reporting_finish(session->reporting, NULL);
     outputs_abandon(&session->outputs);
     session_give_up(session);
 }

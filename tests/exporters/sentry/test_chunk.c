@@ -253,7 +253,118 @@ static void add_sample(
     (void)prof_profile_add_sample(profile, &sample);
 }
 
+/* A sample in an object of the program's, or of the system's. */
+static void add_native_sample(
+    struct prof_profile *profile, uint32_t thread, const char *path,
+    const char *function)
+{
+    struct prof_module module = {
+        .kind = PROF_MODULE_FILE,
+        .path = prof_profile_string(profile, path),
+        .build_id_bytes = 20,
+        .build_id = {0xf1, 0xc3, 0xbc, 0xc0, 0x27, 0x98, 0x65,
+                     0xfe, 0x30, 0x58, 0x40, 0x4b, 0x28, 0x31,
+                     0xd9, 0xe6, 0x41, 0x35, 0x38, 0x6c}};
+    uint32_t id = prof_profile_add_module(profile, &module);
+    struct prof_mapping mapping = {
+        .module = id,
+        .start = 0x7f0000001000,
+        .end = 0x7f0000005000,
+        .offset = 0x1000};
+    struct prof_line lines[2] = {
+        {.function = prof_profile_string(profile, "small"),
+         .file = prof_profile_string(profile, "/src/small.h"),
+         .line = 3,
+         .is_inlined = true},
+        {.function = prof_profile_string(profile, function),
+         .file = prof_profile_string(profile, "large.c"),
+         .line = 40}};
+    (void)prof_profile_add_mapping(profile, &mapping);
+    uint32_t frame = prof_profile_add_native_frame(profile, id, 0x1234);
+    prof_profile_set_lines(profile, frame, lines, 2);
+    struct prof_sample sample = {
+        .time_ns = (prof_profile_sample_count(profile) + 1) * SECOND,
+        .thread = thread,
+        .stack = prof_profile_add_stack(profile, PROF_NONE, frame),
+        .values = {SECOND}};
+    (void)prof_profile_add_sample(profile, &sample);
+}
+
+static const json_t *frame_of(const struct taken *taken, const char *function)
+{
+    json_t *frame;
+    size_t i;
+    json_array_foreach(
+        json_object_get(json_object_get(taken->chunks[0], "profile"), "frames"),
+        i,
+        frame) if (strcmp(text_of(frame, "function"), function) == 0) return frame;
+    return NULL;
+}
+
 /* ---- cases ---- */
+
+TEST(chunk_images_are_symbolic_and_where_their_objects_were)
+{
+    struct prof_profile *profile = program();
+    struct taken taken;
+    uint32_t thread = add_thread(profile, 77, "main");
+    add_native_sample(profile, thread, "/opt/app", "work");
+    make(profile, 0, &taken);
+    check_chunk(taken.chunks[0]);
+    const json_t *images = json_object_get(
+        json_object_get(taken.chunks[0], "debug_meta"), "images");
+    CHECK_EQ(json_array_size(images), 1);
+    const json_t *image = json_array_get(images, 0);
+    CHECK_STR(text_of(image, "type"), "symbolic");
+    CHECK_STR(text_of(image, "code_file"), "/opt/app");
+    CHECK_STR(
+        text_of(image, "debug_id"), "c0bcc3f1-9827-fe65-3058-404b2831d9e6");
+    CHECK_STR(text_of(image, "image_addr"), "0x7f0000000000");
+    CHECK_EQ(json_integer_value(json_object_get(image, "image_size")), 0x5000);
+    /* The build-id of the main binary is the release nobody named. */
+    CHECK_STR(
+        text_of(taken.chunks[0], "release"),
+        "f1c3bcc0279865fe3058404b2831d9e64135386c");
+    drop(&taken);
+    prof_profile_destroy(profile);
+}
+
+TEST(chunk_frames_have_object_place_and_whose_they_are)
+{
+    struct prof_profile *profile = program();
+    struct taken taken;
+    uint32_t thread = add_thread(profile, 77, "main");
+    add_native_sample(profile, thread, "/opt/app", "work");
+    add_native_sample(profile, thread, "/usr/lib/libz.so.1", "inflate");
+    make(profile, 0, &taken);
+    check_chunk(taken.chunks[0]);
+    const json_t *own = frame_of(&taken, "work");
+    const json_t *other = frame_of(&taken, "inflate");
+    const json_t *inlined = frame_of(&taken, "small");
+    CHECK_STR(text_of(own, "module"), "app");
+    CHECK_STR(text_of(own, "package"), "/opt/app");
+    CHECK_STR(text_of(own, "filename"), "large.c");
+    CHECK_EQ(json_integer_value(json_object_get(own, "lineno")), 40);
+    CHECK(json_is_true(json_object_get(own, "in_app")));
+    CHECK_STR(text_of(other, "module"), "libz.so.1");
+    CHECK(json_is_false(json_object_get(other, "in_app")));
+    CHECK_STR(text_of(inlined, "filename"), "small.h");
+    CHECK_STR(text_of(inlined, "abs_path"), "/src/small.h");
+    check_seconds(&taken, "small", 2);
+    /* Leaf first. */
+    const json_t *profile_object = json_object_get(taken.chunks[0], "profile");
+    const json_t *sample =
+        json_array_get(json_object_get(profile_object, "samples"), 0);
+    const json_t *stack = json_array_get(
+        json_object_get(profile_object, "stacks"), stack_of(sample));
+    CHECK_EQ(json_array_size(stack), 2);
+    const json_t *leaf = json_array_get(
+        json_object_get(profile_object, "frames"),
+        (size_t)json_integer_value(json_array_get(stack, 0)));
+    CHECK_STR(text_of(leaf, "function"), "small");
+    drop(&taken);
+    prof_profile_destroy(profile);
+}
 
 TEST(chunk_is_as_the_golden_file_has_it)
 {
