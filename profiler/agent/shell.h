@@ -93,7 +93,8 @@ void shell_spans_begin(void);
  * thread that blocks them is told that it did.
  */
 #define SHELL_BELIEFS ((1u << SIGTRAP) | (1u << SIGPROF))
-unsigned shell_mask_beliefs(void); /* of SHELL_BELIEFS, those "blocked" */
+unsigned shell_mask_beliefs(void); /* of SHELL_BELIEFS, and of the signals of
+                                      faults, those "blocked" */
 void shell_mask_inherit(unsigned beliefs);
 void shell_mask_begin(void);
 unsigned shell_mask_ours_in(const sigset_t *set); /* of SHELL_BELIEFS */

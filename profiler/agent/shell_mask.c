@@ -2,7 +2,10 @@
  * Interposed: pthread_sigmask and sigprocmask. Many programs block every
  * signal in their worker threads; ours must still arrive there, or such
  * threads would not be seen at all. The kernel never gets to block them, and
- * the program is told what it would see without us.
+ * the program is told what it would see without us. The same holds for the
+ * signals of faults, where crashes are caught: one that is blocked kills
+ * without a handler. What else is sent under their names is blocked again, in
+ * earnest, and sent again (sig_pass.c).
  *
  * The belief is thread-local, and read by the handler only for a signal that
  * is not a sample: the library is preloaded, so its place is in the static
@@ -35,7 +38,15 @@ static _Thread_local struct {
 /* The code that shell_mask_exempt() named. */
 static uintptr_t exempt_start, exempt_end;
 
-static const int our_signals[] = {SIGTRAP, SIGPROF};
+/* Those that bring samples come first. */
+static const int our_signals[] = {SIGTRAP, SIGPROF, SIGSEGV, SIGBUS,
+                                  SIGFPE,  SIGILL,  SIGSYS};
+enum { SAMPLING = 2, OUR_SIGNALS = sizeof our_signals / sizeof *our_signals };
+
+static int our_count(void)
+{
+    return prof_signal_is_ours(SIGSEGV) ? OUR_SIGNALS : SAMPLING;
+}
 
 typedef int mask_function(int, const sigset_t *, sigset_t *);
 
@@ -53,7 +64,7 @@ static sigset_t our_set(unsigned of)
 {
     sigset_t set;
     (void)sigemptyset(&set);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < OUR_SIGNALS; i++) {
         if (of & 1u << our_signals[i])
             (void)sigaddset(&set, our_signals[i]);
     }
@@ -63,7 +74,7 @@ static sigset_t our_set(unsigned of)
 static unsigned bits_in(const sigset_t *set)
 {
     unsigned bits = 0;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < our_count(); i++) {
         if (sigismember(set, our_signals[i]) == 1)
             bits |= 1u << our_signals[i];
     }
@@ -72,7 +83,7 @@ static unsigned bits_in(const sigset_t *set)
 
 unsigned shell_mask_ours_in(const sigset_t *set)
 {
-    return prof_signal_is_ours(SIGTRAP) ? bits_in(set) : 0;
+    return prof_signal_is_ours(SIGTRAP) ? bits_in(set) & SHELL_BELIEFS : 0;
 }
 
 static bool is_own(void)
@@ -95,7 +106,7 @@ static unsigned *beliefs_here(void)
 
 static void send_held(unsigned of)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < SAMPLING; i++) {
         if (of & 1u << our_signals[i])
             prof_signal_send_held(our_signals[i]);
     }
@@ -141,7 +152,7 @@ unsigned shell_mask_assume(const sigset_t *mask)
     unsigned before = beliefs;
     if (mask == NULL || !prof_signal_is_ours(SIGTRAP) || !is_own())
         return before;
-    unsigned let_in = before & ~bits_in(mask);
+    unsigned let_in = before & ~bits_in(mask) & SHELL_BELIEFS;
     if (let_in != 0) {
         block_really(SIG_BLOCK, let_in);
         drop_samples(let_in);
@@ -156,7 +167,7 @@ void shell_mask_resume(unsigned before)
     /* Unchanged but for a wait with a mask: not a write into a parent's. */
     if (beliefs == before)
         return;
-    unsigned let_in = before & ~beliefs;
+    unsigned let_in = before & ~beliefs & SHELL_BELIEFS;
     beliefs = before;
     if (let_in != 0)
         block_really(SIG_UNBLOCK, let_in);
@@ -191,7 +202,7 @@ static int change_mask(
     if (is_kept) {
         given = *wanted;
         /* An unblocking goes through: the handler may have blocked it. */
-        for (int i = 0; how != SIG_UNBLOCK && i < 2; i++)
+        for (int i = 0; how != SIG_UNBLOCK && i < our_count(); i++)
             (void)sigdelset(&given, our_signals[i]);
     }
     /* What is unblocked is so when the call returns: one may wait for it. */
@@ -202,7 +213,7 @@ static int change_mask(
         return result;
     if (is_kept)
         send_held(before & ~after);
-    for (int i = 0; old != NULL && i < 2; i++) {
+    for (int i = 0; old != NULL && i < OUR_SIGNALS; i++) {
         if (before & 1u << our_signals[i])
             (void)sigaddset(old, our_signals[i]);
     }

@@ -45,7 +45,8 @@ bool shell_begin_exec(const char *file, bool is_searched, char *const envp[])
     shell_obstacle_find(&obstacle, file, is_searched, envp);
     bool is_told = shell_obstacle_tell(&obstacle, 0);
     bool is_disarmed =
-        prof_core_before_exec(shell_mask_beliefs() != 0) || is_told;
+        prof_core_before_exec((shell_mask_beliefs() & SHELL_BELIEFS) != 0) ||
+        is_told;
     shell_mask_reveal();
     prof_signals_reveal(shell_signals_of_guest());
     return is_disarmed;

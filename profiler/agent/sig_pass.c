@@ -207,6 +207,17 @@ static void leave_to_reader(
     send_again(signal, info);
 }
 
+/*
+ * Sent by somebody, under the name of a fault, to a thread that believes it
+ * blocked: it waits in the kernel, which from now on has it blocked as well.
+ */
+static void leave_blocked(
+    int signal, const siginfo_t *info, ucontext_t *context)
+{
+    *mask_of(context) |= UINT64_C(1) << (signal - 1);
+    send_again(signal, info);
+}
+
 static bool is_read(int signal)
 {
     return (atomic_load_explicit(&read_signals, memory_order_relaxed) &
@@ -274,7 +285,9 @@ SIGNAL_SAFE void prof_signal_pass_on(int signal, void *info, void *ucontext)
     uintptr_t handler = (uintptr_t)action.handler;
 
     if (is_blocked(signal) && !forced) {
-        if (is_read(signal))
+        if (!prof_signal_is_sampling(signal))
+            leave_blocked(signal, info, ucontext);
+        else if (is_read(signal))
             leave_to_reader(signal, info, ucontext);
         else
             prof_signal_hold(signal, info);

@@ -98,6 +98,11 @@ CASES = {
         ["throws_error()", "throw_in_noexcept()", "main"],
         "the disk is on fire", "std::runtime_error"),
     "pure_virtual": abort(["base::call()", "...", "main"]),
+    "blocked": fault(
+        [*WRITE, "blocked_write(void*)"], main=False),
+    "blocked_sent": Expected(
+        "SIGBUS", "bus error", "SI_USER", ["blocked_sent()", "main"],
+        exact=False),
     "in_handler": fault(
         [*WRITE, "handle_by_crashing(int)", "in_handler()", "main"],
         own_only=True),
@@ -236,6 +241,21 @@ def test_what_is_told_of(outcomes, case):
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_changes_for(outcomes, case):
     plain, watched = outcomes[case]
+    assert watched.result.returncode == plain.returncode
+    assert watched.result.stdout == plain.stdout
+    assert watched.others() == plain.stderr.splitlines()
+
+
+@pytest.mark.parametrize("name, case", (
+    ("host_sandbox", "killing_by_prctl"), ("host_sandbox", "one_thread"),
+    ("host_sandbox", "trapping"), ("host_signals", "die_in_every_way"),
+    ("host_signals", "exit_in_a_handler"), ("host_signals", "jump_out"),
+    ("host_signals", "masks_of_threads"), ("host_signals", "null_checks"),
+    ("host_stacks", "handlers_see_their_own"),
+    ("host_stacks", "smallest_alternate_stacks")))
+def test_nothing_changes_for_who_lives(tmp_path, name, case):
+    plain = lab.run(lab.program(name), case)
+    watched = record(tmp_path / case, lab.program(name), case)
     assert watched.result.returncode == plain.returncode
     assert watched.result.stdout == plain.stdout
     assert watched.others() == plain.stderr.splitlines()

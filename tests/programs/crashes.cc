@@ -334,9 +334,77 @@ APART void pure_virtual()
 
 /* ---- surroundings ---- */
 
+static void set(int number, void (*handler)(int, siginfo_t *, void *), int more)
+{
+    struct sigaction action = {};
+    action.sa_sigaction = handler;
+    action.sa_flags = SA_SIGINFO | more;
+    (void)sigaction(number, &action, nullptr);
+}
+
+static void handle_by_exit(int, siginfo_t *, void *)
+{
+    _exit(7);
+}
+
+/* Set back by the kernel; the fault happens again. */
+static void handle_once(int, siginfo_t *info, void *)
+{
+    (void)!write(
+        STDOUT_FILENO, info->si_addr == nullptr ? "null\n" : "else\n", 5);
+}
+
 static void handle_by_crashing(int)
 {
     null_write();
+}
+
+static void block_all()
+{
+    sigset_t all;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, nullptr);
+}
+
+static void *blocked_write(void *)
+{
+    block_all();
+    null_write();
+    return nullptr;
+}
+
+/* As servers' workers do, which leave signals to one thread. */
+static void blocked()
+{
+    pthread_t thread;
+    set(SIGSEGV, handle_by_exit, 0);
+    (void)pthread_create(&thread, nullptr, blocked_write, nullptr);
+    (void)pthread_join(thread, nullptr);
+}
+
+/* One that is only sent waits, and can be taken, or let in. */
+static void blocked_sent()
+{
+    sigset_t one, now;
+    int number = 0;
+    set(SIGSEGV, handle_once, 0);
+    block_all();
+    (void)sigemptyset(&one);
+    (void)sigaddset(&one, SIGSEGV);
+    (void)raise(SIGSEGV);
+    (void)kill(getpid(), SIGBUS);
+    (void)sigpending(&now);
+    (void)printf(
+        "pending %d %d\n", sigismember(&now, SIGSEGV),
+        sigismember(&now, SIGBUS));
+    (void)sigwait(&one, &number);
+    (void)pthread_sigmask(SIG_BLOCK, nullptr, &now);
+    (void)printf("took %d, blocked %d\n", number, sigismember(&now, SIGSEGV));
+    (void)fflush(stdout);
+    (void)raise(SIGSEGV);
+    (void)pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
+    (void)sigaddset(&one, SIGBUS);
+    (void)pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
 }
 
 static void in_handler()
@@ -452,19 +520,6 @@ APART void in_closed()
 
 /* ---- handlers of its own ---- */
 
-static void set(int number, void (*handler)(int, siginfo_t *, void *), int more)
-{
-    struct sigaction action = {};
-    action.sa_sigaction = handler;
-    action.sa_flags = SA_SIGINFO | more;
-    (void)sigaction(number, &action, nullptr);
-}
-
-static void handle_by_exit(int, siginfo_t *, void *)
-{
-    _exit(7);
-}
-
 static void handler_exits()
 {
     set(SIGSEGV, handle_by_exit, 0);
@@ -483,13 +538,6 @@ static void handler_raises()
 {
     set(SIGSEGV, handle_by_raising, SA_NODEFER);
     null_write();
-}
-
-/* Set back by the kernel; the fault happens again. */
-static void handle_once(int, siginfo_t *info, void *)
-{
-    (void)!write(
-        STDOUT_FILENO, info->si_addr == nullptr ? "null\n" : "else\n", 5);
 }
 
 static void handler_returns()
@@ -645,6 +693,8 @@ static const struct {
     CASE(throws_bad_alloc),
     CASE(throw_in_noexcept),
     CASE(pure_virtual),
+    CASE(blocked),
+    CASE(blocked_sent),
     CASE(in_handler),
     CASE(in_fork),
     CASE(in_vfork),
