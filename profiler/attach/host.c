@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "profiler/attach/held_call.h"
 #include "profiler/attach/untimed.h"
@@ -113,9 +112,8 @@ static bool try_threads(struct search *search, enum choice choice)
 
 static enum status find_none(const struct search *search, struct diag *diag)
 {
-    char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32, search->pid);
-    if (access(path, F_OK) != 0)
+    char state = read_state(search->pid, search->pid);
+    if (state == '?' || (state == 'Z' && search->error == 0))
         return fail(
             diag, STATUS_GONE, "process %" PRIu32 " has ended", search->pid);
     if (search->error != 0)

@@ -41,6 +41,7 @@ struct surgery {
     struct prof_guest_image image;
     struct prof_remote host, guest; /* threads: borrowed, and made by it */
     uint64_t start_pc;
+    uint64_t stack; /* prof_inject_stack(), when its vDSO was found */
     bool is_filtered;
     struct prof_injection *injection;
     struct diag *diag;
@@ -172,6 +173,11 @@ static enum status make_thread(struct surgery *surgery)
 {
     struct prof_remote *host = &surgery->host;
     uint32_t pid = surgery->injection->pid;
+    if (prof_inject_stack(pid) != surgery->stack)
+        return fail(
+            surgery->diag, STATUS_GONE,
+            "the program of process %" PRIu32 " has ended: it runs another",
+            pid);
     enum status status =
         surgery->is_filtered
             ? prof_guest_calls_judge(pid, host->tid, surgery->diag)
@@ -217,6 +223,7 @@ enum status prof_inject(
     if (status != STATUS_OK)
         return status;
     surgery.is_filtered = place.is_filtered;
+    surgery.stack = place.stack;
     surgery.host.syscall_pc =
         prof_remote_find_syscall(pid, place.vdso[0], place.vdso[1]);
     if (surgery.host.syscall_pc == 0 || !prof_guest_image_open(&surgery.image))

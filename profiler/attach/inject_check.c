@@ -68,6 +68,21 @@ enum status prof_inject_vdso(uint32_t pid, uint64_t vdso[2], struct diag *diag)
     return STATUS_OK;
 }
 
+/* proc(5), /proc/PID/stat: `startstack` is the 26th behind the name. */
+uint64_t prof_inject_stack(uint32_t pid)
+{
+    char text[2 * LINE_BYTES];
+    FILE *file = open_file(pid, "stat");
+    if (file == NULL)
+        return 0;
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    const char *at = strrchr(text, ')');
+    for (int field = 2; at != NULL && field < 28; field++)
+        at = strchr(at + 1, ' ');
+    return at != NULL ? strtoull(at, NULL, 10) : 0;
+}
+
 /*
  * A line of the maps. Of a ring a fork's child inherits one page, which tells
  * its parent's agent from one of its own.
@@ -152,6 +167,7 @@ enum status prof_inject_check(
         return status;
     if (!read_standing(pid, &standing))
         return fail(diag, STATUS_GONE, "process %" PRIu32 " has ended", pid);
+    place->stack = prof_inject_stack(pid);
     status = check_standing(pid, &standing, diag);
     if (status == STATUS_OK)
         status = check_maps(pid, diag);

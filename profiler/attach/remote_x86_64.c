@@ -160,6 +160,9 @@ static bool run_to_call_stop(uint32_t tid)
             waitpid((pid_t)tid, &status, __WALL) != (pid_t)tid ||
             !WIFSTOPPED(status))
             return false;
+        /* A fault, as all signals are blocked: the memory is another's. */
+        if (status >> 16 == 0 && WSTOPSIG(status) != SYSCALL_STOP)
+            return false;
     } while (WSTOPSIG(status) != SYSCALL_STOP);
     return true;
 }

@@ -20,9 +20,10 @@
 #include "profiler/attach/inject.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/table.h"
+#include "profiler/collector/process_files.h"
 #include "profiler/collector/task_files.h"
 
-enum { PATH_BYTES = 96, POLL_NS = 200000, TEXT_BYTES = 8192 };
+enum { PATH_BYTES = 96, POLL_NS = 200000, TEXT_BYTES = 8192, USER_BYTES = 256 };
 
 /* For the guest to come to its next word; it looks for stuck threads for 3 s */
 #define PATIENCE_NS UINT64_C(6000000000)
@@ -36,7 +37,8 @@ struct prof_injected {
     struct prof_injection injection;
     struct wire_header *header;
     uint64_t threads, modules; /* digests of what was there */
-    uint64_t next_threads_ns, next_modules_ns, next_deferred_ns;
+    uint64_t generation;       /* of what is mapped, when last asked */
+    uint64_t next_threads_ns, next_modules_ns, next_deferred_ns, next_user_ns;
 };
 
 /* ---- its memory ---- */
@@ -148,10 +150,16 @@ static enum status greet(
         return explain_failure(&guest, pid, diag);
     *segment = open_segment(injected, guest.fd);
     *inner_pid = guest.pid;
-    return *segment >= 0 ? STATUS_OK
-                         : fail(
-                               diag, STATUS_SYSTEM,
-                               "open the ring of process %" PRIu32, pid);
+    if (*segment >= 0)
+        return STATUS_OK;
+    return prof_process_files_has_thread(pid, injected->injection.tid)
+               ? fail(
+                     diag, STATUS_SYSTEM, "open the ring of process %" PRIu32,
+                     pid)
+               : fail(
+                     diag, STATUS_GONE,
+                     "process %" PRIu32 " has ended, or runs another program",
+                     pid);
 }
 
 static enum status undo(const struct prof_injected *injected, struct diag *diag)
@@ -269,7 +277,8 @@ static bool is_due(uint64_t *next_ns, uint64_t now_ns, uint64_t interval_ns)
     return true;
 }
 
-bool prof_injected_tend(struct prof_injected *injected, uint64_t now_ns)
+bool prof_injected_tend(
+    struct prof_injected *injected, uint64_t generation, uint64_t now_ns)
 {
     uint32_t orders = 0;
     if (is_due(&injected->next_threads_ns, now_ns, THREADS_NS)) {
@@ -279,6 +288,10 @@ bool prof_injected_tend(struct prof_injected *injected, uint64_t now_ns)
         if (injected->threads != 0 && threads != injected->threads)
             orders |= WIRE_ORDER_THREADS;
         injected->threads = threads;
+    }
+    if (generation != injected->generation) {
+        orders |= injected->generation != 0 ? WIRE_ORDER_SCAN : 0;
+        injected->generation = generation;
     }
     if (is_due(&injected->next_modules_ns, now_ns, MODULES_NS)) {
         uint64_t modules = digest_modules(injected);
@@ -293,6 +306,37 @@ bool prof_injected_tend(struct prof_injected *injected, uint64_t now_ns)
     if (orders != 0)
         order(injected, orders);
     return true;
+}
+
+/* Both lines, of all four kinds each; "" when it is gone. */
+static void read_user(uint32_t pid, uint32_t tid, char *user, size_t bytes)
+{
+    char line[TEXT_BYTES];
+    size_t length = 0;
+    (void)snprintf(
+        line, sizeof line, "/proc/%" PRIu32 "/task/%" PRIu32 "/status", pid,
+        tid);
+    FILE *file = fopen(line, "re");
+    user[0] = '\0';
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if ((strncmp(line, "Uid:", 4) == 0 || strncmp(line, "Gid:", 4) == 0) &&
+            length + strlen(line) < bytes)
+            length +=
+                (size_t)snprintf(user + length, bytes - length, "%s", line);
+    }
+    if (file != NULL)
+        (void)fclose(file);
+}
+
+bool prof_injected_has_its_user(struct prof_injected *injected, uint64_t now_ns)
+{
+    char its[USER_BYTES], ours[USER_BYTES];
+    uint32_t pid = injected->injection.pid;
+    if (!is_due(&injected->next_user_ns, now_ns, THREADS_NS))
+        return true;
+    read_user(pid, pid, its, sizeof its);
+    read_user(pid, injected->injection.tid, ours, sizeof ours);
+    return its[0] == '\0' || ours[0] == '\0' || strcmp(its, ours) == 0;
 }
 
 uint32_t prof_injected_tid(const struct prof_injected *injected)
