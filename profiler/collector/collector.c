@@ -521,6 +521,12 @@ static void look_around(struct prof_collector *collector)
     collector->looked_pid = at != NULL ? at->pid : 0;
 }
 
+static void note_diag(struct prof_collector *collector, const struct diag *diag)
+{
+    if (diag->status != STATUS_OK)
+        prof_profile_add_note(collector->common.profile, diag->text);
+}
+
 /* False: its part of the recording is over. */
 static bool tend_guest(
     struct prof_collector *collector, struct prof_target *target,
@@ -528,8 +534,19 @@ static bool tend_guest(
 {
     if (prof_chosen_are_over(&target->chosen, target->pid))
         return false;
-    if (!prof_injected_tend(target->injected, now_ns)) {
+    if (!prof_injected_tend(
+            target->injected, target->space.generation, now_ns)) {
         target->is_replaced = true;
+        return false;
+    }
+    if (!prof_injected_has_its_user(target->injected, now_ns)) {
+        struct diag note;
+        (void)fail(
+            &note, STATUS_NOT_PERMITTED,
+            "process %" PRIu32 " changed its user or group, so the agent left "
+            "it: its thread would have kept what the process gave up",
+            target->pid);
+        note_diag(collector, &note);
         return false;
     }
     /* Those of chosen threads only are not told apart from the others'. */
@@ -590,12 +607,6 @@ void prof_collector_run(struct prof_collector *collector)
 }
 
 /* ---- the end ---- */
-
-static void note_diag(struct prof_collector *collector, const struct diag *diag)
-{
-    if (diag->status != STATUS_OK)
-        prof_profile_add_note(collector->common.profile, diag->text);
-}
 
 static void note_lost(struct prof_collector *collector)
 {

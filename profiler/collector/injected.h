@@ -42,10 +42,21 @@ MUST_CHECK enum status prof_injected_begin(
     const struct wire_reply *reply, struct diag *diag);
 
 /*
- * Between drains: look for what it must know. False: it is gone, with an exec
- * or the end of the process, or because it has not seen us live for too long.
+ * Between drains: look for what it must know. `generation` is of what is known
+ * to be mapped: a sample from code that was not has changed it. False: it is
+ * gone, with an exec or the end of the process, or because it has not seen us
+ * live for too long.
  */
-bool prof_injected_tend(struct prof_injected *injected, uint64_t now_ns);
+bool prof_injected_tend(
+    struct prof_injected *injected, uint64_t generation, uint64_t now_ns);
+
+/*
+ * Whether the guest's thread has the user and the groups that the process has.
+ * A process that gives up its privileges does not take them from a thread that
+ * its libc does not know of. Looks ten times a second at most.
+ */
+bool prof_injected_has_its_user(
+    struct prof_injected *injected, uint64_t now_ns);
 
 /* The guest's thread, as we see it. */
 uint32_t prof_injected_tid(const struct prof_injected *injected);

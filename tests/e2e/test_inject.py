@@ -514,6 +514,138 @@ def test_an_interrupt_is_an_end(tmp_path, target):
     assert Traces(process.pid) == before
 
 
+def test_a_process_that_gives_up_its_user_is_left(tmp_path, target):
+    """A thread of root's must not stay in what is nobody's by then."""
+    lab.need_root()
+    process = target(
+        "/usr/bin/python3", "-c",
+        "import os; input(); os.setresuid(65534, 65534, 65534); input()")
+    watcher = start(
+        *command(tmp_path / "x.folded", process.pid), stderr=subprocess.PIPE)
+    guest = in_it(process.pid)
+    process.stdin.write("now\n")
+    process.stdin.flush()
+    _, err = watcher.communicate(timeout=lab.PATIENCE)
+    assert watcher.returncode == 0, err
+    assert "changed its user or group, so the agent left it" in err
+    assert not guest.exists()
+    assert process.poll() is None
+
+
+def test_where_memfds_may_not_be_executed(tmp_path, target):
+    """vm.memfd_noexec = 2, in a name space of pids of its own."""
+    lab.need_root()
+    process = target(
+        lab.tool("unshare"), "--pid", "--fork", "--mount-proc", "sh", "-c",
+        "echo 2 > /proc/sys/vm/memfd_noexec || exit 77; echo ready; "
+        f"exec {lab.program('lively_glibc_dynamic')}")
+    if process.stdout.readline() != "ready\n":
+        pytest.skip("no vm.memfd_noexec here")
+    inner = inner_process(process)
+    before = Traces(inner)
+    output = tmp_path / "x.folded"
+    inject(output, inner, "-d", 0.5)
+    weights = lab.Folded(output).inclusive()
+    assert weights["run_steady"] >= weights["steady"] > 0
+    assert Traces(inner) == before
+    process.stdin.close()
+    process.stdin = None
+    assert said_at_its_end(process) == "waiting 0, early 0\n"
+
+
+def inner_process(unshare):
+    """Its child, once that runs the program."""
+    children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children")
+    found = []
+
+    def runs():
+        found[:] = [
+            int(pid) for pid in children.read_text().split()
+            if "lively" in Traces.read(Path(f"/proc/{pid}/comm"))]
+        return found
+
+    assert lab.wait_until(runs)
+    return found[0]
+
+
+def test_a_process_in_name_spaces_of_its_own(tmp_path, target):
+    """Mounts, pids, users, network: its files and threads have other names."""
+    process = target(
+        lab.tool("unshare"), "--user", "--map-root-user", "--mount", "--pid",
+        "--net", "--fork", "--mount-proc",
+        lab.program("lively_glibc_dynamic"))
+    inner = inner_process(process)
+    before = Traces(inner)
+    output = tmp_path / "x.folded"
+    inject(output, inner, "-d", 0.5)
+    weights = lab.Folded(output).inclusive()
+    assert weights["run_steady"] >= weights["steady"] > 0
+    assert Traces(inner) == before
+    process.stdin.close()
+    process.stdin = None
+    assert said_at_its_end(process) == "waiting 0, early 0\n"
+
+
+def test_an_ordinary_user_may_watch_what_is_his(tmp_path, target):
+    tmp_path.chmod(0o777)
+    for folder in (tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(folder.stat().st_mode | 0o111)
+    process = target(
+        *lab.as_nobody(lab.program("lively_glibc_dynamic")))
+    comm = Path(f"/proc/{process.pid}/comm")
+    assert lab.wait_until(lambda: "lively" in comm.read_text())
+    before = Traces(process.pid)
+    output = tmp_path / "x.folded"
+    result = lab.run(
+        *lab.as_nobody(*command(output, process.pid, "-d", 0.5)))
+    assert result.returncode == 0, result.stderr
+    assert lab.Folded(output).inclusive()["steady"] > 0
+    assert Traces(process.pid) == before
+
+
+# ---- at the wrong moment ----
+
+
+def test_ends_in_the_middle_of_it(tmp_path, target):
+    """The target execs, exits or forks while the agent comes in."""
+    for i in range(9):
+        last = ("exec sleep 20", "exit 0", "sleep 20 & wait")[i % 3]
+        process = target("sh", "-c", f"read x; {last}")
+        watcher = start(
+            *command(tmp_path / "x.folded", process.pid, "-d", 0.2),
+            stderr=subprocess.PIPE)
+        time.sleep(0.005 * (i // 3) + 0.02)
+        process.stdin.write("now\n")
+        process.stdin.flush()
+        _, err = watcher.communicate(timeout=lab.PATIENCE)
+        assert watcher.returncode in (0, 1), err
+        assert watcher.returncode == 0 or "ended" in err, err
+        if last == "exit 0":
+            assert process.wait(lab.PATIENCE) == 0
+        else:
+            assert process.poll() is None
+            assert without_libraries(Traces(process.pid)) == []
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            for child in children.read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+
+
+def test_without_a_safe_moment_it_gives_up(tmp_path, target):
+    """A wait that cannot be taken up again with the time that is left."""
+    process = target(
+        "/usr/bin/python3", "-c",
+        "import select, time; began = time.monotonic();"
+        "select.epoll().poll(4); print(time.monotonic() - began >= 4)")
+    syscall = Path(f"/proc/{process.pid}/syscall")
+    assert lab.wait_until(
+        lambda: syscall.read_text().split()[0] in ("232", "281", "441"))
+    before = Traces(process.pid)
+    said = refusal(tmp_path / "x.folded", process.pid)
+    assert "came to a safe point within 2 s" in said and "--via perf" in said
+    assert Traces(process.pid) == before
+    assert said_at_its_end(process) == "True\n"
+
+
 # ---- refusals ----
 
 
