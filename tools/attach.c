@@ -59,21 +59,41 @@ void say_collector_remarks(const struct session *session)
         say_no_sample(session);
 }
 
+/* What the account has beside samples, and by what, where it is much. */
+static void say_unsampled(
+    const struct session *session, const struct prof_tap_stats *stats)
+{
+    struct exp_quality quality = exp_quality_of(session->profile);
+    if (!stats->has_kernel ||
+        quality.account_ns <= quality.sampled_ns / UNSAMPLED_MENTIONED)
+        return;
+    double percent =
+        100.0 * (double)quality.account_ns / (double)quality.sampled_ns;
+    if (stats->unwatched > 0)
+        return; /* that is why */
+    if (stats->unseen_ns > quality.account_ns / 2)
+        say("%.0f %% of the CPU time is [unsampled]: it passed while threads "
+            "were switched, which no perf event sees",
+            percent);
+    else
+        say("%.0f %% of the CPU time is [unsampled]: that of threads which "
+            "used less than a period each; a higher -F sees more of them",
+            percent);
+}
+
 void say_tap_remarks(const struct session *session)
 {
     struct prof_tap_stats stats = prof_tap_stats(session->tap);
-    struct exp_quality quality = exp_quality_of(session->profile);
     if (stats.refusal.status != STATUS_OK)
         say("%s", stats.refusal.text);
+    if (stats.unwatched > 0)
+        say("%" PRIu32 " threads are not watched, and their time is "
+            "[unsampled]: %s",
+            stats.unwatched, stats.shortage.text);
     if (stats.samples == 0)
         say_no_sample(session);
-    else if (
-        stats.has_kernel &&
-        quality.account_ns > quality.sampled_ns / UNSAMPLED_MENTIONED)
-        say("%.0f %% of the CPU time is [unsampled]: that of threads which "
-            "used "
-            "less than a period each; a higher -F sees more of them",
-            100.0 * (double)quality.account_ns / (double)quality.sampled_ns);
+    else
+        say_unsampled(session, &stats);
 }
 
 static void say_stops_remarks(const struct session *session)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@
  * much, and the rest of a stack that is deeper is seldom known for sure.
  */
 enum { STACK_LEAST = 4096, STACK_MOST = 49152, STACK_UNIT = 1024 };
-#define HELD_NS  UINT64_C(30000000)
+#define HELD_NS    UINT64_C(30000000)
 
 /*
  * We are woken when so much time has filled a ring: seldom enough to cost
@@ -36,7 +37,10 @@ enum { STACK_LEAST = 4096, STACK_MOST = 49152, STACK_UNIT = 1024 };
  * the outer part of a stack that is deeper than its copy is read from where it
  * is.
  */
-#define WOKEN_NS UINT64_C(5000000)
+#define WOKEN_NS   UINT64_C(5000000)
+
+/* Descriptors for maps, modules and outputs, while threads take the others. */
+#define FDS_SPARED 32
 
 static struct perf_event_attr make_attr(const struct prof_tap_wanted *wanted)
 {
@@ -144,8 +148,12 @@ enum status prof_tap_events_open(
     struct prof_tap_events *events, const struct prof_tap_wanted *wanted,
     struct diag *diag)
 {
+    struct rlimit files = {0};
+    (void)getrlimit(RLIMIT_NOFILE, &files);
     *events = (struct prof_tap_events){
         .attr = make_attr(wanted),
+        .last_fd =
+            files.rlim_cur > FDS_SPARED ? files.rlim_cur - FDS_SPARED : 0,
         .has_kernel = true,
         .opened = {.row_bytes = sizeof(struct prof_tap_event)},
         .epoll = epoll_create1(EPOLL_CLOEXEC)};
@@ -249,7 +257,17 @@ uint32_t prof_tap_events_origin(
     return row != TABLE_NONE ? event_at(events, row)->tid : 0;
 }
 
-enum status prof_tap_events_add(
+/* A thread is watched on all processors, or not at all. */
+static void take_back(struct prof_tap_events *events, uint32_t opened)
+{
+    for (uint32_t i = opened; i < events->opened.count; i++) {
+        struct prof_tap_event *event = table_row(&events->opened, i);
+        (void)close(event->fd);
+        event->fd = -1;
+    }
+}
+
+static enum status add_everywhere(
     struct prof_tap_events *events, uint32_t tid, struct diag *diag)
 {
     for (uint32_t i = 0; i < events->ring_count; i++) {
@@ -260,6 +278,10 @@ enum status prof_tap_events_add(
             return STATUS_OK;
         if (event.fd < 0)
             return prof_tap_refusal(errno, diag);
+        if ((uint64_t)event.fd > events->last_fd) {
+            (void)close(event.fd);
+            return prof_tap_refusal(EMFILE, diag);
+        }
         bool is_begun =
             ioctl(event.fd, PERF_EVENT_IOC_SET_OUTPUT, ring->fd) == 0 &&
             ioctl(event.fd, PERF_EVENT_IOC_ID, &event.id) == 0 &&
@@ -274,6 +296,16 @@ enum status prof_tap_events_add(
             return fail(diag, STATUS_NO_MEMORY, "out of memory");
     }
     return STATUS_OK;
+}
+
+enum status prof_tap_events_add(
+    struct prof_tap_events *events, uint32_t tid, struct diag *diag)
+{
+    uint32_t opened = events->opened.count;
+    enum status status = add_everywhere(events, tid, diag);
+    if (status != STATUS_OK)
+        take_back(events, opened);
+    return status;
 }
 
 void prof_tap_events_stop(struct prof_tap_events *events)

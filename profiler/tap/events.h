@@ -29,6 +29,7 @@ struct prof_tap_events {
     bool has_kernel;     /* their time in the kernel is seen */
     bool is_decided;     /* whether it is, is known */
     struct diag refusal; /* why it is not; STATUS_OK: it is */
+    uint64_t last_fd;    /* beyond which descriptors are for other uses */
     void *copy;          /* of a record that wraps */
 };
 
@@ -53,6 +54,7 @@ void prof_tap_events_close(struct prof_tap_events *events);
  * Watch one more thread.
  *
  *   returns  OK also when the thread has ended meanwhile
+ *   errors   LIMIT: there are no more descriptors, but for what else we need
  */
 MUST_CHECK enum status prof_tap_events_add(
     struct prof_tap_events *events, uint32_t tid, struct diag *diag);

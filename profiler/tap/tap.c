@@ -30,6 +30,9 @@ struct prof_tap {
     struct prof_tap_named named;
     uint64_t clocks_ns; /* when they were last read */
     uint32_t process_count;
+    uint32_t unwatched; /* see struct prof_tap_stats */
+    struct diag shortage;
+    uint64_t unseen_ns;
     bool is_listing; /* who is new must be known */
     bool has_lost;   /* records; what was mapped may be among them */
 };
@@ -269,6 +272,17 @@ static enum status watch_thread(
     return STATUS_OK;
 }
 
+/* With no descriptor left, those go on that have one; and what they make. */
+static bool is_bearable(
+    struct prof_tap *tap, uint32_t left, const struct diag *diag)
+{
+    if (diag->status != STATUS_LIMIT || tap->events.opened.count == 0)
+        return false;
+    tap->shortage = *diag;
+    tap->unwatched += left;
+    return true;
+}
+
 /* Watch who of the tree is not watched yet; `is_changed`: there was somebody.
  */
 static enum status watch_new(
@@ -288,6 +302,11 @@ static enum status watch_new(
             continue;
         *is_changed = true;
         status = watch_thread(tap, row, diag);
+        if (status != STATUS_OK && is_bearable(tap, rows.count - i, diag)) {
+            *is_changed = false;
+            status = STATUS_OK;
+            break;
+        }
         if (i % THREADS_A_RUN == 0) /* or the rings are full by the end */
             prof_tap_run(tap);
     }
@@ -328,8 +347,10 @@ bool prof_tap_is_over(const struct prof_tap *tap)
 
 void prof_tap_close_tree(struct prof_tap *tap, uint64_t kernel_ns)
 {
-    prof_tap_rests_close(
-        &tap->common, kernel_ns, prof_tap_events_count_ns(&tap->events));
+    uint64_t count_ns = prof_tap_events_count_ns(&tap->events);
+    prof_tap_rests_close(&tap->common, kernel_ns, count_ns);
+    uint64_t all_ns = prof_profile_origin(tap->common.profile)->cpu_ns;
+    tap->unseen_ns = all_ns > count_ns ? all_ns - count_ns : 0;
 }
 
 void prof_tap_finish(struct prof_tap *tap)
@@ -347,7 +368,10 @@ struct prof_tap_stats prof_tap_stats(const struct prof_tap *tap)
         .samples = tap->common.sample_count,
         .processes = tap->process_count,
         .has_kernel = tap->events.has_kernel,
-        .refusal = tap->events.refusal};
+        .refusal = tap->events.refusal,
+        .unwatched = tap->unwatched,
+        .shortage = tap->shortage,
+        .unseen_ns = tap->unseen_ns};
 }
 
 const struct prof_kept_files *prof_tap_kept_files(const struct prof_tap *tap)

@@ -48,6 +48,10 @@ struct prof_tap_stats {
     uint32_t processes;  /* that were watched */
     bool has_kernel;     /* time in the kernel is seen */
     struct diag refusal; /* why not; STATUS_OK: it is */
+    uint32_t unwatched;  /* threads, for want of descriptors */
+    struct diag shortage;
+    uint64_t unseen_ns; /* CPU time that passed beside the events: while threads
+                           were switched. Once the tree's account is closed */
 };
 
 /*

@@ -1,0 +1,82 @@
+"""record by perf events of programs that make much work for who watches.
+
+In a short time they map, start and become more than is sampled; what we use
+for that has bounds, and what comes after it is seen as ever.
+"""
+
+import os
+import subprocess
+
+import pytest
+
+import lab
+
+PEAK_KIB = 64 << 10  # of memory, as while sampling anything
+SPARED_DESCRIPTORS = 32  # for all but threads and processors
+
+STORMS = {"maps": 10000, "threads": 5000, "forks": 1000, "execs": 100}
+
+
+class Storm:
+    """What record used while it watched one, and what it wrote."""
+
+    def __init__(self, folder, kind, count):
+        output = folder / "storm.folded"
+        process = subprocess.Popen(
+            [str(word) for word in (
+                lab.WATCHFIRE, "record", "--via", "perf", "-F", 997, "-o",
+                output, "--", lab.program("storms"), kind, count)],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env=lab.clean_environment())
+        self.descriptors = 0
+        pid, status = 0, None
+        while pid == 0:
+            try:
+                entries = os.listdir(f"/proc/{process.pid}/fd")
+                self.descriptors = max(self.descriptors, len(entries))
+            except FileNotFoundError:
+                pass
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.stderr = process.stderr.read()
+        self.peak_kib = usage.ru_maxrss
+        assert process.returncode == 0, self.stderr
+        self.folded = lab.Folded(output)
+
+
+@pytest.mark.parametrize("kind", STORMS)
+def test_a_storm_costs_what_is_sampled_and_hides_nothing(tmp_path, kind):
+    storm = Storm(tmp_path, kind, STORMS[kind])
+    assert storm.peak_kib < PEAK_KIB
+    # Each processor has a ring, and the one thread that is watched an event.
+    assert storm.descriptors <= 2 * os.cpu_count() + SPARED_DESCRIPTORS
+    after = storm.folded.weight(
+        lambda stack: "after_storm" in stack and "_start" in stack)
+    assert after > 50e6, storm.stderr
+
+
+def test_without_descriptors_for_all_threads_the_others_are_watched(tmp_path):
+    output = tmp_path / "few.folded"
+    sleepers = subprocess.Popen(
+        [lab.program("storms"), "sleepers", "100"], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert sleepers.stdout.readline() == "ready\n"
+        watching = subprocess.Popen(
+            [str(word) for word in (
+                lab.tool("prlimit"), "--nofile=96:96", "--", lab.WATCHFIRE,
+                "record", "-F", 997, "-o", output, "-p", sleepers.pid)],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env=lab.clean_environment())
+        assert lab.wait_until(
+            lambda: watching.poll() is not None
+            or len(os.listdir(f"/proc/{watching.pid}/fd")) > 40)
+        sleepers.communicate("", timeout=lab.PATIENCE)
+        stderr = watching.communicate(timeout=lab.PATIENCE)[1]
+    finally:
+        lab.end(sleepers)
+    assert watching.returncode == 0, stderr
+    _, remarks = lab.summary_and_remarks(stderr)
+    assert any("threads are not watched" in line and "'ulimit -n' is 96" in line
+               for line in remarks), stderr
+    assert "after_storm" in lab.Folded(output).inclusive()
