@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "profiler/unwind/modules.h"
+#include "profiler/unwind/sig_lookup.h"
 
 /* Such code is some forty bytes long. */
 enum { ENTRY_BYTES = 64 };
@@ -127,6 +128,21 @@ bool prof_code_holds(struct prof_code *code, uint64_t pc)
     bool is_known = prof_text_find(list, pc) != NULL;
     prof_modules_leave(&code->modules, list);
     return is_known;
+}
+
+uint64_t prof_code_function(struct prof_code *code, uint64_t pc)
+{
+    struct prof_lookup lookup;
+    uint64_t start = pc;
+    const struct prof_text_list *list = prof_modules_enter(&code->modules);
+    if (list == NULL)
+        return pc;
+    const struct prof_text *text = prof_text_find(list, pc);
+    if (text != NULL &&
+        prof_lookup_rules(text, pc + 1, &lookup) == PROF_FOUND_RULES)
+        start = lookup.fde.start;
+    prof_modules_leave(&code->modules, list);
+    return start;
 }
 
 bool prof_code_is_entry(const struct prof_code *code, uint64_t pc)

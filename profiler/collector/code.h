@@ -49,6 +49,10 @@ uint32_t prof_code_frames(struct prof_code *code, const struct prof_walk *walk);
 /* Whether what is in force has code there. */
 bool prof_code_holds(struct prof_code *code, uint64_t pc);
 
+/* Where the function begins that `pc` is in, as unwinding information has it;
+ * `pc` where there is none. */
+uint64_t prof_code_function(struct prof_code *code, uint64_t pc);
+
 /*
  * Whether the first code of a program or its loader stands there, which nobody
  * called, though no rule may say so (glibc's loader, musl).

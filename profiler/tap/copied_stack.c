@@ -102,7 +102,10 @@ static bool returns_alike(const struct copied_reader *reader)
 static bool go_on(struct copied_reader *reader)
 {
     reader->is_checked = true;
-    reader->is_believed = ends_alike(reader) && returns_alike(reader);
+    /* Behind a hole, all within may be of the past: it is a frame that reads
+     * and writes, and serves one after the other. */
+    reader->is_believed = ends_alike(reader) &&
+                          (reader->stack->has_hole || returns_alike(reader));
     return reader->is_believed;
 }
 
@@ -199,25 +202,43 @@ static bool walk_once(
     return reader.is_beyond;
 }
 
-/* Go on where `walk` could not, in the thread's memory; see the header. */
+/* The functions of a walk's frames, until the next call. */
+static const uint64_t *functions_of(
+    struct prof_code *code, const struct prof_walk *walk)
+{
+    static uint64_t functions[PROF_COPIED_FRAMES_MAX]; /* of our one thread */
+    for (uint32_t i = 0; i < walk->count; i++)
+        functions[i] =
+            prof_code_function(code, prof_pc_of_word(walk->frames[i]));
+    return functions;
+}
+
+/*
+ * Go on where `walk` could not, in the thread's memory; see the header. That
+ * the functions are the same is asked, not the lines: one that serves is at
+ * times where it waits. So a line may be that of a moment later.
+ */
 static bool complete(
     const struct prof_copied_stack *stack, struct prof_code *code,
     struct prof_known_stack *known, struct prof_walk *walk)
 {
-    static uint64_t frames[PROF_COPIED_FRAMES_MAX]; /* one thread calls us */
+    static uint64_t frames[PROF_COPIED_FRAMES_MAX]; /* of our one thread */
     struct prof_walk live = {
         .frames = frames, .capacity = PROF_COPIED_FRAMES_MAX};
     uint64_t end = stack->regs.value[PROF_REG_SP] + stack->size_bytes;
     /* A frame so large may be an array that nobody uses, the same for ever. */
-    if (end - walk->sp > AGREEING_BYTES)
+    if (!stack->has_hole && end - walk->sp > AGREEING_BYTES)
         return false;
     (void)walk_once(stack, true, code, NULL, &live);
-    if (!ends_by_rule(code, &live))
+    if (!ends_by_rule(code, &live) || live.count < walk->count)
         return false;
+    const uint64_t *functions = functions_of(code, &live);
     bool was_seen = prof_known_frames_hold(
-        &known->frames, &live, walk->count, stack->time_ns);
+        &known->frames, functions + walk->count, live.count - walk->count,
+        stack->time_ns);
     prof_known_frames_note(
-        &known->frames, &live, clock_now_ns(CLOCK_MONOTONIC), stack->time_ns);
+        &known->frames, functions, live.count, clock_now_ns(CLOCK_MONOTONIC),
+        stack->time_ns);
     if (!was_seen || live.count > walk->capacity)
         return false;
     memcpy(walk->frames, frames, live.count * sizeof *frames);
@@ -235,7 +256,8 @@ enum prof_copied_end prof_copied_stack_walk(
         /* It may grow beyond the copy. */
         if (depth_bytes > stack->size_bytes / 2)
             prof_known_frames_note(
-                &known->frames, walk, stack->time_ns, stack->time_ns);
+                &known->frames, functions_of(code, walk), walk->count,
+                stack->time_ns, stack->time_ns);
         return PROF_COPIED_COMPLETE;
     }
     if (is_beyond && walk->end == PROF_WALK_INCOMPLETE && stack->is_live &&

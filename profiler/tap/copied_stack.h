@@ -9,6 +9,9 @@
  * (known_frames.h). Without the latter, one of two was wrong where a program's
  * stacks are lively at the copy's end: tests/bench/run --only copies.
  *
+ * A copy also ends at a page that nobody has touched yet, as arrays in frames
+ * have; the stack goes on behind it, and is read from there in the same way.
+ *
  * The rest is cut, and counted by the caller.
  */
 #ifndef PROFILER_TAP_COPIED_STACK_H
@@ -39,7 +42,8 @@ struct prof_copied_stack {
     uint64_t size_bytes;
     uint64_t time_ns; /* CLOCK_MONOTONIC */
     uint32_t tid;
-    bool is_live; /* its memory may be read */
+    bool is_live;  /* its memory may be read */
+    bool has_hole; /* the copy ends where a page is not there */
 };
 
 enum prof_copied_end {

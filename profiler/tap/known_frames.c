@@ -24,7 +24,7 @@ static bool make_room(struct prof_known_look *look, uint32_t count)
 }
 
 void prof_known_frames_note(
-    struct prof_known_frames *known, const struct prof_walk *walk,
+    struct prof_known_frames *known, const uint64_t *words, uint32_t count,
     uint64_t time_ns, uint64_t sample_ns)
 {
     /* The latest gives way if it is from after the sample too: those that come
@@ -32,9 +32,9 @@ void prof_known_frames_note(
     bool is_kept = known->latest.time_ns <= sample_ns;
     struct prof_known_look look = is_kept ? known->earlier : known->latest;
     look.time_ns = 0;
-    if (make_room(&look, walk->count)) {
-        memcpy(look.words, walk->frames, walk->count * sizeof *look.words);
-        look.count = walk->count;
+    if (make_room(&look, count)) {
+        memcpy(look.words, words, count * sizeof *words);
+        look.count = count;
         look.time_ns = time_ns;
     }
     if (is_kept)
@@ -43,16 +43,15 @@ void prof_known_frames_note(
 }
 
 bool prof_known_frames_hold(
-    const struct prof_known_frames *known, const struct prof_walk *walk,
-    uint32_t first, uint64_t time_ns)
+    const struct prof_known_frames *known, const uint64_t *words,
+    uint32_t count, uint64_t time_ns)
 {
     const struct prof_known_look *look = &known->latest;
     if (look->time_ns > time_ns)
         look = &known->earlier;
-    uint32_t count = walk->count - first;
     return look->time_ns != 0 && look->time_ns <= time_ns &&
            count <= look->count &&
            memcmp(
-               look->words + look->count - count, walk->frames + first,
-               count * sizeof *look->words) == 0;
+               look->words + look->count - count, words,
+               count * sizeof *words) == 0;
 }

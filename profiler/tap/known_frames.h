@@ -14,11 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/unwind/sig_walk.h"
-
 struct prof_known_look {
     uint64_t time_ns; /* 0: there was none */
-    uint64_t *words;  /* the outermost frame is the last */
+    uint64_t *words;  /* of the frames; the outermost is the last */
     uint32_t count, capacity;
 };
 
@@ -29,21 +27,22 @@ struct prof_known_frames {
 void prof_known_frames_fini(struct prof_known_frames *known);
 
 /*
- * Note a walk that came to the thread's first frame.
+ * Note the frames of a walk that came to the thread's first one.
  *
+ *   words      what is to be the same of each: a function
  *   time_ns    when the memory was read
  *   sample_ns  the sample's own time
  */
 void prof_known_frames_note(
-    struct prof_known_frames *known, const struct prof_walk *walk,
+    struct prof_known_frames *known, const uint64_t *words, uint32_t count,
     uint64_t time_ns, uint64_t sample_ns);
 
 /*
- * Whether the walk's frames from `first` on were seen before `time_ns`: the
- * outermost of the latest look from before then are the same.
+ * Whether these frames, the outermost of a walk, were seen before `time_ns`:
+ * they are the outermost of the latest look from before then.
  */
 bool prof_known_frames_hold(
-    const struct prof_known_frames *known, const struct prof_walk *walk,
-    uint32_t first, uint64_t time_ns);
+    const struct prof_known_frames *known, const uint64_t *words,
+    uint32_t count, uint64_t time_ns);
 
 #endif

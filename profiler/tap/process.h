@@ -52,6 +52,7 @@ struct prof_tap_moment {
     const struct prof_regs *regs; /* NULL: it has no stack */
     const uint8_t *stack;         /* copied, from the stack pointer on */
     uint64_t stack_bytes;
+    bool has_hole;         /* it ends where a page is not there */
     const uint64_t *chain; /* the kernel's part, as perf events have it */
     uint64_t chain_count;
 };

@@ -72,6 +72,7 @@ static void parse_sample(
         (const uint8_t *)take_many(words, room_bytes / sizeof(uint64_t));
     if (room_bytes > 0)
         record->stack_bytes = take(words);
+    record->is_less = record->stack_bytes < room_bytes;
     if (record->stack_bytes > room_bytes)
         record->stack_bytes = room_bytes;
 }

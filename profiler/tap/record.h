@@ -31,6 +31,7 @@ struct prof_tap_record {
     const uint64_t *regs; /* NULL: there is no user's stack */
     const uint8_t *stack; /* from the stack pointer on */
     uint64_t stack_bytes; /* that were copied */
+    bool is_less;         /* than was asked for: no page was there */
 
     /* MMAP2 */
     uint64_t start, end, offset, device, inode;

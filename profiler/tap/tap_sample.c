@@ -114,6 +114,7 @@ static uint32_t add_user_frames(
     struct prof_copied_stack stack = {
         .bytes = moment->stack,
         .size_bytes = moment->stack_bytes,
+        .has_hole = moment->has_hole,
         .time_ns = moment->time_ns,
         .tid = thread->tid,
         .is_live = true};
@@ -183,6 +184,7 @@ void prof_tap_process_sample(
         .weight_ns = process->common->period_ns,
         .stack = record->stack,
         .stack_bytes = record->stack_bytes,
+        .has_hole = record->is_less,
         .chain = record->chain,
         .chain_count = record->chain_count};
     if (record->regs != NULL) {

@@ -21,7 +21,6 @@
 #include "profiler/collector/maps.h"
 #include "profiler/tap/copied_stack.h"
 #include "profiler/tap/events.h"
-#include "profiler/unwind/sig_lookup.h"
 
 enum { THREADS_MAX = 256, WAIT_MS = 50, EPOLL_EVENTS = 8 };
 #define SETTLE_NS UINT64_C(2000000)
@@ -62,21 +61,9 @@ static bool walk_whole(
     return end == PROF_COPIED_COMPLETE;
 }
 
-/* Where the function of a frame begins. */
 static uint64_t function_of(uint64_t word)
 {
-    uint64_t pc = prof_pc_of_word(word), start = pc;
-    struct prof_lookup lookup;
-    const struct prof_text_list *list =
-        prof_modules_enter(&bench.code->modules);
-    if (list == NULL)
-        return pc;
-    const struct prof_text *text = prof_text_find(list, pc);
-    if (text != NULL &&
-        prof_lookup_rules(text, pc + 1, &lookup) == PROF_FOUND_RULES)
-        start = lookup.fde.start;
-    prof_modules_leave(&bench.code->modules, list);
-    return start;
+    return prof_code_function(bench.code, prof_pc_of_word(word));
 }
 
 static bool has_same_functions(
@@ -97,8 +84,10 @@ static void compare(
         .frames = frames, .capacity = PROF_COPIED_FRAMES_MAX};
     struct prof_copied_stack stack = *whole;
     bool is_deeper = truth->sp - stack.regs.value[PROF_REG_SP] > bench.bytes;
-    if (stack.size_bytes > bench.bytes)
+    if (stack.size_bytes > bench.bytes) {
         stack.size_bytes = bench.bytes;
+        stack.has_hole = false;
+    }
     stack.is_live = true;
     enum prof_copied_end end =
         prof_copied_stack_walk(&stack, bench.code, known_of(stack.tid), &walk);
@@ -123,6 +112,7 @@ static void take_sample(const struct prof_tap_record *record)
     struct prof_copied_stack stack = {
         .bytes = record->stack,
         .size_bytes = record->stack_bytes,
+        .has_hole = record->is_less,
         .time_ns = record->time_ns,
         .tid = record->tid};
     if (record->regs == NULL || bench.code == NULL)

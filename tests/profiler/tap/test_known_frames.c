@@ -5,32 +5,31 @@
 
 enum { FRAMES_MAX = 16 };
 
-/* A walk through `inner` and then `outer`, names of frames. */
-static struct prof_walk walk_of(const char *names)
+/* Frames by their names, a letter each. */
+static uint32_t words_of(const char *names, uint64_t *words)
 {
-    static uint64_t frames[2][FRAMES_MAX];
-    static unsigned turn;
-    struct prof_walk walk = {
-        .frames = frames[turn++ % 2], .capacity = FRAMES_MAX};
-    for (; names[walk.count] != '\0'; walk.count++)
-        walk.frames[walk.count] = (uint64_t)names[walk.count];
-    return walk;
+    uint32_t count = 0;
+    for (; names[count] != '\0'; count++)
+        words[count] = (uint64_t)names[count];
+    return count;
 }
 
 static void note(
     struct prof_known_frames *known, const char *names, uint64_t time_ns,
     uint64_t sample_ns)
 {
-    struct prof_walk walk = walk_of(names);
-    prof_known_frames_note(known, &walk, time_ns, sample_ns);
+    uint64_t words[FRAMES_MAX];
+    uint32_t count = words_of(names, words);
+    prof_known_frames_note(known, words, count, time_ns, sample_ns);
 }
 
 static bool holds(
     const struct prof_known_frames *known, const char *names, uint32_t first,
     uint64_t time_ns)
 {
-    struct prof_walk walk = walk_of(names);
-    return prof_known_frames_hold(known, &walk, first, time_ns);
+    uint64_t words[FRAMES_MAX];
+    uint32_t count = words_of(names, words);
+    return prof_known_frames_hold(known, words + first, count - first, time_ns);
 }
 
 TEST(frames_hold_that_were_seen_before_whatever_is_inside_them)
