@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import host
 import lab
 
 
@@ -18,6 +19,12 @@ def nothing_is_left_running():
     lab.wait_until(lambda: not set(lab.collectors()) - before, seconds=5)
     left = set(lab.collectors()) - before
     assert not left, f"watchfire still runs as {left}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def some_of_the_brief_programs_met_a_tick():
+    yield
+    assert host.some_met_a_tick()
 
 
 @pytest.fixture(scope="session")
