@@ -264,12 +264,13 @@ struct wire_header {
     /*
      * Collector to agent: when it was here last, at least ten times a second;
      * CLOCK_MONOTONIC. One that is long gone is waited for by nobody, and the
-     * program's timers stop: `is_given_up`. `is_unheard` is set by who waited
-     * in vain, and cleared when the collector is here again.
+     * program's timers rest: `is_given_up`, and for whoever reads it later
+     * `was_given_up`. `is_unheard` is set by who waited in vain. That holds
+     * until the collector is here again.
      */
     _Atomic uint64_t seen_ns;
     _Atomic uint32_t is_unheard;
-    _Atomic uint32_t is_given_up;
+    _Atomic uint32_t is_given_up, was_given_up;
 
     _Alignas(64) _Atomic uint64_t head;
     _Alignas(64) _Atomic uint64_t tail;

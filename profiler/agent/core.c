@@ -5,6 +5,7 @@
 #include "profiler/agent/link.h"
 #include "profiler/agent/segment.h"
 #include "profiler/agent/sig_presence.h"
+#include "profiler/agent/sig_rest.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/tables.h"
 #include "profiler/agent/tasks.h"
@@ -173,6 +174,7 @@ bool prof_core_start(
         return false;
     }
     prof_presence_begin();
+    prof_timer_rest_begin();
     prof_core.period_ns = reply.period_ns;
     prof_core.actions = reply.actions;
     if (prof_core.actions & WIRE_CATCH_CRASHES)

@@ -4,6 +4,7 @@
  */
 #include "profiler/agent/core.h"
 #include "profiler/agent/sig_presence.h"
+#include "profiler/agent/sig_rest.h"
 #include "profiler/agent/sys.h"
 #include "profiler/base/cycles_x86_64.h"
 
@@ -206,18 +207,6 @@ EVERY_SAMPLE __attribute__((noinline)) static void handle_expiry(
     note_cost(start_cycles);
 }
 
-/*
- * Nobody wants this timer's ticks any more, and only its process can stop it.
- * One system call in the handler, the last of them.
- */
-static void end_timer(const struct timer_siginfo *timer)
-{
-    const struct itimerspec never = {0};
-    if (!prof_core_is_silent())
-        (void)sys_call4(
-            __NR_timer_settime, (long)timer->timer, 0L, &never, (void *)NULL);
-}
-
 static bool is_wanted(struct expiry expiry)
 {
     /* Pairs with the release in prof_core_start(): the ring is there. */
@@ -236,10 +225,12 @@ EVERY_SAMPLE void prof_handle_signal(int signal, void *info, void *ucontext)
     }
     if (!is_wanted(expiry)) {
         if (expiry.flags & WIRE_SAMPLE_TICK)
-            end_timer(info);
+            prof_timer_rest(((const struct timer_siginfo *)info)->timer);
     } else if (is_cramped(ucontext)) {
         prof_ring_count_loss(&prof_core.ring, WIRE_LOSS_BUSY);
     } else {
+        if (expiry.flags & WIRE_SAMPLE_TICK)
+            prof_timer_wake(((const struct timer_siginfo *)info)->timer);
         handle_expiry(expiry, ucontext);
     }
     prof_call_interrupt_for_waiting(ucontext);

@@ -33,7 +33,6 @@ static bool is_late(const struct wire_header *header)
 SIGNAL_SAFE bool prof_presence_is_gone(const struct wire_header *header)
 {
     return atomic_load_explicit(&header->is_unheard, memory_order_relaxed) ||
-           atomic_load_explicit(&header->is_given_up, memory_order_relaxed) ||
            is_late(header);
 }
 
@@ -45,15 +44,21 @@ void prof_presence_note_silence(struct wire_header *header)
 SIGNAL_SAFE bool prof_presence_is_given_up(void)
 {
     struct wire_header *header = prof_core.ring.header;
-    if (atomic_load_explicit(&header->is_given_up, memory_order_relaxed))
-        return true;
+    bool is_given_up =
+        atomic_load_explicit(&header->is_given_up, memory_order_relaxed);
     if (!is_late(header)) {
         atomic_store_explicit(&late_ticks, 0, memory_order_relaxed);
+        if (is_given_up)
+            atomic_store_explicit(
+                &header->is_given_up, 0, memory_order_relaxed);
         return false;
     }
+    if (is_given_up)
+        return true;
     if (atomic_fetch_add_explicit(&late_ticks, 1, memory_order_relaxed) <
         LATE_TICKS)
         return false;
     atomic_store_explicit(&header->is_given_up, 1, memory_order_relaxed);
+    atomic_store_explicit(&header->was_given_up, 1, memory_order_relaxed);
     return true;
 }

@@ -24,8 +24,8 @@ SIGNAL_SAFE bool prof_presence_is_gone(const struct wire_header *header);
 void prof_presence_note_silence(struct wire_header *header);
 
 /*
- * A tick of a CPU-clock timer: whether the timers are to stop, because nobody
- * takes what they make. Once it is so, it stays so.
+ * A tick of a CPU-clock timer: whether the timers are to rest, because nobody
+ * takes what they make.
  */
 SIGNAL_SAFE bool prof_presence_is_given_up(void);
 

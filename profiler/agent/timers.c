@@ -8,6 +8,7 @@
  * timer_getoverrun(2)).
  */
 #include "profiler/agent/core.h"
+#include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sys.h"
 #include "profiler/base/cycles_x86_64.h"
 
@@ -32,8 +33,9 @@ bool prof_timers_wanted(void)
     return prof_core_is_ours() &&
            !atomic_load_explicit(
                &prof_core.ring.header->is_stopped, memory_order_relaxed) &&
-           !atomic_load_explicit(
-               &prof_core.ring.header->is_given_up, memory_order_relaxed) &&
+           !(atomic_load_explicit(
+                 &prof_core.ring.header->is_given_up, memory_order_relaxed) &&
+             prof_presence_is_gone(prof_core.ring.header)) &&
            (prof_core.actions & (WIRE_ARM_TIMERS | WIRE_ARM_BRIEF)) != 0;
 }
 

@@ -632,8 +632,9 @@ static void note_lost(struct prof_collector *collector)
     if (lost->given_up > 0) {
         (void)fail(
             &note, STATUS_LIMIT,
-            "%" PRIu32 " process%s stopped the sampling: the collector had not "
-            "run for 5 s",
+            "%" PRIu32
+            " process%s paused the sampling: the collector had not run "
+            "for 5 s",
             lost->given_up, lost->given_up == 1 ? "" : "es");
         note_diag(collector, &note);
     }

@@ -361,7 +361,7 @@ static void add_losses(struct prof_target *target)
     target->common->lost.timers +=
         atomic_load_explicit(&header->lost_timers, memory_order_relaxed);
     target->common->lost.given_up +=
-        atomic_load_explicit(&header->is_given_up, memory_order_relaxed) != 0;
+        atomic_load_explicit(&header->was_given_up, memory_order_relaxed) != 0;
     prof_profile_add_loss(profile, PROF_LOSS_WRITER_DIED, target->ring.died);
     prof_profile_add_loss(profile, PROF_LOSS_MALFORMED, target->malformed);
 }

@@ -136,7 +136,7 @@ class Deserted:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
 
-    def finish(self):
+    def hear(self, is_resumed=False):
         """The program's last word comes before its collector goes on."""
         self.stdout = ""
         for line in self.process.stdout:
@@ -148,15 +148,20 @@ class Deserted:
                 os.kill(pid, signal.SIGCONT)
             except ProcessLookupError:
                 pass
+        if is_resumed:
+            self.process.stdin.write("\n")
+        self.process.stdin.close()
+
+    def finish(self):
         self.process.wait(lab.PATIENCE)
         self.stderr = self.process.stderr.read()
-        for stream in (self.process.stdin, self.process.stdout,
-                       self.process.stderr):
+        for stream in (self.process.stdout, self.process.stderr):
             stream.close()
 
 
 def test_a_collector_that_is_gone_is_not_missed(tmp_path):
-    """The program and what it starts outlive it, and no timer ticks on."""
+    """The program and what it starts outlive it, no timer ticks on, and where
+    it comes back they tick again."""
     runs = []
     for number in (signal.SIGKILL, signal.SIGSTOP):
         for way in host.WAYS:
@@ -165,17 +170,22 @@ def test_a_collector_that_is_gone_is_not_missed(tmp_path):
             runs.append((number, Deserted(folder, way)))
     for number, run in runs:
         run.desert(number)
+    for number, run in runs:
+        run.hear(run.way != "record" and number == signal.SIGSTOP)
     for _, run in runs:
         run.finish()
     for number, run in runs:
         where = (run.way, number)
-        assert run.stdout == "0 are armed\n" + Deserted.OUTPUT, where
+        rest = 0 if run.way == "record" else 3
+        assert run.stdout == f"0 tick, {rest} rest\n" + Deserted.OUTPUT, where
         if run.way != "record":
             assert "some were armed" in run.stderr, where
+            assert ("ticks again" in run.stderr) == (
+                number == signal.SIGSTOP), where
         if run.way == "preload" or number == signal.SIGSTOP:
             assert run.process.returncode == 7, where
         if run.way == "refused" and number == signal.SIGSTOP:
-            assert "stopped the sampling" in run.stderr
+            assert "paused the sampling" in run.stderr
             assert re.search("process(es)? could not reach", run.stderr)
 
 
@@ -183,9 +193,10 @@ def test_no_timer_ticks_on_after_the_duration(tmp_path):
     run = Deserted(tmp_path, "refused", "-d", "2")
     assert lab.wait_until((tmp_path / "refused.folded").exists)
     run.desert(signal.SIGCONT)
+    run.hear()
     run.finish()
     assert "some were armed" in run.stderr
-    assert run.stdout == "0 are armed\n" + Deserted.OUTPUT
+    assert run.stdout == "0 tick, 0 rest\n" + Deserted.OUTPUT
     assert run.process.returncode == 7
 
 
