@@ -317,14 +317,18 @@ void session_summarize(const struct session *session, char *text, size_t bytes)
             ? 100.0 * (double)(quality.sampled_ns - quality.account_ns) /
                   (double)quality.sampled_ns
             : 0;
+    bool is_reported = reporting_is_on(session->reporting);
     char outputs[2048];
     (void)list_outputs(&session->outputs, outputs, sizeof outputs);
     (void)snprintf(
         text, bytes,
         "%" PRIu64 " samples of %" PRIu32 " process%s, %.3f s of CPU time, "
-        "%.1f %% of it sampled, %" PRIu64 " samples lost, by %s at %.0f Hz%s",
+        "%.1f %% of it sampled, %" PRIu64
+        " samples lost, by %s at %.0f Hz%s%s%s",
         quality.samples, processes, processes == 1 ? "" : "es", all_s, covered,
-        quality.lost_samples, clock, 1e9 / (double)session->period_ns, outputs);
+        quality.lost_samples, clock, 1e9 / (double)session->period_ns, outputs,
+        is_reported ? "; reported to " : "",
+        is_reported ? session->reporting->settings.dsn.host : "");
 }
 
 void session_give_up(struct session *session)

