@@ -329,6 +329,8 @@ void reporting_tend(
     }
     reap(reporting, profile, WNOHANG);
     count_lost(reporting, profile);
+    if (!tracing_wants_profile(reporting, profile, now_ns))
+        return;
     if (reporting->due_ns == 0)
         reporting->due_ns = now_ns + reporting->settings.chunk_ns;
     uint64_t waiting = prof_profile_added_count(profile) - reporting->spooled;
@@ -351,7 +353,7 @@ void reporting_end(
 {
     reap(reporting, profile, 0);
     count_lost(reporting, profile);
-    if (reporting->is_profiling)
+    if (reporting->is_profiling && tracing_has_profile(reporting))
         (void)!make_chunks(
             reporting, reporting->spool, profile,
             prof_profile_added_count(profile));

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "exporters/sentry/envelope.h"
 #include "exporters/text.h"
@@ -22,9 +23,11 @@ static void count(
         exp_spool_count_discards(reporting->spool, &lost);
 }
 
-static void report(void *owner, const struct exp_transaction *transaction)
+/* `profiler_id` NULL: no profile belongs to it. */
+static void report_with(
+    struct reporting *reporting, const struct exp_transaction *transaction,
+    const char *profiler_id)
 {
-    struct reporting *reporting = owner;
     const struct sentry_settings *settings = &reporting->settings;
     const char *release = reporting->health.release != NULL
                               ? reporting->health.release
@@ -33,7 +36,7 @@ static void report(void *owner, const struct exp_transaction *transaction)
         .scope = &settings->scope,
         .release = release != NULL ? release : "",
         .public_key = settings->dsn.public_key,
-        .profiler_id = reporting->is_profiling ? reporting->profiler_id : NULL,
+        .profiler_id = reporting->is_profiling ? profiler_id : NULL,
         .unix_offset_ns =
             clock_now_ns(CLOCK_REALTIME) - clock_now_ns(CLOCK_MONOTONIC)};
     struct exp_envelope *envelope =
@@ -42,6 +45,12 @@ static void report(void *owner, const struct exp_transaction *transaction)
         exp_keeper_adopt(reporting->tracing.keeper, envelope);
     else
         count(reporting, EXP_DISCARD_INTERNAL_SDK_ERROR, 1);
+}
+
+static void report(void *owner, const struct exp_transaction *transaction)
+{
+    struct reporting *reporting = owner;
+    report_with(reporting, transaction, reporting->profiler_id);
 }
 
 static void take(void *owner, const struct prof_span *span)
@@ -62,6 +71,8 @@ void tracing_begin(
     const char *rate = getenv("SENTRY_TRACES_SAMPLE_RATE");
     tracing->is_process_drawn =
         rate != NULL && reporting_is_drawn(strtod(rate, NULL));
+    const char *lifecycle = getenv("SENTRY_PROFILE_LIFECYCLE");
+    tracing->is_by_trace = lifecycle != NULL && strcmp(lifecycle, "trace") == 0;
     tracing->keeper = exp_keeper_start(reporting->spool, reporting->sender);
     if (tracing->keeper == NULL)
         return;
@@ -80,6 +91,54 @@ void tracing_tend(struct reporting *reporting)
     uint64_t lost = exp_traces_lost(tracing->traces);
     count(reporting, EXP_DISCARD_QUEUE_OVERFLOW, lost - tracing->lost);
     tracing->lost = lost;
+}
+
+/* The next time is a profiler's of its own; until then, nothing is kept. */
+static void close_profile(
+    struct reporting *reporting, struct prof_profile *profile, uint64_t now_ns)
+{
+    if (reporting->tracing.is_open)
+        (void)exp_id_make(reporting->profiler_id);
+    reporting->tracing.is_open = reporting->tracing.is_flushing = false;
+    reporting->spooled = prof_profile_added_count(profile);
+    prof_profile_forget_readings(profile, now_ns);
+}
+
+bool tracing_wants_profile(
+    struct reporting *reporting, struct prof_profile *profile, uint64_t now_ns)
+{
+    struct tracing *tracing = &reporting->tracing;
+    if (!tracing->is_by_trace || tracing->traces == NULL)
+        return true;
+    uint64_t begun = exp_traces_begun(tracing->traces);
+    bool is_active =
+        exp_traces_open_count(tracing->traces) > 0 || begun != tracing->begun;
+    tracing->begun = begun;
+    if (is_active) {
+        tracing->is_open = true;
+        tracing->is_flushing = false;
+        return true;
+    }
+    bool is_writing =
+        reporting->writer != 0 || reporting->until > reporting->spooled;
+    if (!tracing->is_open || (tracing->is_flushing && !is_writing)) {
+        close_profile(reporting, profile, now_ns);
+        return false;
+    }
+    /* The last one has ended: what there is goes out at once. */
+    if (!tracing->is_flushing && !is_writing) {
+        reporting->due_ns = now_ns;
+        tracing->is_flushing = true;
+    }
+    return true;
+}
+
+bool tracing_has_profile(const struct reporting *reporting)
+{
+    const struct tracing *tracing = &reporting->tracing;
+    return !tracing->is_by_trace || tracing->traces == NULL ||
+           tracing->is_open ||
+           exp_traces_begun(tracing->traces) != tracing->begun;
 }
 
 /* The first process's run, from its start until now. */
@@ -121,7 +180,10 @@ static void report_process(
         (void)snprintf(code.value, sizeof code.value, "%d", tracing->exit_code);
         (void)table_add(&whole.tags, &code);
     }
-    report(reporting, &whole);
+    /* Of several profilers that there were meanwhile none is its own. */
+    report_with(
+        reporting, &whole,
+        tracing->is_by_trace ? NULL : reporting->profiler_id);
     table_fini(&whole.tags);
 }
 

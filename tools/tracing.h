@@ -2,6 +2,11 @@
  * The transactions that a session reports to a Sentry backend: those that a
  * program tells of by watchfire.h, and one for the whole run of the process,
  * with no change to it (SENTRY_TRACES_SAMPLE_RATE).
+ *
+ * With SENTRY_PROFILE_LIFECYCLE=trace, profiles are reported only while one of
+ * the former is open, under a new profiler_id each time. Sampling goes on in
+ * between, as it costs next to nothing; what it sees is left out. It is looked
+ * at between two drains, so a little from before and after comes along.
  */
 #ifndef TOOLS_TRACING_H
 #define TOOLS_TRACING_H
@@ -20,8 +25,12 @@ struct tracing {
     struct exp_keeper *keeper;
     bool is_process_drawn; /* the whole run is one of the sampled ones */
     bool is_exit_known;
-    int exit_code; /* of the program, or 128 and its signal */
-    uint64_t lost; /* of `traces`, as far as it was counted */
+    int exit_code;    /* of the program, or 128 and its signal */
+    bool is_by_trace; /* profiles are reported only while one is open */
+    bool is_open;     /* now, or not all of it is in the spool yet */
+    bool is_flushing; /* the last batch of it was begun */
+    uint64_t begun;   /* transactions, when it was looked at last */
+    uint64_t lost;    /* of `traces`, as far as it was counted */
 };
 
 /*
@@ -40,6 +49,16 @@ void tracing_begin(
 void tracing_end(
     struct reporting *reporting, const struct prof_profile *profile,
     bool has_crashed);
+
+/*
+ * Between two drains: whether samples are to be reported just now. Those that
+ * are not are passed over.
+ */
+bool tracing_wants_profile(
+    struct reporting *reporting, struct prof_profile *profile, uint64_t now_ns);
+
+/* And whether there may be some at the end. */
+bool tracing_has_profile(const struct reporting *reporting);
 
 /* Between two drains: count what was lost. */
 void tracing_tend(struct reporting *reporting);

@@ -15,7 +15,7 @@ struct exp_traces {
     void *owner;
     struct exp_transaction *open[OPEN_MAX];
     uint32_t count;
-    uint64_t lost;
+    uint64_t begun, lost;
 };
 
 struct exp_traces *exp_traces_create(exp_traces_done *done, void *owner)
@@ -87,6 +87,7 @@ static void begin_transaction(
     made->tags.row_bytes = sizeof(struct exp_tag);
     begin_part(&made->part, span);
     traces->open[traces->count++] = made;
+    traces->begun++;
 }
 
 static void begin_span(
@@ -198,6 +199,11 @@ void exp_traces_end(struct exp_traces *traces, uint64_t time_ns)
 {
     while (traces->count > 0)
         end_transaction(traces, traces->count - 1, time_ns, STATUS_OF_ABORTED);
+}
+
+uint64_t exp_traces_begun(const struct exp_traces *traces)
+{
+    return traces->begun;
 }
 
 uint32_t exp_traces_open_count(const struct exp_traces *traces)

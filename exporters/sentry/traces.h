@@ -32,7 +32,8 @@ void exp_traces_take(struct exp_traces *traces, const struct prof_span *span);
 /* Nothing comes any more: what is open ended, unfinished, at `time_ns`. */
 void exp_traces_end(struct exp_traces *traces, uint64_t time_ns);
 
-/* How many are open. */
+/* How many were ever taken, and how many are open. */
+uint64_t exp_traces_begun(const struct exp_traces *traces);
 uint32_t exp_traces_open_count(const struct exp_traces *traces);
 
 /* Transactions that were not taken, as too many were open, or for memory. */

@@ -168,6 +168,31 @@ def test_the_whole_run_is_a_transaction(
     assert event["tags"]["process.exit_code"] == code
 
 
+def profilers(backend):
+    return {item.json()["profiler_id"]
+            for item in backend.items("profile_chunk")}
+
+
+def test_profiles_may_be_of_transactions_alone(backend, tmp_path):
+    by_trace = {"SENTRY_PROFILE_LIFECYCLE": "trace"}
+    result = record(backend, tmp_path, program("spans"), "none", **by_trace)
+    assert result.returncode == 0, result.stderr
+    assert not profilers(backend)
+    result = record(backend, tmp_path, program("spans"), "none")
+    assert result.returncode == 0, result.stderr
+    assert len(profilers(backend)) == 1
+    del backend.deliveries[:]
+    result = record(backend, tmp_path, program("spans"), "pauses", **by_trace)
+    assert result.returncode == 0, result.stderr
+    events = transactions(backend, "http.server")
+    assert len(events) == 3
+    linked = {
+        event["contexts"]["profile"]["profiler_id"] for event in events}
+    assert profilers(backend) == linked
+    (whole,) = transactions(backend, "process")
+    assert "profile" not in whole["contexts"]
+
+
 def test_without_a_rate_there_are_none(backend, tmp_path):
     result = run(
         WATCHFIRE, "record", "--", program("spans"), "work",

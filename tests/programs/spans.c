@@ -6,6 +6,8 @@
  *     spans go-on TRACE BAGGAGE     one that goes on from elsewhere
  *     spans many COUNT      as many, as fast as possible, of four threads
  *     spans open            one that is never finished
+ *     spans pauses          three, with other work after each
+ *     spans none            other work alone
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -101,6 +103,13 @@ int main(int argc, char **argv)
         work(argv[2], argv[3]);
     } else if (strcmp(mode, "many") == 0 && argc > 2) {
         many(strtol(argv[2], NULL, 10));
+    } else if (strcmp(mode, "pauses") == 0) {
+        for (int i = 0; i < 3; i++) {
+            work(NULL, NULL);
+            spin(400);
+        }
+    } else if (strcmp(mode, "none") == 0) {
+        spin(200);
     } else if (strcmp(mode, "open") == 0) {
         static struct wf_transaction request;
         struct wf_span span;
