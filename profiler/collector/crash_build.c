@@ -167,6 +167,31 @@ static void add_own_stack(
     crash->thread = sample.thread;
 }
 
+/*
+ * What was last where the thread stands, for a call into code that was
+ * unloaded; false: nothing that is known.
+ */
+static bool find_gone(
+    const struct prof_target *target, uint64_t pc,
+    struct prof_snapshot_gone *gone)
+{
+    uint64_t to_ns = 0;
+    for (uint32_t i = 0; i < target->space.mappings.count; i++) {
+        const struct prof_space_mapping *at =
+            table_row(&target->space.mappings, i);
+        if (pc - at->start >= at->end - at->start || at->to_ns <= to_ns)
+            continue;
+        to_ns = at->to_ns;
+        gone->start = at->start;
+        gone->end = at->end;
+        gone->offset = at->offset;
+        gone->module =
+            *prof_profile_module(target->common->profile, at->module);
+        gone->path = text_of(target, gone->module.path);
+    }
+    return to_ns > 0;
+}
+
 static void find_thread(struct prof_crash *crash, uint32_t tid)
 {
     for (uint32_t i = 0; i < prof_profile_thread_count(crash->profile); i++) {
@@ -195,14 +220,18 @@ struct prof_crash *prof_crash_build_late(
 /* ---- while it waits ---- */
 
 static void take_stacks(
-    struct prof_crash *crash, const struct wire_crash *slot, uint32_t pid)
+    struct prof_crash *crash, const struct prof_target *target,
+    const struct wire_crash *slot, uint32_t pid)
 {
     struct prof_regs regs;
+    struct prof_snapshot_gone gone = {.path = NULL};
     prof_crash_unwind_registers(&regs, slot);
+    bool is_gone = find_gone(target, regs.value[PROF_REG_PC], &gone);
     const struct prof_snapshot_known known = {
         .tid = outer_tid(slot, pid),
         .regs = &regs,
         .is_jump = prof_crash_is_astray(slot),
+        .gone = is_gone ? &gone : NULL,
         .words = slot->frames,
         .word_count = slot->frame_count,
         .is_complete = slot->is_complete != 0};
@@ -226,7 +255,7 @@ struct prof_crash *prof_crash_build(
         set_command(crash, pid);
         set_signal(crash, copy);
         prof_crash_read_words(crash, pid, target->ring.ring.crashes, copy);
-        take_stacks(crash, copy, pid);
+        take_stacks(crash, target, copy, pid);
         if (crash->thread == PROF_NONE ||
             prof_crash_stack(crash, crash->thread) == NULL)
             add_own_stack(crash, target, copy, outer_tid(copy, pid));

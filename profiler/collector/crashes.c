@@ -110,6 +110,7 @@ void prof_crashes_look(
             &slot->state, &written, WIRE_CRASH_TAKEN, memory_order_relaxed,
             memory_order_relaxed))
         return;
+    (void)prof_target_drain(target); /* which modules have come and gone */
     struct prof_crash *crash = prof_crash_build(target, slot, pid);
     /* From within its handler it exits: what we wait for may wait for us. */
     if (crash != NULL && crash->is_in_handler) {

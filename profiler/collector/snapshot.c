@@ -438,6 +438,22 @@ static uint32_t missing_thread(const struct taking *taking)
     return snapshot->tids[i];
 }
 
+/* Where a thread stands in code that is gone, that is what it is called. */
+static void recall(
+    struct prof_address_space *space, const struct prof_snapshot_known *known)
+{
+    if (known == NULL || known->gone == NULL ||
+        prof_address_space_find(
+            space, known->regs->value[PROF_REG_PC],
+            clock_now_ns(CLOCK_MONOTONIC)) != NULL)
+        return;
+    struct prof_module module = known->gone->module;
+    module.path = prof_profile_string(space->profile, known->gone->path);
+    prof_address_space_add(
+        space, known->gone->start, known->gone->end, known->gone->offset,
+        &module);
+}
+
 /* What the process has mapped: read before the walks, and once more after, for
  * what has come meanwhile. */
 static enum status take_with(struct taking *taking, struct diag *diag)
@@ -462,6 +478,7 @@ static enum status take_with(struct taking *taking, struct diag *diag)
         prof_address_space_apply(&space, before, 0);
     if (after != NULL)
         prof_address_space_apply(&space, after, clock_now_ns(CLOCK_MONOTONIC));
+    recall(&space, snapshot->known);
     add_samples(
         taking, &space,
         prof_profile_add_value_type(profile, "threads", "count"));

@@ -23,11 +23,21 @@
 #include "profiler/profile.h"
 #include "profiler/unwind/sig_regs.h"
 
+/* What once stood somewhere. */
+struct prof_snapshot_gone {
+    uint64_t start, end, offset;
+    struct prof_module module; /* but for its path */
+    const char *path;
+};
+
 /* A thread that stands in a handler, with what that has interrupted. */
 struct prof_snapshot_known {
     uint32_t tid;
     const struct prof_regs *regs;
     bool is_jump; /* a call has led to where no code is, and nowhere further */
+
+    /* What it stands in, if nothing is there any more; NULL: not known. */
+    const struct prof_snapshot_gone *gone;
 
     /* What the handler itself has found, as in struct wire_sample; of the two
        stacks the better one is taken. */
