@@ -309,7 +309,7 @@ int collect_main(int argc, char **argv)
     prof_collector_finish(collect.session.collector);
     interim_end(&collect.interim);
     (void)session_finish(&collect.session, 0, keep_failure, &collect);
-    session_report_end(&collect.session, EXP_SESSION_EXITED);
+    session_report_end(&collect.session, collect.crashes.status);
     prof_collector_release(
         collect.session.collector,
         collect.failure.status == STATUS_OK ? NULL : collect.failure.text);

@@ -2,6 +2,7 @@
 #include "tools/crash_reports.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,27 @@ static enum status write_file(
     return status;
 }
 
+/* Whether it is the process whose end is the session's. */
+static bool is_first(
+    const struct crash_reports *reports, const struct prof_crash *crash)
+{
+    const struct prof_profile *profile = reports->session->profile;
+    return crash->process != PROF_NONE &&
+           prof_profile_process_count(profile) > 0 &&
+           prof_profile_process(crash->profile, crash->process)->pid ==
+               prof_profile_process(profile, 0)->pid;
+}
+
+static void note_status(
+    struct crash_reports *reports, const struct prof_crash *crash)
+{
+    bool is_from_outside =
+        crash->kind == PROF_CRASH_OOM || crash->kind == PROF_CRASH_UNKNOWN ||
+        (crash->kind == PROF_CRASH_KILLED && crash->signal == SIGKILL);
+    if (is_from_outside && is_first(reports, crash))
+        reports->status = EXP_SESSION_ABNORMAL;
+}
+
 static void take(void *owner, struct prof_crash *crash)
 {
     struct crash_reports *reports = owner;
@@ -137,7 +159,9 @@ static void take(void *owner, struct prof_crash *crash)
     /* Before anything else can fail. */
     if (reporting_is_on(reports->session->reporting))
         crash_send(
-            reports->session->reporting, reports->session->profile, crash);
+            reports->session->reporting, reports->session->profile,
+            is_first(reports, crash), crash);
+    note_status(reports, crash);
     crash_describe(crash, line, sizeof line);
     if (reports->pattern != NULL) {
         pattern_expand(
@@ -161,6 +185,7 @@ void crash_reports_ask(
     struct prof_collector_options *options)
 {
     reports->session = session;
+    reports->status = EXP_SESSION_EXITED;
     options->crashes.is_wanted |= reporting_is_on(session->reporting);
     options->crashes.take = take;
     options->crashes.owner = reports;

@@ -15,6 +15,10 @@ struct crash_reports {
     struct session *session; /* borrowed; begun before the first crash */
     const char *pattern;     /* of the files' names (pattern.h); NULL: none */
     uint32_t count;          /* so far */
+
+    /* How the session of the first process ends, if it is not told of as a
+       crash: in good order, or by a hand from outside. */
+    enum exp_session_status status;
 };
 
 /*

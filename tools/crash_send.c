@@ -58,15 +58,6 @@ static bool add_event(
     return true;
 }
 
-static bool is_of_session(
-    const struct prof_profile *profile, const struct prof_crash *crash)
-{
-    return crash->process != PROF_NONE &&
-           prof_profile_process_count(profile) > 0 &&
-           prof_profile_process(crash->profile, crash->process)->pid ==
-               prof_profile_process(profile, 0)->pid;
-}
-
 /* By a mistake of its own, as far as one can say. */
 static bool is_crash(const struct prof_crash *crash)
 {
@@ -82,7 +73,7 @@ static void count_repeat(const struct reporting *reporting)
 
 void crash_send(
     struct reporting *reporting, const struct prof_profile *profile,
-    const struct prof_crash *crash)
+    bool is_first, const struct prof_crash *crash)
 {
     char id[EXP_ID_BYTES];
     uint32_t repeats = 0;
@@ -96,8 +87,7 @@ void crash_send(
     bool is_any = is_sent && add_event(reporting, crash, id, repeats, envelope);
     if (!is_sent)
         count_repeat(reporting);
-    if (is_crash(crash) && crash->signal != SIGKILL &&
-        is_of_session(profile, crash))
+    if (is_first && is_crash(crash) && crash->signal != SIGKILL)
         is_any |= reporting_add_crash(reporting, envelope);
     if (is_any && exp_spool_add(reporting->spool, envelope, NULL) == STATUS_OK)
         exp_sender_wake(reporting->sender);

@@ -10,10 +10,11 @@
  * program's first process that crashed; or only that, when the same crash was
  * sent a moment ago.
  *
- *   profile  of the session: which process is the first
+ *   profile   of the session: it may give the release its name
+ *   is_first  whether it is the program's first process
  */
 void crash_send(
     struct reporting *reporting, const struct prof_profile *profile,
-    const struct prof_crash *crash);
+    bool is_first, const struct prof_crash *crash);
 
 #endif

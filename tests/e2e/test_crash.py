@@ -117,7 +117,8 @@ CASES = {
     "in_constructor": fault(
         ["at_fault", "begin", "load(char const*)", "in_constructor()", "main"],
         own_only=True),
-    "in_closed": fault([NOWHERE, "in_closed()", "main"], ANYWHERE),
+    "in_closed": fault(
+        ["crashes_library_work", "in_closed()", "main"], ANYWHERE),
     "handler_exits": fault(
         [*WRITE, "handler_exits()", "main"], data={"in_own_handler": True}),
     "handler_raises": fault([*WRITE, "handler_raises()", "main"]),
@@ -533,6 +534,20 @@ def test_a_crash_loop_does_not_flood(tmp_path):
         backend.check()
         assert [e["extra"].get("repeats") for e in events(backend)] == [
             None, None, 2]
+
+
+def test_a_service_that_is_killed_is_no_crash(tmp_path):
+    with Backend() as backend:
+        preload(backend, tmp_path, PROGRAM, "kills_itself",
+                SENTRY_RELEASE="app@1")
+        assert backend.wait_for(lambda _: any(
+            json.loads(item.payload)["status"] == "abnormal"
+            for item in backend.items("session")))
+        backend.check()
+        event, = events(backend)
+        assert not crashed_sessions(backend)
+    value = event["exception"]["values"][0]
+    assert value["type"] == "SIGKILL"
 
 
 def test_preload_without_a_backend(tmp_path):
