@@ -9,12 +9,6 @@ import lab
 RATE = 997
 
 
-def delivered(data, cpu_ns):
-    """Samples per second of CPU time, as a share of what was asked."""
-    quality = lab.report(data)["quality"]
-    return quality["samples"] / (cpu_ns / 1e9 * RATE)
-
-
 def delivered_in_user_mode(data, cpu_ns):
     """Where perf sees user time alone, the tick timer's samples stand for
     kernel time and weigh what is left over, never exactly a period. Returned
@@ -28,42 +22,17 @@ def delivered_in_user_mode(data, cpu_ns):
     return count / (cpu_ns / 1e9 * RATE), covered_ns / cpu_ns
 
 
-def best_of(attempts, measure):
-    """A machine shared with others may lose some time: the best counts."""
-    best = 0
-    for _ in range(attempts):
-        best = max(best, measure())
-        if best >= 0.98:
-            break
-    return best
-
-
-def test_root_gets_what_was_asked(tmp_path):
-    def measure():
-        result = lab.record(
-            [tmp_path / "spin.data"], lab.program("spin"), 2, frequency=RATE)
-        assert result.returncode == 0, result.stderr
-        return delivered(tmp_path / "spin.data", int(result.stdout))
-
-    assert 0.98 <= best_of(3, measure) <= 1.02
-
-
 def test_an_unprivileged_user_gets_what_was_asked(public_folder):
     data = public_folder / "spin.data"
-
-    def measure():
-        result = lab.run(*lab.as_nobody(
-            public_folder / "bin" / "watchfire", "record", "-F", RATE,
-            *lab.AT_ANY_COST, "-o", data, "--",
-            public_program(public_folder, "spin"), 2))
-        assert result.returncode == 0, result.stderr
-        perf_share, covered = delivered_in_user_mode(
-            data, int(result.stdout))
-        # spin asks the kernel for its CPU time now and then
-        assert 0.94 <= perf_share <= 1.02
-        return covered
-
-    assert 0.98 <= best_of(3, measure) <= 1.02
+    result = lab.run(*lab.as_nobody(
+        public_folder / "bin" / "watchfire", "record", "-F", RATE,
+        *lab.AT_ANY_COST, "-o", data, "--",
+        public_program(public_folder, "spin"), 2))
+    assert result.returncode == 0, result.stderr
+    perf_share, covered = delivered_in_user_mode(data, int(result.stdout))
+    # spin asks the kernel for its CPU time now and then
+    assert 0.94 <= perf_share <= 1.02
+    assert 0.98 <= covered <= 1.02
 
 
 def test_an_unprivileged_user_is_told_what_is_hidden(public_folder):
@@ -94,16 +63,6 @@ def public_program(folder, name):
     return copy
 
 
-def test_threads_each_have_the_rate(tmp_path):
-    def measure():
-        result = lab.record(
-            [tmp_path / "spin.data"], lab.program("spin"), 2, 4)
-        assert result.returncode == 0, result.stderr
-        return delivered(tmp_path / "spin.data", int(result.stdout))
-
-    assert 0.98 <= best_of(3, measure) <= 1.02
-
-
 def test_where_perf_is_refused_it_says_so_and_the_sum_holds(tmp_path):
     folded = tmp_path / "spin.folded"
     result = lab.run(
@@ -113,15 +72,5 @@ def test_where_perf_is_refused_it_says_so_and_the_sum_holds(tmp_path):
     _, remarks = lab.summary_and_remarks(result.stderr)
     assert len(remarks) == 1
     assert re.search("perf events are refused.*seccomp", remarks[0])
-    ratio = lab.Folded(folded).total() / int(result.stdout)
-    assert ratio == pytest.approx(1, abs=0.02)
-
-
-@pytest.mark.parametrize("rate", (99, 4999))
-def test_other_rates_keep_the_sum(tmp_path, rate):
-    folded = tmp_path / "spin.folded"
-    result = lab.record(
-        [folded], lab.program("spin"), 1.5, frequency=rate)
-    assert result.returncode == 0, result.stderr
     ratio = lab.Folded(folded).total() / int(result.stdout)
     assert ratio == pytest.approx(1, abs=0.02)
