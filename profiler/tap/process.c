@@ -133,7 +133,8 @@ void prof_tap_process_read_maps(struct prof_tap_process *process)
         if (!prof_maps_parse(text, &line) || !prof_maps_is_code(&line))
             continue;
         note_line(process, &line);
-        prof_address_space_map(&process->space, &line, now_ns);
+        if (!process->is_latent)
+            prof_address_space_map(&process->space, &line, now_ns);
         if (process->code != NULL)
             prof_code_map(process->code, &line);
     }
@@ -173,34 +174,72 @@ void prof_tap_process_map(
         return;
     note_program(process, line.path);
     note_line(process, &line);
-    prof_address_space_map(&process->space, &line, record->time_ns);
+    if (!process->is_latent)
+        prof_address_space_map(&process->space, &line, record->time_ns);
     if (process->code != NULL)
         prof_code_map(process->code, &line);
 }
 
 /* ---- fork, exec and end ---- */
 
+/* Who has the time of a child that never has a sample. */
+static void name_heir(
+    struct prof_tap_process *made, struct prof_tap_process *parent)
+{
+    made->heir_process = parent->process;
+    made->heir_thread = PROF_NONE;
+    const struct prof_tap_thread *first =
+        parent->threads.count > 0 ? table_row(&parent->threads, 0) : NULL;
+    if (parent->is_latent) {
+        made->heir_process = parent->heir_process;
+        made->heir_thread = parent->heir_thread;
+    } else if (
+        first != NULL ||
+        (first = prof_tap_process_thread(parent, parent->pid)) != NULL) {
+        made->heir_thread = first->thread;
+    }
+}
+
 struct prof_tap_process *prof_tap_process_fork(
     struct prof_tap_process *parent, uint32_t pid, uint64_t time_ns)
 {
     struct prof_tap_common *common = parent->common;
     struct prof_process row = {.pid = pid, .parent_pid = parent->pid};
-    if (parent->process != PROF_NONE) {
+    if (parent->is_latent || parent->process != PROF_NONE) {
         const struct prof_process *of_parent =
-            prof_profile_process(common->profile, parent->process);
+            parent->is_latent
+                ? &parent->latent
+                : prof_profile_process(common->profile, parent->process);
         row.name = of_parent->name;
         row.path = of_parent->path;
     }
     row.start_ns = time_ns;
-    struct prof_tap_process *made =
-        create(common, pid, prof_profile_add_process(common->profile, &row));
+    struct prof_tap_process *made = create(common, pid, PROF_NONE);
     if (made == NULL)
         return NULL;
-    prof_address_space_copy(&made->space, &parent->space, time_ns);
+    made->is_latent = true;
+    made->latent = row;
+    name_heir(made, parent);
     if (parent->lines.count > 0)
         (void)table_add_many(
             &made->lines, parent->lines.rows, parent->lines.count);
     return made;
+}
+
+static void appear(struct prof_tap_process *process)
+{
+    if (!process->is_latent)
+        return;
+    process->is_latent = false;
+    process->process =
+        prof_profile_add_process(process->common->profile, &process->latent);
+    process->space.process = process->process;
+    for (uint32_t i = 0; i < process->lines.count; i++) {
+        struct prof_maps_line line =
+            maps_line(process, table_row(&process->lines, i));
+        prof_address_space_map(
+            &process->space, &line, process->latent.start_ns);
+    }
 }
 
 /* The clock goes on; what the image before had used is known about. */
@@ -222,7 +261,9 @@ struct prof_tap_process *prof_tap_process_exec(
         .pid = before->pid,
         .name = prof_profile_string(common->profile, comm->name),
         .start_ns = comm->time_ns};
-    if (before->process != PROF_NONE)
+    if (before->is_latent)
+        row.parent_pid = before->latent.parent_pid;
+    else if (before->process != PROF_NONE)
         row.parent_pid =
             prof_profile_process(common->profile, before->process)->parent_pid;
     struct prof_tap_process *made = create(
@@ -301,6 +342,27 @@ static uint64_t used_ns(const struct prof_tap_process *process)
     return process->clock_ns - process->begin_ns + since_ns;
 }
 
+static void leave_rest(struct prof_tap_process *process, uint64_t time_ns)
+{
+    struct prof_tap_rest rest = {
+        .process = process->heir_process,
+        .thread = process->heir_thread,
+        .time_ns = time_ns,
+        .given_ns = process->given_ns,
+        .used_ns = used_ns(process)};
+    if (process->is_latent && rest.used_ns == 0)
+        return;
+    if (!process->is_latent) {
+        const struct prof_tap_thread *first =
+            process->threads.count > 0
+                ? table_row(&process->threads, 0)
+                : prof_tap_process_thread(process, process->pid);
+        rest.process = process->process;
+        rest.thread = first != NULL ? first->thread : PROF_NONE;
+    }
+    (void)table_add(&process->common->rests, &rest);
+}
+
 void prof_tap_process_drop(struct prof_tap_process **at, uint64_t time_ns)
 {
     struct prof_tap_process *process = *at;
@@ -309,17 +371,7 @@ void prof_tap_process_drop(struct prof_tap_process **at, uint64_t time_ns)
     if (!process->is_replaced && !prof_tap_process_read_clock(process) &&
         process->clock_ns == 0)
         common->unread_count++;
-    const struct prof_tap_thread *first =
-        process->threads.count > 0
-            ? table_row(&process->threads, 0)
-            : prof_tap_process_thread(process, process->pid);
-    struct prof_tap_rest rest = {
-        .process = process->process,
-        .thread = first != NULL ? first->thread : PROF_NONE,
-        .time_ns = time_ns,
-        .given_ns = process->given_ns,
-        .used_ns = used_ns(process)};
-    (void)table_add(&common->rests, &rest);
+    leave_rest(process, time_ns);
     if (process->process != PROF_NONE)
         prof_profile_edit_process(common->profile, process->process)->end_ns =
             time_ns;
@@ -352,6 +404,7 @@ struct prof_tap_thread *prof_tap_process_thread(
 
     struct prof_profile *profile = process->common->profile;
     char path[64];
+    appear(process);
     (void)snprintf(
         path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/comm",
         process->pid, tid);

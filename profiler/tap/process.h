@@ -76,6 +76,13 @@ struct prof_tap_process {
     bool is_gone;           /* its clock could not be read any more */
     uint64_t next_read_ns;  /* of the maps, after a reading in vain */
     struct prof_tap_process *next;
+
+    /* Of a child that was forked and has no sample yet: it has no rows in the
+     * profile, of which there would be as many as forks. */
+    bool is_latent;
+    struct prof_process latent;         /* what its row will be */
+    uint32_t heir_process, heir_thread; /* who has its time, if it never has a
+                                           sample: who forked it */
 };
 
 void prof_tap_common_init(
@@ -91,7 +98,8 @@ struct prof_tap_process **prof_tap_process_find(
 struct prof_tap_process *prof_tap_process_meet(
     struct prof_tap_common *common, uint32_t pid);
 
-/* One that `parent` has forked, or that it has become by exec. */
+/* One that `parent` has forked, or that it has become by exec. The profile
+ * hears of the former with its first sample, or name. */
 struct prof_tap_process *prof_tap_process_fork(
     struct prof_tap_process *parent, uint32_t pid, uint64_t time_ns);
 struct prof_tap_process *prof_tap_process_exec(

@@ -58,7 +58,7 @@ void prof_tap_rests_close(
         add_unsampled(common, rest, mine_ns);
         left_ns -= mine_ns < left_ns ? mine_ns : left_ns;
         if (rest->process != PROF_NONE)
-            prof_profile_edit_process(profile, rest->process)->cpu_ns =
+            prof_profile_edit_process(profile, rest->process)->cpu_ns +=
                 rest->given_ns + mine_ns;
     }
     /* Of processes that came and went between two looks. */

@@ -16,9 +16,10 @@
  * THE ACCOUNT. A sample weighs one period. What the processes' own CPU clocks
  * have gone on meanwhile and no sample covers is [unsampled]: half a period of
  * each thread on average; the whole of a thread that used less than one; and
- * time in the kernel, where that is hidden from us. Processes that came and
- * went between two looks at their clocks are told from the events' own count,
- * all together.
+ * time in the kernel, where that is hidden from us. A forked process that never
+ * has a sample leaves its time to the one that forked it. Processes that came
+ * and went between two looks at their clocks are told from the events' own
+ * count, all together.
  */
 #ifndef PROFILER_TAP_TAP_H
 #define PROFILER_TAP_TAP_H

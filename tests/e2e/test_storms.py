@@ -11,6 +11,7 @@ import pytest
 
 import lab
 
+DATA_BYTES = 200  # of a recording, for each time something is done
 PEAK_KIB = 64 << 10  # of memory, as while sampling anything
 SPARED_DESCRIPTORS = 32  # for all but threads and processors
 
@@ -22,10 +23,12 @@ class Storm:
 
     def __init__(self, folder, kind, count):
         output = folder / "storm.folded"
+        self.data = folder / "storm.data"
         process = subprocess.Popen(
             [str(word) for word in (
                 lab.WATCHFIRE, "record", "--via", "perf", "-F", 997, "-o",
-                output, "--", lab.program("storms"), kind, count)],
+                output, "-o", self.data, "--", lab.program("storms"), kind,
+                count)],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             env=lab.clean_environment())
         self.descriptors = 0
@@ -48,6 +51,8 @@ class Storm:
 def test_a_storm_costs_what_is_sampled_and_hides_nothing(tmp_path, kind):
     storm = Storm(tmp_path, kind, STORMS[kind])
     assert storm.peak_kib < PEAK_KIB
+    if kind != "execs":  # of which each is a program
+        assert storm.data.stat().st_size < DATA_BYTES * STORMS[kind]
     # Each processor has a ring, and the one thread that is watched an event.
     assert storm.descriptors <= 2 * os.cpu_count() + SPARED_DESCRIPTORS
     after = storm.folded.weight(

@@ -244,7 +244,7 @@ static void close_scene(struct scene *scene)
     struct prof_tap *tap = &scene->tap;
     take_records(tap, UINT64_MAX);
     while (tap->processes != NULL)
-        end_process(&tap->processes, scene->time_ns);
+        prof_tap_process_drop(&tap->processes, scene->time_ns);
     prof_tap_rests_close(&tap->common, 0, 0);
     prof_image_cache_fini(&tap->common.images);
     prof_build_ids_fini(&tap->common.build_ids);
