@@ -283,6 +283,9 @@ void prof_signals_uninstall(void);
  */
 void prof_signals_reveal(unsigned but);
 void prof_signals_hide(unsigned but);
+/* Where that is kept: the program's own disposition of a signal of ours. */
+const struct prof_kernel_sigaction *prof_signal_believed(int signal);
+
 void prof_signal_exchange(
     int signal, const struct prof_kernel_sigaction *wanted,
     struct prof_kernel_sigaction *old);

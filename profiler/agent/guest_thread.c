@@ -4,6 +4,7 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/guest_timers.h"
+#include "profiler/agent/scan_image.h"
 #include "profiler/agent/sys.h"
 
 #include <elf.h>
@@ -100,6 +101,44 @@ static void give_reason(const char *reason)
     enter(WIRE_GUEST_FAILED);
 }
 
+static bool is_our_code(struct prof_scan_files *files, uint64_t handler)
+{
+    uint64_t words[8];
+    const uint64_t *ours = (const uint64_t *)(uintptr_t)prof_handle_signal;
+    if (prof_scan_memory_read(files, handler, words, sizeof words) <
+        sizeof words)
+        return false;
+    bool is_same = true;
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
+        is_same = is_same && words[i] == ours[i];
+    return is_same;
+}
+
+/*
+ * A process forked while a guest was in its parent has that one's handler, and
+ * a copy of its image, in which nobody lives: we are the only guest. What the
+ * program's own disposition was stands there where it stands in ours.
+ */
+static void see_through_inherited(void)
+{
+    enum { DEPTH_MAX = 16 };
+    const struct prof_kernel_sigaction *ours = prof_signal_believed(SIGURG);
+    uint64_t handler = (uintptr_t)prof_handle_signal;
+    struct prof_kernel_sigaction its = *ours;
+    struct prof_scan_files files = {0};
+    if (!prof_scan_files_open(&files))
+        return;
+    for (int i = 0; i < DEPTH_MAX && (uintptr_t)its.handler != handler; i++) {
+        uint64_t away = (uintptr_t)its.handler - handler;
+        if (!is_our_code(&files, (uintptr_t)its.handler) ||
+            prof_scan_memory_read(
+                &files, (uintptr_t)ours + away, &its, sizeof its) < sizeof its)
+            break;
+        prof_signal_exchange(SIGURG, &its, NULL);
+    }
+    prof_scan_files_close(&files);
+}
+
 static void begin(void)
 {
     struct prof_core_config config = {
@@ -113,7 +152,10 @@ static void begin(void)
                          ? here->chosen_count
                          : WIRE_GUEST_THREADS_MAX;
     timers = prof_guest_timers_make(here->chosen, count);
-    if (timers != NULL && prof_core_start(&config, text, sizeof text)) {
+    bool is_begun =
+        timers != NULL && prof_core_start(&config, text, sizeof text);
+    see_through_inherited();
+    if (is_begun) {
         enter(WIRE_GUEST_SAMPLING);
         return;
     }

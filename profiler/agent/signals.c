@@ -139,6 +139,11 @@ void prof_signals_hide(unsigned but)
     act_where_ignored(&ours, but);
 }
 
+const struct prof_kernel_sigaction *prof_signal_believed(int signal)
+{
+    return &believed[signal_index(signal)];
+}
+
 void prof_signal_exchange(
     int signal, const struct prof_kernel_sigaction *wanted,
     struct prof_kernel_sigaction *old)

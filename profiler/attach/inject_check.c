@@ -14,7 +14,7 @@
 #include "profiler/attach/guest_calls.h"
 #include "profiler/attach/reach.h"
 
-enum { LINE_BYTES = 512, PATH_BYTES = 64, PAGE_BYTES = 4096 };
+enum { LINE_BYTES = 512, PATH_BYTES = 64 };
 
 struct standing {
     char state;
@@ -84,15 +84,14 @@ uint64_t prof_inject_stack(uint32_t pid)
 }
 
 /*
- * A line of the maps. Of a ring a fork's child inherits one page, which tells
- * its parent's agent from one of its own.
+ * A line of the maps. A fork's child inherits the beginning of its parent's
+ * ring, and no more: that agent is not in it.
  */
 static bool is_ring(const char *line)
 {
-    uint64_t start, end;
+    uint64_t offset;
     return strstr(line, "/memfd:watchfire") != NULL &&
-           sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) == 2 &&
-           end - start > PAGE_BYTES;
+           sscanf(line, "%*x-%*x %*s %" SCNx64, &offset) == 1 && offset > 0;
 }
 
 /* Whether we are there already. */

@@ -603,6 +603,44 @@ def test_an_ordinary_user_may_watch_what_is_his(tmp_path, target):
     assert Traces(process.pid) == before
 
 
+FORKS = """
+import os, signal, sys, time
+input()
+child = os.fork()
+if child == 0:
+    while True:
+        time.sleep(0.01)
+        sum(range(20000))
+print(child, flush=True)
+input()
+os.kill(child, signal.SIGURG)
+time.sleep(0.1)
+os.kill(child, signal.SIGTERM)
+print(os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def test_a_fork_s_child_is_a_process_like_others(tmp_path, target):
+    """No timer is in it, a SIGURG does it nothing, and it can be watched."""
+    process = target("/usr/bin/python3", "-c", FORKS)
+    watcher = start(
+        *command(tmp_path / "x.folded", process.pid), stderr=subprocess.PIPE)
+    in_it(process.pid)
+    process.stdin.write("now\n")
+    process.stdin.flush()
+    child = int(process.stdout.readline())
+    assert Path(f"/proc/{child}/timers").read_text() == ""
+    inject(tmp_path / "child.folded", child, "-d", 0.5)
+    assert lab.Folded(tmp_path / "child.folded").total() > 0
+    watcher.send_signal(signal.SIGINT)
+    _, err = watcher.communicate(timeout=lab.PATIENCE)
+    assert watcher.returncode == 0, err
+    inject(tmp_path / "child.folded", child, "-d", 0.2)
+    process.stdin.write("now\n")
+    process.stdin.flush()
+    assert int(process.stdout.readline()) == signal.SIGTERM
+
+
 # ---- at the wrong moment ----
 
 
