@@ -270,14 +270,13 @@ SIGNAL_SAFE void prof_crash_note_fatal(
         note_fatal(signal, info, context);
 }
 
-/* Another thread's, which would have been the end by now. */
+/* Another thread's, which would have been the end by now, and soon is. */
 static bool is_another_crashing(void)
 {
     const struct wire_crash *crash = &prof_core.ring.crashes->fatal;
     /* Pairs with the release in leave_slot(). */
     uint32_t state = atomic_load_explicit(&crash->state, memory_order_acquire);
-    return (state == WIRE_CRASH_WRITTEN || state == WIRE_CRASH_TAKEN) &&
-           crash->pid == (uint32_t)sys_getpid() &&
+    return state != WIRE_CRASH_FREE && crash->pid == (uint32_t)sys_getpid() &&
            crash->tid != (uint32_t)sys_gettid();
 }
 

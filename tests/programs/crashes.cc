@@ -622,19 +622,29 @@ static void killed_from_outside()
         (void)pause();
 }
 
-/* A second thread that ends the process in good order, a moment too late. */
+/*
+ * A second thread that would end the process in good order, once it sees the
+ * first one wait in its crash: nobody does, but for who watches.
+ */
 static void *exit_soon(void *)
 {
-    while (ballast == 0)
-        ;
-    exit(0);
+    char path[64], text[16];
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/syscall", getpid());
+    for (;;) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t bytes = read(fd, text, sizeof text - 1);
+        (void)close(fd);
+        text[bytes > 0 ? bytes : 0] = '\0';
+        if (atoi(text) == SYS_ppoll)
+            exit(0);
+    }
 }
 
 static void beside_exit()
 {
     pthread_t thread;
     (void)pthread_create(&thread, nullptr, exit_soon, nullptr);
-    ballast = 1;
+    (void)usleep(20000);
     null_write();
 }
 
