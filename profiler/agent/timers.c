@@ -12,6 +12,7 @@
 #include "profiler/agent/sys.h"
 #include "profiler/base/cycles_x86_64.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <time.h>
 
@@ -57,9 +58,10 @@ int prof_timer_arm(int tid, enum prof_timer_use use)
     long result =
         sys_call3(__NR_timer_create, thread_clock(tid), &event, &timer);
     if (result < 0) {
-        /* RLIMIT_SIGPENDING: every timer holds a signal. */
-        atomic_fetch_add_explicit(
-            &prof_core.ring.header->lost_timers, 1, memory_order_relaxed);
+        /* RLIMIT_SIGPENDING: every timer holds a signal. Or it has ended. */
+        if (result != -EINVAL)
+            atomic_fetch_add_explicit(
+                &prof_core.ring.header->lost_timers, 1, memory_order_relaxed);
         return (int)result;
     }
 
