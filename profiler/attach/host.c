@@ -1,17 +1,16 @@
 /* The thread that is borrowed; see the header. */
 #include "profiler/attach/host.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "profiler/attach/held_call.h"
 #include "profiler/attach/untimed.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 
 /* For one of the better choices, and in all. */
 #define CHOOSY_NS   UINT64_C(20000000)
@@ -67,20 +66,10 @@ static bool sleeps_well(uint32_t pid, uint32_t tid, enum choice choice)
                                   : prof_call_may_be_held(&call, false);
 }
 
-/* 'R', 'S', ...: behind the name, which may have anything in it. */
-static char read_state(uint32_t pid, uint32_t tid)
-{
-    char text[TEXT_BYTES];
-    const char *name_end = read_file(pid, tid, "stat", text, sizeof text)
-                               ? strrchr(text, ')')
-                               : NULL;
-    return name_end != NULL ? name_end[2] : '?';
-}
-
 /* Borrowed, when it is true. */
 static bool try_thread(struct search *search, uint32_t tid, enum choice choice)
 {
-    char state = read_state(search->pid, tid);
+    char state = proc_task_state(search->pid, tid);
     bool is_running = state == 'R';
     if (is_running ? choice != LAST_CHOICE
                    : state != 'S' || !sleeps_well(search->pid, tid, choice))
@@ -94,25 +83,20 @@ static bool try_thread(struct search *search, uint32_t tid, enum choice choice)
 
 static bool try_threads(struct search *search, enum choice choice)
 {
-    char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", search->pid);
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return false;
+    struct proc_tasks tasks;
+    uint32_t tid;
     bool is_done = false;
-    const struct dirent *entry;
-    while (!is_done && (entry = readdir(folder)) != NULL) {
-        uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-        if (tid != 0)
-            is_done = try_thread(search, tid, choice);
-    }
-    (void)closedir(folder);
+    if (!proc_tasks_open(&tasks, search->pid))
+        return false;
+    while (!is_done && proc_tasks_next(&tasks, &tid))
+        is_done = try_thread(search, tid, choice);
+    proc_tasks_close(&tasks);
     return is_done;
 }
 
 static enum status find_none(const struct search *search, struct diag *diag)
 {
-    char state = read_state(search->pid, search->pid);
+    char state = proc_task_state(search->pid, search->pid);
     if (state == '?' || (state == 'Z' && search->error == 0))
         return fail(
             diag, STATUS_GONE, "process %" PRIu32 " has ended", search->pid);

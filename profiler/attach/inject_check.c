@@ -13,6 +13,7 @@
 
 #include "profiler/attach/guest_calls.h"
 #include "profiler/attach/reach.h"
+#include "profiler/base/proc.h"
 
 enum { LINE_BYTES = 512, PATH_BYTES = 64 };
 
@@ -31,19 +32,16 @@ static FILE *open_file(uint32_t pid, const char *name)
 
 static bool read_standing(uint32_t pid, struct standing *standing)
 {
-    char line[LINE_BYTES];
-    FILE *file = open_file(pid, "status");
-    if (file == NULL)
+    struct proc_status status;
+    if (!proc_status_read(&status, pid, pid))
         return false;
-    *standing = (struct standing){.state = '?'};
-    while (fgets(line, sizeof line, file) != NULL) {
-        (void)sscanf(line, "State: %c", &standing->state);
-        (void)sscanf(line, "PPid: %" SCNu32, &standing->parent);
-        (void)sscanf(line, "TracerPid: %" SCNu32, &standing->tracer);
-        (void)sscanf(line, "Seccomp: %" SCNu32, &standing->seccomp);
-        (void)sscanf(line, "CapEff: %" SCNx64, &standing->capabilities);
-    }
-    (void)fclose(file);
+    *standing = (struct standing){
+        .state = proc_status_line(&status, "State")[0],
+        .parent = proc_status_number(&status, "PPid"),
+        .tracer = proc_status_number(&status, "TracerPid"),
+        .seccomp = proc_status_number(&status, "Seccomp"),
+        .capabilities =
+            strtoull(proc_status_line(&status, "CapEff"), NULL, 16)};
     return true;
 }
 

@@ -1,7 +1,6 @@
 /* What a guest leaves behind; see the header. */
 #include "profiler/attach/leftover.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,6 +8,8 @@
 #include <string.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+
+#include "profiler/base/proc.h"
 
 enum { PAGE_BYTES = 4096, LINE_BYTES = 512, PATH_BYTES = 96 };
 
@@ -28,18 +29,14 @@ static bool is_guest(uint32_t pid, uint32_t tid)
 
 static bool has_other_guest(uint32_t pid, uint32_t tid)
 {
-    char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", pid);
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return true;
+    struct proc_tasks tasks;
+    uint32_t other;
     bool is_found = false;
-    const struct dirent *entry;
-    while (!is_found && (entry = readdir(folder)) != NULL) {
-        uint32_t other = (uint32_t)strtoul(entry->d_name, NULL, 10);
-        is_found = other != 0 && other != tid && is_guest(pid, other);
-    }
-    (void)closedir(folder);
+    if (!proc_tasks_open(&tasks, pid))
+        return true;
+    while (!is_found && proc_tasks_next(&tasks, &other))
+        is_found = other != tid && is_guest(pid, other);
+    proc_tasks_close(&tasks);
     return is_found;
 }
 

@@ -7,40 +7,18 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_BYTES = 4096, PATH_BYTES = 64 };
+#include "profiler/base/proc.h"
+
+enum { PATH_BYTES = 64 };
 
 static int open_file(uint32_t pid, const char *name)
 {
     char path[PATH_BYTES];
     (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/%s", pid, name);
     return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-/* A line of /proc/PID/status, behind its name; "" when there is none. */
-static const char *status_line(const char *status, const char *name)
-{
-    const char *at = strstr(status, name);
-    return at != NULL ? at + strlen(name) : "";
-}
-
-static uint32_t status_number(const char *status, const char *name)
-{
-    return (uint32_t)strtoul(status_line(status, name), NULL, 10);
-}
-
-static bool read_status(uint32_t pid, char *status)
-{
-    int fd = open_file(pid, "status");
-    if (fd < 0)
-        return false;
-    ssize_t got = read(fd, status, STATUS_BYTES - 1);
-    (void)close(fd);
-    status[got > 0 ? got : 0] = '\0';
-    return got > 0;
 }
 
 int prof_reach_yama_scope(void)
@@ -56,9 +34,9 @@ int prof_reach_yama_scope(void)
 }
 
 static enum status explain_refusal(
-    uint32_t pid, const char *status, struct diag *diag)
+    uint32_t pid, const struct proc_status *status, struct diag *diag)
 {
-    uint32_t uid = status_number(status, "\nUid:");
+    uint32_t uid = proc_status_number(status, "Uid");
     int scope = prof_reach_yama_scope();
     if (uid != geteuid())
         return fail(
@@ -105,27 +83,27 @@ static enum status check_program(uint32_t pid, struct diag *diag)
 
 enum status prof_reach_check(uint32_t pid, struct diag *diag)
 {
-    char status[STATUS_BYTES];
+    struct proc_status status;
     if (pid == (uint32_t)getpid())
         return fail(
             diag, STATUS_USAGE, "process %" PRIu32 " is this command itself",
             pid);
-    if (!read_status(pid, status))
+    if (!proc_status_read(&status, pid, pid))
         return fail(diag, STATUS_GONE, "there is no process %" PRIu32, pid);
-    uint32_t leader = status_number(status, "\nTgid:");
+    uint32_t leader = proc_status_number(&status, "Tgid");
     if (leader != pid)
         return fail(
             diag, STATUS_USAGE,
             "%" PRIu32 " is a thread of process %" PRIu32 ": -p %" PRIu32
             " -t %" PRIu32,
             pid, leader, leader, pid);
-    if (strchr("ZX", status_line(status, "\nState:\t")[0]) != NULL)
+    if (strchr("ZX", proc_status_line(&status, "State")[0]) != NULL)
         return fail(
             diag, STATUS_GONE,
             "process %" PRIu32 " has ended; its parent, %" PRIu32
             ", has not asked for its status yet",
-            pid, status_number(status, "\nPPid:"));
-    if (strstr(status, "\nVmSize:") == NULL)
+            pid, proc_status_number(&status, "PPid"));
+    if (proc_status_line(&status, "VmSize")[0] == '\0')
         return fail(
             diag, STATUS_UNSUPPORTED,
             "%" PRIu32 " is a thread of the kernel, which has no program", pid);
@@ -137,5 +115,5 @@ enum status prof_reach_check(uint32_t pid, struct diag *diag)
     }
     if (errno == ENOENT || errno == ESRCH)
         return fail(diag, STATUS_GONE, "process %" PRIu32 " has ended", pid);
-    return explain_refusal(pid, status, diag);
+    return explain_refusal(pid, &status, diag);
 }

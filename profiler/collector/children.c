@@ -1,49 +1,47 @@
 /* The children of a process, by proc(5). */
 #include "profiler/collector/children.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "profiler/base/proc.h"
+
 /* Children belong to the thread that made them. */
-static int open_list(int task, const char *tid)
+static int open_list(uint32_t pid, uint32_t tid)
 {
     char path[64];
-    (void)snprintf(path, sizeof path, "%.20s/children", tid);
-    return openat(task, path, O_RDONLY | O_CLOEXEC);
+    (void)snprintf(
+        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/children", pid,
+        tid);
+    return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-static bool thread_has_children(int task, const char *tid, void *unused)
+static bool thread_has_children(uint32_t pid, uint32_t tid, void *unused)
 {
     char first;
     (void)unused;
-    int fd = open_list(task, tid);
+    int fd = open_list(pid, tid);
     ssize_t bytes = fd < 0 ? -1 : read(fd, &first, 1);
     if (fd >= 0)
         (void)close(fd);
     return bytes != 0;
 }
 
-typedef bool visit_thread(int task, const char *tid, void *owner);
+typedef bool visit_thread(uint32_t pid, uint32_t tid, void *owner);
 
 /* Until one visit is true; so it is when there are no threads to be seen. */
 static bool visit_threads(uint32_t pid, visit_thread *visit, void *owner)
 {
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", pid);
-    DIR *task = opendir(path);
-    if (task == NULL)
-        return true;
+    struct proc_tasks tasks;
+    uint32_t tid;
     bool is_found = false;
-    for (struct dirent *entry; !is_found && (entry = readdir(task)) != NULL;) {
-        if (entry->d_name[0] != '.')
-            is_found = visit(dirfd(task), entry->d_name, owner);
-    }
-    (void)closedir(task);
+    if (!proc_tasks_open(&tasks, pid))
+        return true;
+    while (!is_found && proc_tasks_next(&tasks, &tid))
+        is_found = visit(pid, tid, owner);
+    proc_tasks_close(&tasks);
     return is_found;
 }
 
@@ -57,16 +55,16 @@ struct visiting {
     void *owner;
 };
 
-static bool visit_children(int task, const char *tid, void *owner)
+static bool visit_children(uint32_t pid, uint32_t tid, void *owner)
 {
     const struct visiting *visiting = owner;
-    unsigned pid;
-    int fd = open_list(task, tid);
+    unsigned child;
+    int fd = open_list(pid, tid);
     FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
     if (file == NULL && fd >= 0)
         (void)close(fd);
-    while (file != NULL && fscanf(file, "%u", &pid) == 1)
-        visiting->visit(visiting->owner, pid);
+    while (file != NULL && fscanf(file, "%u", &child) == 1)
+        visiting->visit(visiting->owner, child);
     if (file != NULL)
         (void)fclose(file);
     return false;

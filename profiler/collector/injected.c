@@ -1,7 +1,6 @@
 /* A guest in a process that began without us; see the header. */
 #include "profiler/collector/injected.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,6 +18,7 @@
 
 #include "profiler/attach/inject.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 #include "profiler/base/table.h"
 #include "profiler/collector/process_files.h"
 #include "profiler/collector/task_files.h"
@@ -229,21 +229,17 @@ static uint64_t mix(uint64_t digest, uint64_t value)
 /* Of the threads' numbers; 0 when the guest's is not among them. */
 static uint64_t digest_threads(const struct prof_injected *injected)
 {
-    char path[PATH_BYTES];
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task", injected->injection.pid);
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return 0;
+    struct proc_tasks tasks;
     uint64_t digest = 1;
+    uint32_t tid;
     bool is_there = false;
-    const struct dirent *entry;
-    while ((entry = readdir(folder)) != NULL) {
-        uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+    if (!proc_tasks_open(&tasks, injected->injection.pid))
+        return 0;
+    while (proc_tasks_next(&tasks, &tid)) {
         is_there |= tid == injected->injection.tid;
         digest = mix(digest, tid);
     }
-    (void)closedir(folder);
+    proc_tasks_close(&tasks);
     return is_there ? digest | 1 : 0;
 }
 

@@ -1,7 +1,6 @@
 /* The sampling clock of choice: perf's cpu-clock event with sigtrap. */
 #include "profiler/collector/perf_clock.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <linux/perf_event.h>
 
 #include "profiler/base/cycles_x86_64.h"
+#include "profiler/base/proc.h"
 #include "profiler/wire.h"
 
 /*
@@ -188,17 +188,15 @@ static int open_best(
 /* The threads of `pid`; false when it is gone. */
 static bool list_threads(uint32_t pid, struct table *tids)
 {
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", pid);
-    DIR *folder = opendir(path);
-    if (folder == NULL)
+    struct proc_tasks tasks;
+    uint32_t found;
+    if (!proc_tasks_open(&tasks, pid))
         return false;
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        int tid = atoi(entry->d_name);
-        if (tid > 0)
-            (void)table_add(tids, &tid);
+    while (proc_tasks_next(&tasks, &found)) {
+        int tid = (int)found;
+        (void)table_add(tids, &tid);
     }
-    (void)closedir(folder);
+    proc_tasks_close(&tasks);
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 
 enum { COMM_BYTES = 64 };
 
@@ -34,21 +35,10 @@ bool prof_process_files_has_thread(uint32_t pid, uint32_t tid)
 
 uint32_t prof_process_files_status(uint32_t pid, const char *field)
 {
-    char path[64], line[256];
-    size_t length = strlen(field);
-    uint32_t value = 0;
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/status", pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, field, length) != 0 || line[length] != ':')
-            continue;
-        value = (uint32_t)strtoul(line + length + 1, NULL, 10);
-        break;
-    }
-    (void)fclose(file);
-    return value;
+    struct proc_status status;
+    return proc_status_read(&status, pid, pid)
+               ? proc_status_number(&status, field)
+               : 0;
 }
 
 bool prof_process_files_sizes(

@@ -1,7 +1,6 @@
 /* Stacks of all threads, once; see the header. */
 #include "profiler/collector/snapshot.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -14,6 +13,7 @@
 #include "profiler/attach/reach.h"
 #include "profiler/attach/tracee.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 #include "profiler/collector/address_space.h"
 #include "profiler/collector/image_cache.h"
 #include "profiler/collector/outside.h"
@@ -351,25 +351,20 @@ static bool same_tid(const void *owner, uint32_t id, const void *key)
 /* Threads that were not listed before; false when there are none. */
 static bool list_more(struct taking *taking, struct table *listed)
 {
-    char path[64];
-    uint32_t before = listed->count;
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task", taking->snapshot->pid);
-    DIR *folder = opendir(path);
-    if (folder == NULL)
+    struct proc_tasks tasks;
+    uint32_t before = listed->count, tid;
+    if (!proc_tasks_open(&tasks, taking->snapshot->pid))
         return false;
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+    while (proc_tasks_next(&tasks, &tid)) {
         uint32_t hash = hash_u64(tid);
-        if (tid == 0 ||
-            index_find(&taking->by_tid, hash, same_tid, listed, &tid) !=
-                TABLE_NONE)
+        if (index_find(&taking->by_tid, hash, same_tid, listed, &tid) !=
+            TABLE_NONE)
             continue;
         uint32_t id = table_add(listed, &tid);
         if (id == TABLE_NONE || !index_add(&taking->by_tid, hash, id))
             break;
     }
-    (void)closedir(folder);
+    proc_tasks_close(&tasks);
     return listed->count > before;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 #include "profiler/profile.h"
 
 enum { TEXT_BYTES = 512 };
@@ -154,22 +155,17 @@ uint64_t prof_task_read_start(struct prof_task_files *files)
 
 uint32_t prof_task_inner_tid(uint32_t pid, uint32_t tid)
 {
-    char path[64], line[256];
-    uint32_t inner = 0;
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/status", pid,
-        tid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
+    struct proc_status status;
+    if (!proc_status_read(&status, pid, tid))
         return 0;
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, "NSpid:", 6) != 0)
-            continue;
-        const char *last = strrchr(line, '\t'); /* the innermost is last */
-        if (last != NULL)
-            inner = (uint32_t)strtoul(last + 1, NULL, 10);
-        break;
+    const char *line = proc_status_line(&status, "NSpid");
+    uint32_t inner = 0; /* the innermost is last */
+    for (char *end; *line != '\n' && *line != '\0'; line = end) {
+        inner = (uint32_t)strtoul(line, &end, 10);
+        if (end == line)
+            break;
+        while (*end == '\t')
+            end++;
     }
-    (void)fclose(file);
     return inner;
 }

@@ -1,7 +1,6 @@
 /* Looking at the threads of one target; see the header. */
 #include "profiler/collector/thread_looks.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "profiler/attach/reach.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 #include "profiler/collector/looked_thread.h"
 #include "profiler/collector/target.h"
 
@@ -115,20 +115,17 @@ static int compare_tids(const void *a, const void *b)
 /* The ids of all threads, in order, in looks->tids. */
 static void read_tids(struct prof_looks *looks)
 {
-    char path[64];
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task", looks->looker.target->pid);
+    const struct prof_target *target = looks->looker.target;
+    struct proc_tasks tasks;
+    uint32_t tid;
     looks->tids.count = 0;
-    DIR *folder = opendir(path);
-    if (folder == NULL)
+    if (!proc_tasks_open(&tasks, target->pid))
         return;
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-        if (tid != 0 && tid != looks->looker.target->guest_tid &&
-            prof_chosen_has(&looks->looker.target->chosen, tid))
+    while (proc_tasks_next(&tasks, &tid)) {
+        if (tid != target->guest_tid && prof_chosen_has(&target->chosen, tid))
             (void)table_add(&looks->tids, &tid);
     }
-    (void)closedir(folder);
+    proc_tasks_close(&tasks);
     if (looks->tids.count > 0)
         qsort(
             looks->tids.rows, looks->tids.count, sizeof(uint32_t),

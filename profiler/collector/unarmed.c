@@ -1,7 +1,6 @@
 /* Threads that a guest gives no timer; see the header. */
 #include "profiler/collector/unarmed.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,11 +9,10 @@
 #include <time.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 #include "profiler/collector/resolve.h"
 #include "profiler/collector/target.h"
 #include "profiler/collector/task_files.h"
-
-enum { TEXT_BYTES = 4096 };
 
 enum reason { ARMED, BLOCKING, FILTERED, REASONS };
 
@@ -50,33 +48,13 @@ void prof_unarmed_fini(struct prof_unarmed *unarmed)
 
 /* ---- who ---- */
 
-static bool read_status(uint32_t pid, uint32_t tid, char *text, size_t bytes)
-{
-    char path[64];
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/status", pid,
-        tid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    size_t got = fread(text, 1, bytes - 1, file);
-    (void)fclose(file);
-    text[got] = '\0';
-    return got > 0;
-}
-
-static uint64_t number_behind(const char *text, const char *name, int base)
-{
-    const char *at = strstr(text, name);
-    return at != NULL ? strtoull(at + strlen(name), NULL, base) : 0;
-}
-
 /* As may_be_armed() in the guest has it. */
-static enum reason reason_of(const char *text, uint64_t filters)
+static enum reason reason_of(const struct proc_status *status, uint32_t filters)
 {
-    if (number_behind(text, "\nSigBlk:", 16) >> (SIGURG - 1) & 1)
+    uint64_t blocked = strtoull(proc_status_line(status, "SigBlk"), NULL, 16);
+    if (blocked >> (SIGURG - 1) & 1)
         return BLOCKING;
-    return number_behind(text, "\nSeccomp_filters:", 10) != filters ? FILTERED
+    return proc_status_number(status, "Seccomp_filters") != filters ? FILTERED
                                                                     : ARMED;
 }
 
@@ -100,23 +78,23 @@ static uint64_t given_to(const struct prof_target *target, uint32_t index)
 
 static void see_thread(
     struct prof_unarmed *unarmed, struct prof_target *target, uint32_t tid,
-    uint64_t filters)
+    uint32_t filters)
 {
-    char text[TEXT_BYTES];
+    struct proc_status status;
     uint64_t now_ns = prof_thread_cpu_ns(target->pid, tid);
     struct prof_unarmed_thread *known = find(unarmed, tid);
-    if (!read_status(target->pid, tid, text, sizeof text))
+    if (!proc_status_read(&status, target->pid, tid))
         return;
     if (known != NULL) {
         /* Not with what it used while it could be sampled, as far as is seen.
          */
-        if (reason_of(text, filters) != ARMED && now_ns > known->now_ns)
+        if (reason_of(&status, filters) != ARMED && now_ns > known->now_ns)
             known->now_ns = now_ns;
         return;
     }
     struct prof_unarmed_thread thread = {
         .tid = tid,
-        .reason = reason_of(text, filters),
+        .reason = reason_of(&status, filters),
         .before_ns = now_ns,
         .now_ns = now_ns};
     if (thread.reason == ARMED)
@@ -133,22 +111,19 @@ static void see_thread(
 
 void prof_unarmed_look(struct prof_unarmed *unarmed, struct prof_target *target)
 {
-    char text[TEXT_BYTES];
-    (void)snprintf(text, sizeof text, "/proc/%" PRIu32 "/task", target->pid);
-    DIR *folder = opendir(text);
-    if (folder == NULL)
+    struct proc_status status;
+    struct proc_tasks tasks;
+    uint32_t tid;
+    if (!proc_tasks_open(&tasks, target->pid))
         return;
-    uint64_t filters =
-        read_status(target->pid, target->guest_tid, text, sizeof text)
-            ? number_behind(text, "\nSeccomp_filters:", 10)
-            : 0;
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-        if (tid != 0 && tid != target->guest_tid &&
-            prof_chosen_has(&target->chosen, tid))
+    uint32_t filters = proc_status_read(&status, target->pid, target->guest_tid)
+                           ? proc_status_number(&status, "Seccomp_filters")
+                           : 0;
+    while (proc_tasks_next(&tasks, &tid)) {
+        if (tid != target->guest_tid && prof_chosen_has(&target->chosen, tid))
             see_thread(unarmed, target, tid, filters);
     }
-    (void)closedir(folder);
+    proc_tasks_close(&tasks);
 }
 
 /* ---- the end ---- */

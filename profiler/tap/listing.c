@@ -1,12 +1,10 @@
 /* The threads and children of a process that runs. */
 #include "profiler/tap/listing.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
+
+#include "profiler/base/proc.h"
+#include "profiler/collector/children.h"
 
 static bool has_process(const struct table *rows, uint32_t pid)
 {
@@ -18,37 +16,21 @@ static bool has_process(const struct table *rows, uint32_t pid)
     return false;
 }
 
-/* The pids in /proc/PID/task/TID/children, where this system has it. */
-static void add_children(int task, const char *tid, struct table *pids)
+static void add_child(void *owner, uint32_t pid)
 {
-    char path[64];
-    (void)snprintf(path, sizeof path, "%.20s/children", tid);
-    int fd = openat(task, path, O_RDONLY | O_CLOEXEC);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-    uint32_t pid;
-    if (file == NULL)
-        return;
-    while (fscanf(file, "%" SCNu32, &pid) == 1)
-        (void)table_add(pids, &pid);
-    (void)fclose(file);
+    (void)table_add(owner, &pid);
 }
 
 static bool list_process(uint32_t pid, struct table *rows, struct table *pids)
 {
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", pid);
-    DIR *task = opendir(path);
-    if (task == NULL)
+    struct prof_tap_listed row = {.pid = pid};
+    struct proc_tasks tasks;
+    if (!proc_tasks_open(&tasks, pid))
         return false;
-    for (struct dirent *entry; (entry = readdir(task)) != NULL;) {
-        struct prof_tap_listed row = {
-            .pid = pid, .tid = (uint32_t)atoi(entry->d_name)};
-        if (row.tid == 0)
-            continue;
+    while (proc_tasks_next(&tasks, &row.tid))
         (void)table_add(rows, &row);
-        add_children(dirfd(task), entry->d_name, pids);
-    }
-    (void)closedir(task);
+    proc_tasks_close(&tasks);
+    prof_children_visit(pid, add_child, pids);
     return true;
 }
 

@@ -1,0 +1,86 @@
+/* Processes and threads in /proc; see the header. */
+#include "profiler/base/proc.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 64, STAT_BYTES = 512 };
+
+bool proc_tasks_open(struct proc_tasks *tasks, uint32_t pid)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", pid);
+    tasks->folder = opendir(path);
+    return tasks->folder != NULL;
+}
+
+bool proc_tasks_next(struct proc_tasks *tasks, uint32_t *tid)
+{
+    const struct dirent *entry;
+    while ((entry = readdir(tasks->folder)) != NULL) {
+        *tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+        if (*tid != 0) /* "." and ".." */
+            return true;
+    }
+    return false;
+}
+
+void proc_tasks_close(struct proc_tasks *tasks)
+{
+    (void)closedir(tasks->folder);
+}
+
+/* The contents of a thread's file, as a string; false when it is gone. */
+static bool read_file(
+    uint32_t pid, uint32_t tid, const char *name, char *text, size_t bytes)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(
+        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/%s", pid, tid,
+        name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t got = read(fd, text, bytes - 1);
+    (void)close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    return got > 0;
+}
+
+/* It stands behind the name, which may have anything in it. */
+char proc_task_state(uint32_t pid, uint32_t tid)
+{
+    char text[STAT_BYTES];
+    const char *name_end = read_file(pid, tid, "stat", text, sizeof text)
+                               ? strrchr(text, ')')
+                               : NULL;
+    return name_end != NULL && name_end[1] != '\0' ? name_end[2] : '?';
+}
+
+bool proc_status_read(struct proc_status *status, uint32_t pid, uint32_t tid)
+{
+    return read_file(pid, tid, "status", status->text, sizeof status->text);
+}
+
+/* A name may hold anything; but the kernel writes its line breaks as "\\n". */
+const char *proc_status_line(
+    const struct proc_status *status, const char *field)
+{
+    size_t length = strlen(field);
+    const char *at = status->text;
+    while ((at = strchr(at, '\n')) != NULL) {
+        at++;
+        if (strncmp(at, field, length) == 0 && at[length] == ':')
+            return at + length + 1 + strspn(at + length + 1, " \t");
+    }
+    return "";
+}
+
+uint32_t proc_status_number(const struct proc_status *status, const char *field)
+{
+    return (uint32_t)strtoul(proc_status_line(status, field), NULL, 10);
+}

@@ -1,0 +1,46 @@
+/*
+ * What the kernel tells of processes and their threads: proc(5).
+ */
+#ifndef PROFILER_BASE_PROC_H
+#define PROFILER_BASE_PROC_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The threads of a process, as they are listed; more may come meanwhile. */
+struct proc_tasks {
+    DIR *folder;
+};
+
+/* False when it is gone; then there is nothing to close. */
+bool proc_tasks_open(struct proc_tasks *tasks, uint32_t pid);
+
+/* The next one; false after the last. */
+bool proc_tasks_next(struct proc_tasks *tasks, uint32_t *tid);
+
+void proc_tasks_close(struct proc_tasks *tasks);
+
+/* 'R', 'S', ...: of a thread; '?' when it is gone. */
+char proc_task_state(uint32_t pid, uint32_t tid);
+
+/* /proc/PID/status has some 1500 bytes. */
+#define PROC_STATUS_BYTES 4096
+
+struct proc_status {
+    char text[PROC_STATUS_BYTES];
+};
+
+/* That of the thread `tid` of the process; false when it is gone. */
+bool proc_status_read(struct proc_status *status, uint32_t pid, uint32_t tid);
+
+/* What stands in the line of a field such as "State"; "" when there is none. It
+ * goes on with the lines after it. */
+const char *proc_status_line(
+    const struct proc_status *status, const char *field);
+
+/* The line's first number; 0 when there is none. */
+uint32_t proc_status_number(
+    const struct proc_status *status, const char *field);
+
+#endif
