@@ -4,13 +4,14 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "profiler/collector/call_sites.h"
 #include "profiler/unwind/sig_lookup.h"
 #include "profiler/unwind/sig_row.h"
 #include "profiler/unwind/sig_walker.h"
 
 /* Frames are rarely larger; and a stack has only so many words in code. */
 #define SEARCH_BYTES UINT64_C(262144)
-enum { WALKS_MAX = 64, FRAMES_MAX = 1024, CALL_BYTES = 8 };
+enum { WALKS_MAX = 64, FRAMES_MAX = 1024 };
 
 enum rank { RANK_NONE, RANK_OTHER, RANK_INDIRECT, RANK_CALLED };
 
@@ -54,121 +55,19 @@ static uint64_t function_at(
     return start;
 }
 
-/* ---- calls ---- */
-
-static bool read_code(
-    const struct prof_frame_search *search, uint64_t pc, uint8_t *bytes)
-{
-    uint64_t word;
-    if (!prof_reader_load(search->code, pc, &word))
-        return false;
-    memcpy(bytes, &word, sizeof word);
-    return true;
-}
-
-static uint64_t relative_target(const uint8_t *operand, uint64_t next_pc)
-{
-    int32_t distance;
-    memcpy(&distance, operand, sizeof distance);
-    return next_pc + (uint64_t)(int64_t)distance;
-}
-
-/* Where a PLT entry at `pc` leads; `pc` when it is none. */
-static uint64_t behind_plt(const struct prof_frame_search *search, uint64_t pc)
-{
-    static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
-    uint8_t code[CALL_BYTES];
-    uint64_t at = pc, target;
-    if (read_code(search, at, code) &&
-        memcmp(code, endbr64, sizeof endbr64) == 0)
-        at += sizeof endbr64;
-    if (read_code(search, at, code) && code[0] == 0xf2) /* bnd */
-        at++;
-    /* jmp *distance(%rip) */
-    if (!read_code(search, at, code) || code[0] != 0xff || code[1] != 0x25)
-        return pc;
-    uint64_t slot = relative_target(code + 2, at + 6);
-    return prof_reader_load(search->code, slot, &target) ? target : pc;
-}
-
 /* Whether the call before `ret_pc` can have led to the frame. */
 static enum rank rank_of_call(
     const struct prof_frame_search *search, const struct frame *frame,
     uint64_t ret_pc)
 {
-    uint8_t code[CALL_BYTES]; /* the last one is just before ret_pc */
-    if (!read_code(search, ret_pc - CALL_BYTES, code))
-        return RANK_NONE;
-    if (code[3] == 0xe8) { /* call rel32 */
-        uint64_t target = relative_target(code + 4, ret_pc);
-        if (frame->function != 0 &&
-            (target == frame->function ||
-             behind_plt(search, target) == frame->function))
-            return RANK_CALLED;
-        if (is_code(search, target))
-            return RANK_OTHER;
-    }
-    /* call r/m64 is ff /2: 2 to 7 bytes with its operand, before which a
-       prefix may stand. */
-    for (int at = 1; at <= CALL_BYTES - 2; at++) {
-        if (code[at] == 0xff && (code[at + 1] >> 3 & 7) == 2)
-            return RANK_INDIRECT;
-    }
-    return RANK_NONE;
-}
-
-/* ---- prologues ---- */
-
-/* How far a function's prologue is looked for, and what is read at once. */
-enum { PROLOGUE_BYTES = 64, CODE_BYTES = 8 };
-
-static uint8_t code_at(
-    const struct prof_frame_search *search, uint64_t pc, bool *is_read)
-{
-    uint8_t code[CODE_BYTES];
-    *is_read = *is_read && read_code(search, pc, code);
-    return *is_read ? code[0] : 0;
-}
-
-/*
- * Bytes from the stack pointer to the CFA, at the least: what the prologue has
- * put below the frame pointer before it came to `frame->pc`. Stale return
- * addresses lie among a function's locals, where they look like any other.
- *
- *     mov %rsp,%rbp; push ...; sub $bytes,%rsp
- */
-static uint64_t prologue_bytes(
-    const struct prof_frame_search *search, const struct frame *frame)
-{
-    static const uint8_t move[] = {0x48, 0x89, 0xe5};
-    uint8_t code[CODE_BYTES];
-    uint64_t at = frame->function, end = at + PROLOGUE_BYTES;
-    bool is_read = at != 0;
-    while (is_read && at < end && (is_read = read_code(search, at, code)) &&
-           memcmp(code, move, sizeof move) != 0)
-        at++;
-    if (!is_read || at >= end)
-        return 0;
-    at += sizeof move;
-    uint64_t bytes = 16; /* the caller's frame pointer, the return address */
-    for (;; bytes += 8) {
-        uint8_t first = code_at(search, at, &is_read);
-        if (first == 0x41 && (code_at(search, at + 1, &is_read) & 0xf8) == 0x50)
-            at += 2; /* push %r8 to %r15 */
-        else if ((first & 0xf8) == 0x50)
-            at++;
-        else
-            break;
-    }
-    if (!is_read || !read_code(search, at, code) || at >= frame->pc)
-        return 0;
-    if (code[0] != 0x48 || code[2] != 0xec ||
-        (code[1] != 0x83 && code[1] != 0x81))
-        return bytes;
-    uint32_t locals = code[3];
-    if (code[1] == 0x81)
-        memcpy(&locals, code + 3, sizeof locals);
-    return bytes + locals;
+    struct prof_call_site site = prof_call_site_before(search->code, ret_pc);
+    if (site.is_direct && frame->function != 0 &&
+        (site.target == frame->function ||
+         prof_call_behind_plt(search->code, site.target) == frame->function))
+        return RANK_CALLED;
+    if (site.is_direct && is_code(search, site.target))
+        return RANK_OTHER;
+    return site.is_indirect ? RANK_INDIRECT : RANK_NONE;
 }
 
 /* ---- candidates ---- */
@@ -232,6 +131,12 @@ static bool read_candidate(
            prof_is_code_address(*ret_pc) && is_code(search, *ret_pc - 1);
 }
 
+static uint64_t below_frame_pointer(
+    const struct prof_frame_search *search, const struct frame *frame)
+{
+    return prof_prologue_bytes(search->code, frame->function, frame->pc);
+}
+
 static void search_stack(
     const struct prof_frame_search *search, const struct frame *frame,
     struct found *found)
@@ -239,7 +144,8 @@ static void search_stack(
     uint64_t low = (frame->sp + 15) & ~UINT64_C(7);
     uint64_t first = low;
     if (prof_row_kind(frame->row) == PROF_ROW_FP)
-        first = (frame->sp + prologue_bytes(search, frame) + 7) & ~UINT64_C(7);
+        first =
+            (frame->sp + below_frame_pointer(search, frame) + 7) & ~UINT64_C(7);
     if (first < low)
         first = low;
     unsigned tried = 0;
