@@ -22,58 +22,9 @@
 #include <unistd.h>
 
 #include "profiler/attach/remote.h"
+#include "tests/profiler/attach/told.h"
 
-enum { COUNTERS_MAX = 64, WORKERS = 4, CALLS = 200 };
-
-/* What a child tells of itself, in memory that both see. */
-struct told {
-    _Atomic uint64_t rounds;
-    _Atomic uint64_t wrong;
-    _Atomic int result;
-    _Atomic bool is_over;
-    uint64_t counters[COUNTERS_MAX * 8]; /* one in each cache line */
-    _Atomic uint64_t added[WORKERS];
-};
-
-static struct told *told;
-
-typedef void child_main(void);
-
-static pid_t start_child(child_main *run)
-{
-    told = mmap(
-        NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-        -1, 0);
-    CHECK(told != MAP_FAILED);
-    pid_t child = fork();
-    if (child == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        run();
-        _exit(0);
-    }
-    return child;
-}
-
-static void end_child(pid_t child)
-{
-    (void)kill(child, SIGKILL);
-    (void)waitpid(child, NULL, 0);
-    (void)munmap(told, sizeof *told);
-}
-
-/* Not for one more: it may have begun before we look. */
-static void wait_for_first_round(void)
-{
-    while (told->rounds == 0)
-        (void)usleep(100);
-}
-
-static void wait_for_rounds(uint64_t more)
-{
-    uint64_t until = told->rounds + more;
-    while (told->rounds < until)
-        (void)usleep(100);
-}
+enum { CALLS = 200 };
 
 /* A child forked from us has its vDSO where ours is. */
 static uint64_t vdso_syscall(pid_t child)

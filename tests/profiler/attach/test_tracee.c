@@ -13,52 +13,7 @@
 #include <unistd.h>
 
 #include "profiler/attach/tracee.h"
-
-/* What a child tells of itself, in memory that both see. */
-struct told {
-    _Atomic uint64_t rounds;
-    _Atomic int result; /* of its last wait */
-};
-
-static struct told *told;
-
-typedef void child_main(void);
-
-static pid_t start_child(child_main *run)
-{
-    told = mmap(
-        NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-        -1, 0);
-    CHECK(told != MAP_FAILED);
-    pid_t child = fork();
-    if (child == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        run();
-        _exit(0);
-    }
-    return child;
-}
-
-static void end_child(pid_t child)
-{
-    (void)kill(child, SIGKILL);
-    (void)waitpid(child, NULL, 0);
-    (void)munmap(told, sizeof *told);
-}
-
-static void wait_for_rounds(uint64_t more)
-{
-    uint64_t until = told->rounds + more;
-    while (told->rounds < until)
-        (void)usleep(1000);
-}
-
-/* It may have begun before its parent looks. */
-static void wait_for_begin(void)
-{
-    while (told->rounds == 0)
-        (void)usleep(1000);
-}
+#include "tests/profiler/attach/told.h"
 
 static void keep_registers(void *owner, const struct prof_regs *regs)
 {
@@ -76,7 +31,7 @@ __attribute__((noinline)) static void compute(void)
 TEST(tracee_shows_the_registers_of_one_that_runs)
 {
     pid_t child = start_child(compute);
-    wait_for_begin();
+    wait_for_first_round();
     for (int i = 0; i < 20; i++) {
         struct prof_regs regs;
         struct prof_hold hold = {
@@ -116,7 +71,7 @@ static void wait_by_poll(void)
 static void check_that_it_waits_on(child_main *run, bool is_running)
 {
     pid_t child = start_child(run);
-    wait_for_begin();
+    wait_for_first_round();
     for (int i = 0; i < 20; i++) {
         struct prof_regs regs;
         struct prof_hold hold = {
@@ -188,7 +143,7 @@ static void signal_meanwhile(void *owner, const struct prof_regs *regs)
 TEST(tracee_leaves_a_signal_its_effect)
 {
     pid_t child = start_child(wait_with_handler);
-    wait_for_begin();
+    wait_for_first_round();
     for (int i = 0; i < 50; i++) {
         struct prof_hold hold = {
             .tid = (uint32_t)child, .visit = signal_meanwhile, .owner = &child};
