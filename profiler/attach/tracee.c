@@ -11,10 +11,15 @@
 #include <time.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 
 /* A thread in the kernel stops when it leaves; most of the time that is at
  * once. A longer wait is for one that has begun to sleep deeply. */
 #define PATIENCE_NS UINT64_C(20000000)
+
+/* Or for one that wants to run and may not, among many: it will stop. */
+#define TURN_NS     UINT64_C(2000000000)
+
 #define SOON_NS     UINT64_C(200000)
 
 enum { SHORT_PAUSE_NS = 5000, LONG_PAUSE_NS = 20000 };
@@ -23,6 +28,12 @@ struct holding {
     struct prof_hold *hold;
     enum prof_hold_end end;
 };
+
+static bool wants_to_run(pid_t tid)
+{
+    char state = proc_task_state((uint32_t)tid, (uint32_t)tid);
+    return state == 'R' || state == 't'; /* 't': it has stopped by now */
+}
 
 /* `last_ns`: out: the last time at which it had not stopped yet. */
 static enum prof_hold_end wait_for_stop(
@@ -37,7 +48,8 @@ static enum prof_hold_end wait_for_stop(
             return PROF_HOLD_GONE;
         *last_ns = now_ns;
         uint64_t passed_ns = now_ns - since_ns;
-        if (passed_ns > PATIENCE_NS)
+        if (passed_ns > TURN_NS ||
+            (passed_ns > PATIENCE_NS && !wants_to_run(tid)))
             return PROF_HOLD_LATE;
         /* Not sched_yield(): among many that run, the kernel would let us wait
          * for some milliseconds, and with us the thread that has stopped. */

@@ -49,7 +49,7 @@ struct prof_stops_stats {
     uint64_t samples;
     uint32_t processes; /* that were watched */
     uint64_t stops, longest_ns;
-    uint64_t late;       /* threads that did not stop within 20 ms */
+    uint64_t late;       /* threads that did not stop: they sleep deeply */
     uint64_t period_ns;  /* in force: as asked, or the shortest there is */
     struct diag refusal; /* of the first thread that could not be held; or OK */
 };
