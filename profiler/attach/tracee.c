@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/types.h>
@@ -24,10 +27,27 @@
 
 enum { SHORT_PAUSE_NS = 5000, LONG_PAUSE_NS = 20000 };
 
-struct holding {
-    struct prof_hold *hold;
-    enum prof_hold_end end;
+enum progress {
+    WAITING,   /* for the thread to stop */
+    VISITING,  /* it has */
+    ABANDONED, /* who asked went on: what was begun is ended without him */
+    ENDED,
 };
+
+/* Of the thread that holds, if it is abandoned; else of who asked. */
+struct holding {
+    struct prof_hold hold;
+    enum prof_hold_end end;
+    _Atomic int progress;
+    sem_t ended;
+};
+
+static _Atomic unsigned abandoned_count;
+
+static bool advance(struct holding *holding, int from, int to)
+{
+    return atomic_compare_exchange_strong(&holding->progress, &from, to);
+}
 
 static bool wants_to_run(pid_t tid)
 {
@@ -59,8 +79,9 @@ static enum prof_hold_end wait_for_stop(
     }
 }
 
-static enum prof_hold_end hold_thread(struct prof_hold *hold)
+static enum prof_hold_end hold_thread(struct holding *holding)
 {
+    struct prof_hold *hold = &holding->hold;
     pid_t tid = (pid_t)hold->tid;
     if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0) {
         hold->error = errno;
@@ -81,7 +102,8 @@ static enum prof_hold_end hold_thread(struct prof_hold *hold)
     if (is_ours)
         prof_tracee_mend_call(hold->tid, hold->is_running);
     struct prof_regs regs;
-    bool is_there = prof_tracee_registers(hold->tid, &regs);
+    bool is_there = advance(holding, WAITING, VISITING) &&
+                    prof_tracee_registers(hold->tid, &regs);
     if (is_there)
         hold->visit(hold->owner, &regs);
     (void)ptrace(PTRACE_DETACH, tid, NULL, signal);
@@ -104,18 +126,70 @@ static void *run_holding(void *owner)
 {
     struct holding *holding = owner;
     hurry();
-    holding->end = hold_thread(holding->hold);
+    holding->end = hold_thread(holding);
+    if (atomic_exchange(&holding->progress, ENDED) != ABANDONED) {
+        (void)sem_post(&holding->ended);
+        return NULL;
+    }
+    free(holding);
+    (void)atomic_fetch_sub(&abandoned_count, 1);
     return NULL;
+}
+
+/* False when patience was at its end first, and the holding is abandoned. */
+static bool wait_for_end(struct holding *holding, uint64_t patience_ns)
+{
+    uint64_t until_ns = clock_now_ns(CLOCK_MONOTONIC) + patience_ns;
+    const struct timespec until = {
+        .tv_sec = (time_t)(until_ns / 1000000000u),
+        .tv_nsec = (long)(until_ns % 1000000000u)};
+    int error;
+    do
+        error = patience_ns == 0
+                    ? sem_wait(&holding->ended)
+                    : sem_clockwait(&holding->ended, CLOCK_MONOTONIC, &until);
+    while (error != 0 && errno == EINTR);
+    if (error == 0)
+        return true;
+    (void)atomic_fetch_add(&abandoned_count, 1);
+    if (advance(holding, WAITING, ABANDONED))
+        return false;
+    (void)atomic_fetch_sub(&abandoned_count, 1);
+    while (sem_wait(&holding->ended) != 0)
+        ; /* it is about to be */
+    return true;
 }
 
 enum prof_hold_end prof_tracee_hold(struct prof_hold *hold)
 {
-    struct holding holding = {.hold = hold};
     pthread_t thread;
+    struct holding *holding = calloc(1, sizeof *holding);
     hold->held_ns = 0;
     hold->error = 0;
-    if (pthread_create(&thread, NULL, run_holding, &holding) != 0)
+    if (holding == NULL)
         return PROF_HOLD_FAILED;
+    holding->hold = *hold;
+    (void)sem_init(&holding->ended, 0, 0);
+    if (pthread_create(&thread, NULL, run_holding, holding) != 0) {
+        free(holding);
+        return PROF_HOLD_FAILED;
+    }
+    if (!wait_for_end(holding, hold->patience_ns)) {
+        (void)pthread_detach(thread);
+        return PROF_HOLD_LATE;
+    }
     (void)pthread_join(thread, NULL);
-    return holding.end;
+    enum prof_hold_end end = holding->end;
+    *hold = holding->hold;
+    free(holding);
+    return end;
+}
+
+void prof_tracee_settle(void)
+{
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC);
+    while (atomic_load(&abandoned_count) > 0 &&
+           clock_now_ns(CLOCK_MONOTONIC) - since_ns < 2 * TURN_NS)
+        (void)nanosleep(&pause, NULL);
 }

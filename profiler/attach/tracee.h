@@ -31,7 +31,9 @@ typedef void prof_tracee_visit(void *owner, const struct prof_regs *regs);
 
 struct prof_hold {
     uint32_t tid;
-    bool is_running; /* it ran when it was last looked at */
+    bool is_running;      /* it ran when it was last looked at */
+    uint64_t patience_ns; /* 0: until it has stopped; else who asked does not
+                             wait for longer: when it stops, it goes on */
     prof_tracee_visit *visit;
     void *owner;      /* for visit */
     uint64_t held_ns; /* out: from when it still ran to the release */
@@ -42,12 +44,20 @@ enum prof_hold_end {
     PROF_HOLD_DONE,
     PROF_HOLD_GONE,
     PROF_HOLD_REFUSED, /* by the system: `error` says how */
-    PROF_HOLD_LATE,    /* it did not stop, and was let go: it sleeps deeply */
+    PROF_HOLD_LATE,    /* it did not stop in time: it sleeps deeply, or waits
+                          for a processor. It goes on when it does */
     PROF_HOLD_FAILED,  /* no memory for a thread of our own */
 };
 
 /* Hold the thread, visit it, and let it go. */
 enum prof_hold_end prof_tracee_hold(struct prof_hold *hold);
+
+/*
+ * Wait until nobody is held any more that patience did not suffice for: were
+ * this process to end before, a call that is interrupted by then would not be
+ * taken up again.
+ */
+void prof_tracee_settle(void);
 
 /* ---- what depends on the processor ---- */
 

@@ -25,6 +25,10 @@
 #define LIST_NS         UINT64_C(20000000)
 #define CLOCKS_NS       UINT64_C(50000000)
 
+/* Who runs stops within 0.1 ms, wherever that is. Who only waits for his turn
+ * may take long, and has not been at work at this tick. */
+#define PATIENCE_NS     UINT64_C(2000000)
+
 /* What a pass over all threads, or a listing, may take of the time. */
 enum { PASS_SHARE = 10, LIST_SHARE = 50 };
 
@@ -40,6 +44,7 @@ struct watched {
     uint64_t seen_ns;   /* its CPU clock at its last sample */
     uint64_t looked_ns; /* the same, at the last look */
     bool is_gone;
+    bool is_late; /* it may still be about to be stopped */
 };
 
 struct prof_stops {
@@ -384,13 +389,15 @@ static void hold(struct prof_stops *stops, struct watched *watched)
     struct prof_hold hold = {
         .tid = watched->tid,
         .is_running = true,
+        .patience_ns = PATIENCE_NS,
         .visit = copy_held,
         .owner = stops};
     stops->held = watched;
     enum prof_hold_end end = prof_tracee_hold(&hold);
     if (end == PROF_HOLD_REFUSED)
         note_refusal(stops, watched, hold.error);
-    stops->stats.late += end == PROF_HOLD_LATE;
+    watched->is_late = end == PROF_HOLD_LATE;
+    stops->stats.late += watched->is_late;
     if (end != PROF_HOLD_DONE)
         return;
     stops->stats.stops++;
@@ -403,7 +410,9 @@ static void hold(struct prof_stops *stops, struct watched *watched)
 static void look(struct prof_stops *stops, struct watched *watched)
 {
     struct prof_look now;
-    if (watched->is_gone)
+    watched->is_late = watched->is_late && prof_process_files_status(
+                                               watched->tid, "TracerPid") != 0;
+    if (watched->is_gone || watched->is_late)
         return;
     watched->is_gone = !prof_task_read_usage(&watched->files, &now) ||
                        now.cpu_ns < watched->looked_ns;
@@ -445,6 +454,7 @@ void prof_stops_run(struct prof_stops *stops)
 
 void prof_stops_finish(struct prof_stops *stops)
 {
+    prof_tracee_settle();
     while (stops->processes != NULL)
         prof_tap_process_drop(&stops->processes, clock_now_ns(CLOCK_MONOTONIC));
     prof_tap_rests_close(&stops->common, 0, 0);

@@ -7,8 +7,10 @@
  * alone: no wait of the program is touched. Who runs is held (tracee.h) for as
  * long as it takes to read its registers and copy the innermost part of its
  * stack, and unwound when it runs again (copied_stack.h). Between two stops
- * nobody traces it. What a stop interrupts goes on as tracee.h says; but a
- * read or write in the middle of its work may come back short.
+ * nobody traces it. Who does not stop within 2 ms waits for his turn among
+ * others, and was not at work at this tick: no sample, and he goes on. What a
+ * stop interrupts goes on as tracee.h says; but a read or write in the middle
+ * of its work may come back short.
  *
  * WHAT A SAMPLE WEIGHS. The CPU time of the thread since its last sample, by
  * its own clock at the moment of the stop. Ticks are off by chance, up to a
@@ -49,7 +51,7 @@ struct prof_stops_stats {
     uint64_t samples;
     uint32_t processes; /* that were watched */
     uint64_t stops, longest_ns;
-    uint64_t late;       /* threads that did not stop: they sleep deeply */
+    uint64_t late;       /* stops that did not come in time */
     uint64_t period_ns;  /* in force: as asked, or the shortest there is */
     struct diag refusal; /* of the first thread that could not be held; or OK */
 };

@@ -99,6 +99,30 @@ TEST(tracee_lets_a_call_go_on_that_the_kernel_remembers)
     check_that_it_waits_on(wait_by_poll, false);
 }
 
+/* Who asked has gone on before it stopped: then that is ended without him. */
+TEST(tracee_lets_a_call_go_on_that_nobody_looks_at_any_more)
+{
+    pid_t child = start_child(wait_by_epoll);
+    unsigned late = 0;
+    wait_for_first_round();
+    for (int i = 0; i < 100; i++) {
+        struct prof_regs regs;
+        struct prof_hold hold = {
+            .tid = (uint32_t)child,
+            .is_running = i % 2 == 0,
+            .patience_ns = 1,
+            .visit = keep_registers,
+            .owner = &regs};
+        enum prof_hold_end end = prof_tracee_hold(&hold);
+        late += end == PROF_HOLD_LATE;
+        CHECK(end == PROF_HOLD_LATE || end == PROF_HOLD_DONE);
+        prof_tracee_settle();
+    }
+    CHECK(late > 0);
+    CHECK_EQ(told->rounds, 1);
+    end_child(child);
+}
+
 /* ---- a signal that comes at the same time ---- */
 
 static void take_signal(int signal)
