@@ -272,6 +272,13 @@ static enum status begin_reporting(struct collect *collect, struct diag *diag)
     return status;
 }
 
+/* The end of PID 1 is that of all in its namespace, and in a container that of
+   the spool as well: its exit waits until reports are sent, or time is over. */
+static bool goes_with_program(const struct collect *collect)
+{
+    return prof_profile_process(collect->session.profile, 0)->pid == 1;
+}
+
 int collect_main(int argc, char **argv)
 {
     (void)argc, (void)argv;
@@ -310,6 +317,8 @@ int collect_main(int argc, char **argv)
     interim_end(&collect.interim);
     (void)session_finish(&collect.session, 0, keep_failure, &collect);
     session_report_end(&collect.session, collect.crashes.status);
+    if (goes_with_program(&collect))
+        reporting_finish(&collect.reporting, NULL);
     prof_collector_release(
         collect.session.collector,
         collect.failure.status == STATUS_OK ? NULL : collect.failure.text);

@@ -386,4 +386,5 @@ void reporting_finish(struct reporting *reporting, struct diag *problem)
     exp_timeline_fini(&reporting->timeline);
     reporting->sender = NULL;
     reporting->spool = NULL;
+    reporting->settings.dsn.host[0] = '\0'; /* it is off from here on */
 }

@@ -222,6 +222,15 @@ def as_nobody(*command):
     )
 
 
+def in_a_namespace(*command):
+    """The command as PID 1 of a namespace of its own."""
+    need_root()
+    prefix = (tool("unshare"), "-pf", "--kill-child", "--mount-proc")
+    if run(*prefix, "true").returncode != 0:
+        pytest.skip("this system makes no namespaces")
+    return (*prefix, *command)
+
+
 def collectors():
     """Processes of ours that run watchfire, or wait for its tree."""
     ours = "=".join(RUN).encode()

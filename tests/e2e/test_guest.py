@@ -130,23 +130,15 @@ def test_leaving_without_destructors(tmp_path):
     assert folded.inclusive()["main"] / folded.total() > 0.8
 
 
-def in_a_namespace(*command):
-    lab.need_root()
-    prefix = (lab.tool("unshare"), "-pf", "--kill-child", "--mount-proc")
-    if lab.run(*prefix, "true").returncode != 0:
-        pytest.skip("this system makes no namespaces")
-    return (*prefix, *command)
-
-
 def test_pid_1_of_a_namespace(tmp_path):
-    folded = alike(tmp_path, *in_a_namespace(lab.program("pid1")))
+    folded = alike(tmp_path, *lab.in_a_namespace(lab.program("pid1")))
     assert folded.of_program("pid1").inclusive()["main"] > 0
 
 
 def test_pid_1_of_a_namespace_under_preload_alone(tmp_path):
     path = tmp_path / "x.folded"
-    plain = lab.run(*in_a_namespace(lab.program("pid1")))
-    watched = lab.run(*in_a_namespace(
+    plain = lab.run(*lab.in_a_namespace(lab.program("pid1")))
+    watched = lab.run(*lab.in_a_namespace(
         "env", f"LD_PRELOAD={lab.LIBRARY}", f"WATCHFIRE_OUTPUT={path}",
         lab.program("pid1")))
     assert (watched.stdout, watched.returncode) == (

@@ -185,6 +185,18 @@ def test_a_backend_that_is_away_gets_it_all_later(tmp_path):
         assert spent >= int(result.stdout) * 0.97
 
 
+def test_pid_1_waits_until_its_reports_are_sent(backend, tmp_path):
+    """Its collector, and in a container its spool, go with it."""
+    env = settings(backend, tmp_path)
+    result = lab.run(
+        *lab.in_a_namespace("env", f"LD_PRELOAD={lab.LIBRARY}",
+                            lab.program("pid1")), env=env)
+    assert result.returncode == 0, result.stderr
+    backend.check()
+    assert any(s["status"] == "exited" for s in sessions(backend))
+    assert any("main" in path for path in times(backend))
+
+
 def writers_of(collector):
     """Its copies, which write chunks."""
     found = []
