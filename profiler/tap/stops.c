@@ -349,8 +349,12 @@ static void copy_held(void *owner, const struct prof_regs *regs)
 static void note_refusal(
     struct prof_stops *stops, const struct watched *watched, int error)
 {
-    uint32_t tracer = prof_process_files_status(watched->pid, "TracerPid");
-    if (stops->stats.refusal.status != STATUS_OK)
+    uint32_t tracer = prof_process_files_status(watched->tid, "TracerPid");
+    /* A thread of ours that came late to hold it, or was until just now. */
+    bool is_ours =
+        tracer != 0 ? prof_process_files_has_thread((uint32_t)getpid(), tracer)
+                    : stops->stats.late > 0;
+    if (stops->stats.refusal.status != STATUS_OK || is_ours)
         return;
     if (tracer != 0)
         (void)fail(
