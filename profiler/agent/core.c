@@ -1,5 +1,10 @@
 /* The agent's core: its one state, and how it comes and goes. */
 #include "profiler/agent/core.h"
+#include "profiler/agent/sig_handler.h"
+#include "profiler/agent/sig_pass.h"
+#include "profiler/agent/signals.h"
+#include "profiler/agent/timers.h"
+#include "profiler/agent/vdso.h"
 
 #include "profiler/agent/auxv.h"
 #include "profiler/agent/link.h"

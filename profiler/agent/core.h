@@ -21,16 +21,6 @@
 #include "profiler/unwind/sig_row_store.h"
 #include "profiler/unwind/sig_walk.h"
 
-/* As the kernel defines it for rt_sigaction(2) on x86-64. */
-struct prof_kernel_sigaction {
-    void (*handler)(int);
-    uint64_t flags;
-    void (*restorer)(void);
-    uint64_t mask;
-};
-
-#define PROF_SA_RESTORER 0x04000000u /* every action on x86-64 has it */
-
 /*
  * A thread's alternate stack as the program set it, while the kernel has one
  * of ours in its place; size 0: none, though the kernel may have ours.
@@ -127,13 +117,6 @@ bool prof_core_before_exec(bool is_masked);
 void prof_core_after_failed_exec(void);
 
 /*
- * Sampling cannot go on in this process: end it, events, timers and all, and
- * have the collector told why. In normal context, or where a signal of the
- * program's is handled.
- */
-void prof_core_withdraw(const char *reason);
-
-/*
  * Whether sampling is on, this is the process it is on for, and system calls
  * are safe. A vfork child runs in its parent's memory and gets false.
  */
@@ -175,28 +158,6 @@ bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes);
 uint64_t prof_core_thread_cpu_ns(void);
 void prof_core_note_thread_end(uint64_t before_ns, uint64_t begin_ns);
 
-/* What a CPU-clock timer is for. */
-enum prof_timer_use {
-    PROF_TIMER_STANDING,  /* a thread that stands already: as fast as asked */
-    PROF_TIMER_BEGINNING, /* a thread that begins */
-    PROF_TIMER_LOSING,    /* a thread whose perf event misses time */
-};
-
-/*
- * Arm a CPU-clock timer for the thread `tid` of this process.
- *
- * In a thread that begins, it expires at the first tick that finds the thread
- * running: for one that ends within a period this is the only chance to be
- * seen. What such a sample stands for is decided by the collector.
- *
- *   returns  the timer, or a negative errno
- */
-int prof_timer_arm(int tid, enum prof_timer_use use);
-void prof_timer_disarm(int timer);
-
-/* Whether a thread that begins needs a timer. */
-bool prof_timers_wanted(void);
-
 /*
  * Whether what the program says of its spans is wanted; and write a record of
  * it. In normal context, from any thread; without a system call where the
@@ -210,106 +171,10 @@ void prof_core_count_unsampled(void);
 /* Publish code that may soon be unmapped, or that is gone; see wire.h. */
 void prof_core_publish(const struct wire_module *module);
 
-/* The handler of our signals. */
-__attribute__((visibility("hidden"))) SIGNAL_SAFE void prof_handle_signal(
-    int signal, void *info, void *ucontext);
-
-/* Timer expiries behind a signal; 0 when it is not ours. */
-SIGNAL_SAFE uint32_t prof_signal_expiries(int signal, const void *info);
-
-/*
- * In the handler: do what would have happened to a signal that is not ours,
- * had it met the program's own disposition. For the program's signals, not in
- * sampling: this may make system calls.
- */
-SIGNAL_SAFE void prof_signal_pass_on(int signal, void *info, void *ucontext);
-
-/*
- * A signal that arrived while the program thought it blocked, for the calling
- * thread or the process: put it; whether there is one; take it; have it
- * delivered to the calling thread; drop all, in a fork's child. `signal` is
- * ours.
- */
-SIGNAL_SAFE void prof_signal_hold(int signal, const siginfo_t *info);
-bool prof_signal_is_held(int signal);
-bool prof_signal_take_held(int signal, siginfo_t *info);
-void prof_signal_send_held(int signal);
-void prof_signal_forget_held(void);
-
-/* The program reads these (bits 1 << signal) from a descriptor: signalfd(2). */
-void prof_signal_note_read(unsigned signals);
-
-/*
- * The thread `tid`, which has blocked `signal` in the kernel, waits for it: it
- * gets that signal when one is held back elsewhere. 0: no thread does.
- */
-void prof_signal_await(int signal, int tid);
-
-/*
- * In the handler: arrange that its return starts the program's own, with the
- * stack, the mask and the registers the kernel would have given it.
- */
-SIGNAL_SAFE void prof_signal_deliver(
-    int signal, void *info, void *ucontext,
-    const struct prof_kernel_sigaction *action);
-
-/*
- * In the handler: let the system call that is about to be restarted return
- * EINTR instead, if it is one that may; the same where a signal waits whose
- * handler asked for it.
- */
-SIGNAL_SAFE void prof_call_interrupt(void *ucontext);
-SIGNAL_SAFE void prof_call_interrupt_for_waiting(void *ucontext);
-
-/* Where a handler returns to: rt_sigreturn(2). */
-__attribute__((visibility("hidden"))) void prof_restore_rt(void);
-
-/*
- * The signals that are ours, and what the program believes of them: SIGTRAP and
- * that of the timers, by which samples come; and where crashes are wanted,
- * those of sig_crash.h. Others are not ours and give false.
- */
-bool prof_signal_is_ours(int signal);
-bool prof_signal_is_sampling(int signal);
-void prof_signals_install(void);
-void prof_signals_catch_crashes(void);
-
-/* Leave all of them to the program, as it set them. */
-void prof_signals_uninstall(void);
-
-/*
- * For an exec: ignore in the kernel what the program ignores; and back. Not
- * those of `but`, bits 1 << signal, which a vfork child has set itself.
- */
-void prof_signals_reveal(unsigned but);
-void prof_signals_hide(unsigned but);
-/* Where that is kept: the program's own disposition of a signal of ours. */
-const struct prof_kernel_sigaction *prof_signal_believed(int signal);
-
-void prof_signal_exchange(
-    int signal, const struct prof_kernel_sigaction *wanted,
-    struct prof_kernel_sigaction *old);
-
-/*
- * Handlers of the program's that ask for the alternate stack, by signal, where
- * the kernel was given prof_handle_on_stack() instead: it starts the one that
- * was kept.
- */
-void prof_onstack_keep(int signal, const struct prof_kernel_sigaction *action);
-SIGNAL_SAFE const struct prof_kernel_sigaction *prof_onstack_kept(int signal);
-__attribute__((visibility("hidden"))) SIGNAL_SAFE void prof_handle_on_stack(
-    int signal, void *info, void *ucontext);
-
 /* The calling thread's id; a system call where tid_offset is 0. */
 SIGNAL_SAFE uint32_t prof_core_tid(void);
 
-/* CLOCK_MONOTONIC, from the vDSO; ns. */
-SIGNAL_SAFE uint64_t prof_core_now_ns(void);
-
 /* CPU time of the whole process so far, ns. A system call. */
 uint64_t prof_core_cpu_ns(void);
-
-/* Find clock_gettime in the vDSO at `base`; NULL when it is not there. */
-void *prof_vdso_clock_gettime(const void *base);
 
 #endif

@@ -4,7 +4,10 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/guest_timers.h"
+#include "profiler/agent/kernel_sigaction.h"
 #include "profiler/agent/scan_image.h"
+#include "profiler/agent/sig_handler.h"
+#include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"
 
 #include <elf.h>

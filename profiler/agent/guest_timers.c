@@ -4,6 +4,7 @@
 #include "profiler/agent/core.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/tasks.h"
+#include "profiler/agent/timers.h"
 
 #include <sys/mman.h>
 #include <time.h>

@@ -31,9 +31,11 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+#include "profiler/agent/kernel_sigaction.h"
 #include "profiler/agent/shell.h"
 #include "profiler/agent/shell_engine.h"
 #include "profiler/agent/sig_crash.h"
+#include "profiler/agent/sig_onstack.h"
 
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/kernel_sigaction.h"
 #include "profiler/agent/shell_between.h"
 
 /* An action of libc's as the kernel takes it (shell_signals.c). */

@@ -25,6 +25,9 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell.h"
+#include "profiler/agent/sig_deliver.h"
+#include "profiler/agent/signals.h"
+#include "profiler/agent/withdraw.h"
 #include "profiler/base/seccomp.h"
 
 static struct seccomp_call make_call(long number)

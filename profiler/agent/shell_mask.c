@@ -22,6 +22,8 @@
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/sig_pass.h"
+#include "profiler/agent/signals.h"
 
 static _Thread_local unsigned beliefs
     __attribute__((tls_model("initial-exec")));

@@ -17,6 +17,7 @@
 #include "profiler/agent/shell_obstacle.h"
 #include "profiler/agent/shell_room.h"
 #include "profiler/agent/sig_crash.h"
+#include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"
 
 extern char **environ;

@@ -11,9 +11,9 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "profiler/agent/core.h"
 #include "profiler/agent/shell_filter.h"
 #include "profiler/agent/shell_room.h"
+#include "profiler/agent/withdraw.h"
 
 static void prepare_filter(unsigned long mode, const struct sock_fprog *program)
 {

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "profiler/agent/core.h"
 #include "profiler/agent/shell_alternate.h"
+#include "profiler/agent/signals.h"
 
 typedef void signal_handler(int);
 

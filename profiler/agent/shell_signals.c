@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/kernel_sigaction.h"
 #include "profiler/agent/shell_alternate.h"
 #include "profiler/agent/shell_between.h"
+#include "profiler/agent/sig_deliver.h"
+#include "profiler/agent/signals.h"
 
 void shell_to_kernel(
     struct prof_kernel_sigaction *to, const struct sigaction *from)

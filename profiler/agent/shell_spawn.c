@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "profiler/agent/core.h"
 #include "profiler/agent/shell_obstacle.h"
 #include "profiler/agent/shell_room.h"
+#include "profiler/agent/signals.h"
 
 static void begin_spawn(void)
 {

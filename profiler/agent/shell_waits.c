@@ -22,7 +22,8 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
-#include "profiler/agent/core.h"
+#include "profiler/agent/sig_pass.h"
+#include "profiler/agent/signals.h"
 
 static int end_wait(int result, unsigned before)
 {

@@ -3,6 +3,7 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/link.h"
+#include "profiler/agent/sig_handler.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sys.h"
 

@@ -10,11 +10,15 @@
  * run, and what our own return restores is made the start of that handler. Its
  * return then goes through the copy, back to what was interrupted.
  */
-#include "profiler/agent/core.h"
+#include "profiler/agent/sig_deliver.h"
 
 #include <signal.h>
 #include <stddef.h>
 #include <ucontext.h>
+
+#include "profiler/agent/core.h"
+#include "profiler/agent/kernel_sigaction.h"
+#include "profiler/agent/sig_interrupt.h"
 
 /*
  * Ends the handler. These very bytes are how gdb, libgcc and libunwind know a

@@ -2,9 +2,14 @@
  * The sampling signal's handler: unwinds the interrupted thread and writes one
  * record into the ring. Signals that are not ours go to the program.
  */
+#include "profiler/agent/sig_handler.h"
+
 #include "profiler/agent/core.h"
+#include "profiler/agent/sig_interrupt.h"
+#include "profiler/agent/sig_pass.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sig_rest.h"
+#include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"
 #include "profiler/base/cycles_x86_64.h"
 

@@ -17,7 +17,11 @@
  * sampled while they ran do not come here, and after a seccomp filter was
  * installed nothing is asked.
  */
+#include "profiler/agent/sig_interrupt.h"
+
 #include "profiler/agent/core.h"
+#include "profiler/agent/kernel_sigaction.h"
+#include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"
 
 #include <errno.h>

@@ -3,9 +3,13 @@
  * kernel knows is ours (shell_alternate.c): they are started from here, on the
  * stack that the program set.
  */
-#include "profiler/agent/core.h"
+#include "profiler/agent/sig_onstack.h"
 
+#include <signal.h>
 #include <stdatomic.h>
+
+#include "profiler/agent/kernel_sigaction.h"
+#include "profiler/agent/sig_deliver.h"
 
 enum { SIGNALS = 64 };
 

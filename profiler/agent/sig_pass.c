@@ -6,9 +6,15 @@
  * looks for its own. It is sent again when the program unblocks it, and handed
  * out to one that asks for it.
  */
+#include "profiler/agent/sig_pass.h"
+
 #include "profiler/agent/core.h"
+#include "profiler/agent/kernel_sigaction.h"
 #include "profiler/agent/sig_crash.h"
+#include "profiler/agent/sig_deliver.h"
+#include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"
+#include "profiler/agent/withdraw.h"
 
 #include <signal.h>
 #include <stdatomic.h>

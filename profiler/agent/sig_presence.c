@@ -2,6 +2,7 @@
 #include "profiler/agent/sig_presence.h"
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/sig_handler.h"
 
 /*
  * A collector that is alive is late by some milliseconds. A machine that was

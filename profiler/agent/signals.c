@@ -4,8 +4,13 @@
  * believes of them: its own dispositions are kept here and never reach the
  * kernel. Where only timers are used, SIGTRAP is left alone.
  */
+#include "profiler/agent/signals.h"
+
 #include "profiler/agent/core.h"
+#include "profiler/agent/kernel_sigaction.h"
 #include "profiler/agent/sig_crash.h"
+#include "profiler/agent/sig_deliver.h"
+#include "profiler/agent/sig_handler.h"
 #include "profiler/agent/sys.h"
 
 #include <signal.h>

@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/sig_handler.h"
 
 bool prof_core_takes_spans(void)
 {

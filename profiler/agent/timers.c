@@ -7,6 +7,8 @@
  * si_overrun, and the weights stay right (timer_create(2),
  * timer_getoverrun(2)).
  */
+#include "profiler/agent/timers.h"
+
 #include "profiler/agent/core.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sys.h"

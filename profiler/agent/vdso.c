@@ -2,10 +2,12 @@
  * Finds a function in the vDSO, a small ELF image that the kernel maps into
  * every process (vdso(7)), without the loader's help.
  */
-#include "profiler/agent/core.h"
+#include "profiler/agent/vdso.h"
 
 #include <elf.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 static bool text_equals(const char *a, const char *b)
 {

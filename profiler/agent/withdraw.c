@@ -6,6 +6,8 @@
  *     ID: 3
  *     signal: 27/5761746368666972
  */
+#include "profiler/agent/withdraw.h"
+
 #include "profiler/agent/core.h"
 #include "profiler/agent/sys.h"
 

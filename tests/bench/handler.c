@@ -24,6 +24,8 @@
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/sig_handler.h"
+#include "profiler/agent/vdso.h"
 #include "tests/profiler/ring_fixture.h"
 #include "tests/profiler/unwind/live.h"
 

@@ -1,0 +1,16 @@
+/* The handler of our signals, and the clock it reads. */
+#ifndef PROFILER_AGENT_SIG_HANDLER_H
+#define PROFILER_AGENT_SIG_HANDLER_H
+
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+
+/* The handler of our signals. */
+__attribute__((visibility("hidden"))) SIGNAL_SAFE void prof_handle_signal(
+    int signal, void *info, void *ucontext);
+
+/* CLOCK_MONOTONIC, from the vDSO; ns. */
+SIGNAL_SAFE uint64_t prof_core_now_ns(void);
+
+#endif
