@@ -20,6 +20,21 @@ static void keep_registers(void *owner, const struct prof_regs *regs)
     *(struct prof_regs *)owner = *regs;
 }
 
+/* Until the child is in that state, as proc(5) calls it. */
+static void wait_until(pid_t child, char wanted)
+{
+    char path[32], state = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
+    while (state != wanted) {
+        FILE *file = fopen(path, "re");
+        CHECK(file != NULL);
+        if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+            state = 0;
+        (void)fclose(file);
+        (void)usleep(500);
+    }
+}
+
 /* ---- one that computes ---- */
 
 __attribute__((noinline)) static void compute(void)
@@ -99,28 +114,40 @@ TEST(tracee_lets_a_call_go_on_that_the_kernel_remembers)
     check_that_it_waits_on(wait_by_poll, false);
 }
 
+/* In deep sleep first, where no stop reaches it: a parent waits so in vfork(2)
+   until its child, which is not held, has gone. */
+static void sleep_deeply_and_wait(void)
+{
+    if (vfork() == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (!told->may_go)
+            (void)usleep(1000);
+        _exit(0);
+    }
+    wait_by_epoll();
+}
+
 /* Who asked has gone on before it stopped: then that is ended without him. */
 TEST(tracee_lets_a_call_go_on_that_nobody_looks_at_any_more)
 {
-    pid_t child = start_child(wait_by_epoll);
-    unsigned late = 0;
-    wait_for_first_round();
-    for (int i = 0; i < 100; i++) {
+    for (int is_running = 0; is_running < 2; is_running++) {
         struct prof_regs regs;
+        pid_t child = start_child(sleep_deeply_and_wait);
         struct prof_hold hold = {
             .tid = (uint32_t)child,
-            .is_running = i % 2 == 0,
-            .patience_ns = 1,
+            .is_running = is_running,
+            .patience_ns = 1000000,
             .visit = keep_registers,
             .owner = &regs};
-        enum prof_hold_end end = prof_tracee_hold(&hold);
-        late += end == PROF_HOLD_LATE;
-        CHECK(end == PROF_HOLD_LATE || end == PROF_HOLD_DONE);
+        wait_until(child, 'D');
+        CHECK_EQ(prof_tracee_hold(&hold), PROF_HOLD_LATE);
+        told->may_go = true;
         prof_tracee_settle();
+        wait_for_first_round();
+        wait_until(child, 'S');
+        CHECK_EQ(told->rounds, 1);
+        end_child(child);
     }
-    CHECK(late > 0);
-    CHECK_EQ(told->rounds, 1);
-    end_child(child);
 }
 
 /* ---- a signal that comes at the same time ---- */
@@ -143,21 +170,6 @@ static void wait_with_handler(void)
     }
 }
 
-/* A signal that comes before the wait begins would not end it. */
-static void wait_until_asleep(pid_t child)
-{
-    char path[32], state = 'R';
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
-    while (state != 'S') {
-        FILE *file = fopen(path, "re");
-        CHECK(file != NULL);
-        if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-            state = 'R';
-        (void)fclose(file);
-        (void)usleep(500);
-    }
-}
-
 static void signal_meanwhile(void *owner, const struct prof_regs *regs)
 {
     (void)regs;
@@ -171,7 +183,7 @@ TEST(tracee_leaves_a_signal_its_effect)
     for (int i = 0; i < 50; i++) {
         struct prof_hold hold = {
             .tid = (uint32_t)child, .visit = signal_meanwhile, .owner = &child};
-        wait_until_asleep(child);
+        wait_until(child, 'S');
         uint64_t before = told->rounds;
         CHECK_EQ(prof_tracee_hold(&hold), PROF_HOLD_DONE);
         /* Interrupted by its own signal, as without us. */

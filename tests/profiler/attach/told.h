@@ -21,6 +21,7 @@ struct told {
     _Atomic uint64_t rounds;
     _Atomic uint64_t wrong;
     _Atomic int result;
+    _Atomic bool may_go; /* from us to the child */
     _Atomic bool is_over;
     uint64_t counters[COUNTERS_MAX * 8]; /* one in each cache line */
     _Atomic uint64_t added[WORKERS];
