@@ -15,14 +15,13 @@
 
 #include "exporters/report.h"
 #include "exporters/writer.h"
-#include "profiler/attach/reach.h"
 #include "profiler/base/clock.h"
-#include "profiler/tap/tap.h"
 #include "tools/limits.h"
 #include "tools/open_symbolizer.h"
 #include "tools/process_list.h"
 #include "tools/symbolize_profile.h"
 #include "tools/top_screen.h"
+#include "tools/top_source.h"
 
 #define DEFAULT_WINDOW_NS UINT64_C(10000000000)
 #define DEFAULT_PERIOD_NS UINT64_C(10101010) /* 99 Hz */
@@ -36,7 +35,7 @@ struct top {
     bool is_once, is_json, is_help;
 
     struct prof_profile *profile;
-    struct prof_tap *tap;
+    struct top_source source;
     struct sym_symbolizer *symbolizer;
     int signals;
     uint64_t begin_ns, end_ns; /* of the window */
@@ -45,7 +44,9 @@ struct top {
 
 static const char help[] =
     "Usage: watchfire top -p PROCESS [OPTION]...\n"
-    "Show which functions take the time in a running process, now.\n"
+    "Show which functions take the time in a running process, now: by perf\n"
+    "events, or, where those are refused, by stopping its threads, each for a\n"
+    "moment. Nothing is brought into it.\n"
     "\n"
     "  -p, --pid PROCESS   a pid, or the name of a program that runs once;\n"
     "                      several of them are separated by commas\n"
@@ -143,20 +144,12 @@ static enum status begin(struct top *top, struct diag *diag)
 {
     struct limits inherited;
     limits_lift(&inherited);
-    struct prof_tap_options options = {
-        .period_ns = top->period_ns, .whom = PROF_TAP_TREE};
     top->profile = prof_profile_create();
     top->symbolizer = open_symbolizer(NULL);
     if (top->profile == NULL || top->symbolizer == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
-    enum status status =
-        prof_tap_create(&top->tap, top->profile, &options, diag);
-    for (uint32_t i = 0; i < top->processes.count && status == STATUS_OK; i++) {
-        uint32_t pid = top->processes.ids[i];
-        status = prof_reach_check(pid, diag);
-        if (status == STATUS_OK)
-            status = prof_tap_watch(top->tap, pid, diag);
-    }
+    enum status status = top_source_begin(
+        &top->source, top->profile, top->period_ns, &top->processes, diag);
     if (status != STATUS_OK)
         return status;
     describe(top);
@@ -169,7 +162,7 @@ static enum status begin(struct top *top, struct diag *diag)
 
 static void end(struct top *top)
 {
-    prof_tap_destroy(top->tap);
+    top_source_end(&top->source);
     sym_symbolizer_destroy(top->symbolizer);
     prof_profile_destroy(top->profile);
     if (top->signals >= 0)
@@ -195,8 +188,8 @@ static int wait_ms(const struct top *top, uint64_t until_ns)
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
     int left_ms =
         until_ns > now_ns ? (int)((until_ns - now_ns) / 1000000) + 1 : 0;
-    int tap_ms = prof_tap_wait_ms(top->tap);
-    return tap_ms >= 0 && tap_ms < left_ms ? tap_ms : left_ms;
+    int own_ms = top_source_wait_ms(&top->source);
+    return own_ms >= 0 && own_ms < left_ms ? own_ms : left_ms;
 }
 
 /*
@@ -208,18 +201,18 @@ static int wait_ms(const struct top *top, uint64_t until_ns)
 static bool sample(struct top *top, uint64_t until_ns, int keys)
 {
     struct pollfd waits[] = {
-        {.fd = prof_tap_fd(top->tap), .events = POLLIN},
+        {.fd = top_source_fd(&top->source), .events = POLLIN},
         {.fd = top->signals, .events = POLLIN},
         {.fd = keys, .events = POLLIN}};
     while (clock_now_ns(CLOCK_MONOTONIC) < until_ns) {
         int ready = poll(waits, 3, wait_ms(top, until_ns));
-        prof_tap_run(top->tap);
+        top_source_run(&top->source);
         if (ready > 0 && waits[1].revents != 0)
             return false;
         /* A key, or another size of the terminal. */
         if (ready < 0 || (ready > 0 && waits[2].revents != 0))
             break;
-        if (keys < 0 && prof_tap_is_over(top->tap))
+        if (keys < 0 && top_source_is_over(&top->source))
             break;
     }
     return true;
@@ -257,14 +250,13 @@ static void draw(
     const struct top *top, struct top_screen *screen,
     const struct exp_report *report)
 {
-    struct prof_tap_stats stats = prof_tap_stats(top->tap);
     struct top_facts facts = {
         .profile = top->profile,
         .report = report,
         .whom = top->whom,
-        .way = stats.has_kernel ? "" : ", without time in the kernel",
+        .way = top_source_remark(&top->source),
         .seconds = (double)(top->end_ns - top->begin_ns) / 1e9,
-        .has_ended = prof_tap_is_over(top->tap)};
+        .has_ended = top_source_is_over(&top->source)};
     top_screen_draw(screen, &facts);
 }
 

@@ -67,6 +67,24 @@ def test_once_for_a_script(shares):
     assert report["value"]["name"] == "cpu"
 
 
+def test_once_where_perf_events_are_refused(shares):
+    result = lab.run(lab.program("refuse_perf"), lab.WATCHFIRE, "top", "-p",
+                     shares.pid, "--once", "--window", "1.5s", "--json",
+                     "-F", 250)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    functions = {row["name"]: row for row in report["functions"]}
+    assert functions["run_thread"]["total"] > 0.9 * report["total"] > 0
+
+
+def test_live_where_perf_events_are_refused(shares):
+    with Terminal(lab.program("refuse_perf"), lab.WATCHFIRE, "top", "-p",
+                  shares.pid) as terminal:
+        terminal.shows("by stopping its threads")
+        terminal.shows("run_thread")
+        terminal.keys("q")
+
+
 def test_once_for_a_person(shares):
     result = lab.run(lab.WATCHFIRE, "top", "-p", "shares", "--once",
                      "--window", "1s")
