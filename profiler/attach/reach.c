@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,11 +35,47 @@ int prof_reach_yama_scope(void)
     return scope;
 }
 
+static bool has_capability(unsigned number)
+{
+    struct proc_status ours;
+    uint32_t pid = (uint32_t)getpid();
+    return proc_status_read(&ours, pid, pid) &&
+           (strtoull(proc_status_line(&ours, "CapEff"), NULL, 16) >> number &
+            1) != 0;
+}
+
+/* Root is refused less often, and sudo does not help. */
+static enum status explain_refusal_to_root(uint32_t pid, struct diag *diag)
+{
+    enum { SCOPE_NOBODY = 3 };
+    if (!has_capability(CAP_SYS_PTRACE))
+        return fail(
+            diag, STATUS_NOT_PERMITTED,
+            "process %" PRIu32 " may be looked at by who has CAP_SYS_PTRACE, "
+            "which root lacks here: 'docker run --cap-add SYS_PTRACE ...' "
+            "would give it",
+            pid);
+    if (prof_reach_yama_scope() >= SCOPE_NOBODY)
+        return fail(
+            diag, STATUS_NOT_PERMITTED,
+            "kernel.yama.ptrace_scope=%d lets nobody look at another process, "
+            "until the next start: 'sysctl kernel.yama.ptrace_scope' shows it",
+            prof_reach_yama_scope());
+    return fail(
+        diag, STATUS_NOT_PERMITTED,
+        "a security module forbids a look at process %" PRIu32
+        ", though we have CAP_SYS_PTRACE: 'cat /sys/kernel/security/lsm' names "
+        "them",
+        pid);
+}
+
 static enum status explain_refusal(
     uint32_t pid, const struct proc_status *status, struct diag *diag)
 {
     uint32_t uid = proc_status_number(status, "Uid");
     int scope = prof_reach_yama_scope();
+    if (geteuid() == 0)
+        return explain_refusal_to_root(pid, diag);
     if (uid != geteuid())
         return fail(
             diag, STATUS_NOT_PERMITTED,

@@ -298,6 +298,10 @@ def test_doctor_knows_who_cannot_be_reached(public_folder, target):
     watchfire = public_folder / "bin" / "watchfire"
     status, closed = doctor(hidden.pid, lab.as_nobody(), watchfire)
     assert status == 1 and "dumpable" in closed["any way"]
+    # Root without the capability is no other user who is not let in.
+    status, closed = doctor(
+        hidden.pid, (lab.tool("setpriv"), "--bounding-set=-sys_ptrace"))
+    assert status == 1 and "CAP_SYS_PTRACE" in closed["any way"]
     assert lab.run(
         lab.WATCHFIRE, "doctor", "-p", "no-such-name").returncode == 2
 
