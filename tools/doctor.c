@@ -148,7 +148,7 @@ static void tell_way(enum prof_way way, const struct prof_ways *ways)
     static const char *const open_ways[PROF_WAYS] = {
         [PROF_WAY_PERF] = "perf events: nothing enters it or stops it",
         [PROF_WAY_INJECT] = "an agent may be brought into it",
-        [PROF_WAY_PTRACE] = "its threads may be stopped, each for some 100 us"};
+        [PROF_WAY_PTRACE] = "its threads may be stopped, each for a moment"};
     char name[32];
     (void)snprintf(name, sizeof name, "--via %s", prof_way_name(way));
     if (ways->refusals[way].status != STATUS_OK)
