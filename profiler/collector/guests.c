@@ -1,0 +1,100 @@
+/* Agents that we have brought in ourselves: their beginning, and while they are
+ * there. Their end is that of any target. */
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/collector/collector_model.h"
+#include "profiler/collector/injected.h"
+
+/* How often it is asked what threads without a timer have used. */
+#define UNARMED_NS UINT64_C(1000000000)
+
+/* As requests.c answers a HELLO. */
+enum status prof_collector_inject(
+    struct prof_collector *collector, uint32_t pid, const uint32_t *tids,
+    uint32_t count, struct diag *diag)
+{
+    struct prof_injected *injected = NULL;
+    uint32_t inner_pid;
+    int segment;
+    enum status status = prof_injected_open(
+        &injected, &(struct prof_injected_whom){pid, tids, count}, &segment,
+        &inner_pid, diag);
+    if (status != STATUS_OK)
+        return status;
+    struct prof_target *target = prof_target_open(
+        &collector->common, pid, inner_pid, segment, NULL, diag);
+    (void)close(segment);
+    if (target == NULL) {
+        (void)prof_injected_close(injected, NULL);
+        return STATUS_UNSUPPORTED;
+    }
+    struct wire_reply reply = prof_collector_reply(collector);
+    target->injected = injected;
+    target->guest_tid = prof_injected_tid(injected);
+    prof_target_choose(target, tids, count);
+    prof_target_begin_looks(target, true);
+    prof_target_begin_now(target);
+    prof_collector_add(collector, target);
+    prof_offspring_look(
+        &target->offspring, pid, clock_now_ns(CLOCK_MONOTONIC),
+        &collector->strays);
+    status =
+        prof_injected_begin(injected, target->ring.ring.header, &reply, diag);
+    uint64_t held_ns = prof_injected_held_ns(injected);
+    if (held_ns > collector->stats.held_ns)
+        collector->stats.held_ns = held_ns;
+    if (status != STATUS_OK)
+        prof_collector_remove(collector, prof_collector_find(collector, pid));
+    return status;
+}
+
+/* False: its part of the recording is over. */
+static bool tend_guest(
+    struct prof_collector *collector, struct prof_target *target,
+    uint64_t now_ns)
+{
+    if (prof_chosen_are_over(&target->chosen, target->pid))
+        return false;
+    if (!prof_injected_tend(
+            target->injected, target->space.generation, now_ns)) {
+        target->is_replaced = true;
+        return false;
+    }
+    if (!prof_injected_has_its_user(target->injected, now_ns)) {
+        struct diag note;
+        (void)fail(
+            &note, STATUS_NOT_PERMITTED,
+            "process %" PRIu32 " changed its user or group, so the agent left "
+            "it: its thread would have kept what the process gave up",
+            target->pid);
+        prof_collector_note(collector, &note);
+        return false;
+    }
+    /* Those of chosen threads only are not told apart from the others'. */
+    if (target->chosen.count == 0)
+        prof_offspring_look(
+            &target->offspring, target->pid, now_ns, &collector->strays);
+    bool has_unarmed = atomic_load_explicit(
+                           &target->ring.ring.header->guest_deferred,
+                           memory_order_relaxed) > 0;
+    if (target->next_unarmed_ns == 0 ||
+        (has_unarmed && now_ns >= target->next_unarmed_ns)) {
+        prof_unarmed_look(&target->unarmed, target);
+        target->next_unarmed_ns = now_ns + UNARMED_NS;
+    }
+    return true;
+}
+
+void prof_collector_tend_guests(struct prof_collector *collector)
+{
+    uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
+    struct prof_target **at = &collector->targets;
+    while (*at != NULL) {
+        if ((*at)->injected != NULL && !tend_guest(collector, *at, now_ns))
+            prof_collector_remove(collector, at);
+        else
+            at = &(*at)->next;
+    }
+}
