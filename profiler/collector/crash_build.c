@@ -227,16 +227,18 @@ static void take_stacks(
     struct prof_snapshot_gone gone = {.path = NULL};
     prof_crash_unwind_registers(&regs, slot);
     bool is_gone = find_gone(target, regs.value[PROF_REG_PC], &gone);
-    const struct prof_snapshot_known known = {
+    const struct prof_sight_known known = {
         .tid = outer_tid(slot, pid),
         .regs = &regs,
         .is_jump = prof_crash_is_astray(slot),
-        .gone = is_gone ? &gone : NULL,
         .words = slot->frames,
         .word_count = slot->frame_count,
         .is_complete = slot->is_complete != 0};
     struct prof_snapshot snapshot = {
-        .profile = crash->profile, .pid = pid, .known = &known};
+        .profile = crash->profile,
+        .pid = pid,
+        .known = &known,
+        .gone = is_gone ? &gone : NULL};
     struct diag diag = {.status = STATUS_OK};
     if (prof_snapshot_take(&snapshot, &diag) != STATUS_OK)
         prof_profile_add_note(crash->profile, diag.text);
