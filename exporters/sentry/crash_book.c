@@ -146,9 +146,11 @@ bool exp_crash_book_ask(
     read_entries(fd, &entries);
     struct entry *entry = find_entry(&entries, key);
     if (entry != NULL) {
-        /* A clock that was set back must not keep it silent for long. */
-        is_sent = entry->sent_ms == 0 || now_ms < entry->sent_ms ||
-                  now_ms - entry->sent_ms >= pause_ms;
+        /* Who waited for the lock may ask for a moment before the last; a clock
+           that was set back by more must not keep it silent for long. */
+        uint64_t apart_ms = now_ms > entry->sent_ms ? now_ms - entry->sent_ms
+                                                    : entry->sent_ms - now_ms;
+        is_sent = entry->sent_ms == 0 || apart_ms >= pause_ms;
         *repeats = is_sent ? entry->repeats : 0;
         entry->repeats = is_sent ? 0 : entry->repeats + 1;
         if (is_sent)
