@@ -17,7 +17,11 @@
  * quarter of a period either way, so that no program keeps step with them. What
  * is over when a process ends is [unsampled], as is what a thread has used
  * before it was first seen. Time in the kernel is that of the call that the
- * stop found.
+ * stop found. Who has just been woken wants to run as well, and is found where
+ * he fell asleep: in a thread that sleeps and wakes all the time, that call has
+ * more than its share. (To leave out who got a processor between the look and
+ * the stop is no remedy: among many that run nearly all do, and the kernel's
+ * way to stop a thread favours calls over the code between them.)
  *
  * HOW OFTEN. Never more than PROF_STOPS_MOST_HZ, and never so often that
  * looking takes more than a tenth of a processor: with very many threads the
