@@ -423,7 +423,8 @@ for (;;) inner(1e6)
 
 @pytest.mark.parametrize("way", NAMED)
 def test_node_is_open_to_every_way(tmp_path, target, way):
-    process = target(lab.tool("node"), "--perf-basic-prof", "-e", NODE)
+    process = target(lab.tool("node"), "--perf-basic-prof", "-e", NODE,
+                     cwd=tmp_path)  # where it leaves a file
     written = Path(f"/tmp/perf-{process.pid}.map")
     try:
         assert lab.wait_until(
