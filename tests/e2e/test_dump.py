@@ -206,9 +206,10 @@ func main() { for { busy(10000000); time.Sleep(10 * time.Millisecond) } }
 
 def test_go(tmp_path):
     """The scheduler's stack ends where Go itself ends it, in mcall: it has left
-    the stack that the rules of that function speak of."""
+    the stack that the rules of that function speak of. By those, Go 1.19 has
+    one more frame, of what was left there before."""
     (tmp_path / "main.go").write_text(GO_PROGRAM)
-    go = shutil.which("go", path="/usr/bin:/usr/local/go/bin")
+    go = shutil.which("go", path="/usr/local/go/bin:/usr/bin")
     if go is None:
         pytest.skip("there is no Go")
     built = lab.run(
@@ -223,7 +224,7 @@ def test_go(tmp_path):
                 for frame in row["frames"]:
                     assert frame["kind"] != "unknown", functions(row)
                 if "runtime.mcall" in functions(row):
-                    assert functions(row)[-1] == "runtime.mcall"
+                    assert "runtime.mcall" in functions(row)[-2:]
                 yield row
         seen = [row for _ in range(10) for row in looks()]
         assert any("runtime.mcall" in functions(row) for row in seen)
