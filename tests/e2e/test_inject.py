@@ -107,9 +107,15 @@ class Traces:
             self.read(task / "comm") for task in (folder / "task").iterdir()}
         self.names -= {""}
         self.timers = (folder / "timers").read_text()
-        self.files = sorted(
-            (entry.name, os.readlink(entry))
-            for entry in (folder / "fd").iterdir())
+        self.files = sorted(self.open_files(folder / "fd"))
+
+    @staticmethod
+    def open_files(folder):
+        for entry in folder.iterdir():
+            try:
+                yield entry.name, os.readlink(entry)
+            except FileNotFoundError:
+                pass  # closed meanwhile, as a library that was just opened
 
     @staticmethod
     def read(path):
