@@ -572,7 +572,11 @@ def inner_process(unshare):
             if "lively" in Traces.read(Path(f"/proc/{pid}/comm"))]
         return found
 
-    assert lab.wait_until(runs)
+    def has_its_threads():
+        return len(list(Path(f"/proc/{found[0]}/task").iterdir())) >= 3
+
+    # Before, its libraries may still be on their way.
+    assert lab.wait_until(runs) and lab.wait_until(has_its_threads)
     return found[0]
 
 
