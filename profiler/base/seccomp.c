@@ -12,8 +12,6 @@ enum { PLACE = offsetof(struct seccomp_data, instruction_pointer) };
 #define REFUSED SECCOMP_RET_KILL_PROCESS
 
 struct machine {
-    const struct sock_filter *code;
-    uint32_t length;
     uint32_t a, x, memory[BPF_MEMWORDS];
 };
 
@@ -125,7 +123,7 @@ static uint32_t run(
     const struct sock_filter *code, uint32_t length,
     const struct seccomp_call *call)
 {
-    struct machine machine = {.code = code, .length = length};
+    struct machine machine = {.a = 0};
     /* Jumps lead forward only: what would wrap around ends it. */
     for (uint64_t pc = 0; pc < length; pc++) {
         const struct sock_filter *at = &code[pc];
