@@ -17,29 +17,13 @@
 #define PATIENCE_NS UINT64_C(2000000000)
 #define ROUND_NS    200000
 
-enum { PATH_BYTES = 96, TEXT_BYTES = 512 };
+enum { TEXT_BYTES = 512 };
 
 struct search {
     uint32_t pid;
     int error; /* of ptrace(2), when that was refused */
     struct prof_remote *remote;
 };
-
-static bool read_file(
-    uint32_t pid, uint32_t tid, const char *name, char *text, size_t bytes)
-{
-    char path[PATH_BYTES];
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/%s", pid, tid,
-        name);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    size_t got = fread(text, 1, bytes - 1, file);
-    (void)fclose(file);
-    text[got] = '\0';
-    return got > 0;
-}
 
 /* Whom to borrow; each second choice when a while has brought no better. */
 enum choice {
@@ -54,7 +38,7 @@ static bool sleeps_well(uint32_t pid, uint32_t tid, enum choice choice)
     char text[TEXT_BYTES];
     struct prof_held_call call;
     uint64_t *words = call.arguments;
-    if (!read_file(pid, tid, "syscall", text, sizeof text) ||
+    if (!proc_read(pid, tid, "syscall", text, sizeof text) ||
         sscanf(
             text,
             "%" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64

@@ -66,19 +66,13 @@ enum status prof_inject_vdso(uint32_t pid, uint64_t vdso[2], struct diag *diag)
     return STATUS_OK;
 }
 
-/* proc(5), /proc/PID/stat: `startstack` is the 26th behind the name. */
 uint64_t prof_inject_stack(uint32_t pid)
 {
-    char text[2 * LINE_BYTES];
-    FILE *file = open_file(pid, "stat");
-    if (file == NULL)
-        return 0;
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    (void)fclose(file);
-    const char *at = strrchr(text, ')');
-    for (int field = 2; at != NULL && field < 28; field++)
-        at = strchr(at + 1, ' ');
-    return at != NULL ? strtoull(at, NULL, 10) : 0;
+    enum { START_STACK = 28 };
+    struct proc_stat stat;
+    return proc_stat_read(&stat, pid, 0)
+               ? strtoull(proc_stat_field(&stat, START_STACK), NULL, 10)
+               : 0;
 }
 
 /*

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 64, STAT_BYTES = 512 };
+enum { PATH_BYTES = 64 };
 
 bool proc_tasks_open(struct proc_tasks *tasks, uint32_t pid)
 {
@@ -34,14 +34,16 @@ void proc_tasks_close(struct proc_tasks *tasks)
     (void)closedir(tasks->folder);
 }
 
-/* The contents of a thread's file, as a string; false when it is gone. */
-static bool read_file(
+bool proc_read(
     uint32_t pid, uint32_t tid, const char *name, char *text, size_t bytes)
 {
     char path[PATH_BYTES];
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/%s", pid, tid,
-        name);
+    if (tid == 0)
+        (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/%s", pid, name);
+    else
+        (void)snprintf(
+            path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/%s", pid,
+            tid, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
@@ -51,19 +53,33 @@ static bool read_file(
     return got > 0;
 }
 
-/* It stands behind the name, which may have anything in it. */
+bool proc_stat_read(struct proc_stat *stat, uint32_t pid, uint32_t tid)
+{
+    return proc_read(pid, tid, "stat", stat->text, sizeof stat->text);
+}
+
+/* They stand behind the name, which may have anything in it. */
+const char *proc_stat_field(const struct proc_stat *stat, unsigned number)
+{
+    enum { NAME = 2 };
+    const char *at = strrchr(stat->text, ')');
+    for (unsigned field = NAME; at != NULL && field < number; field++)
+        at = strchr(at + 1, ' ');
+    return at != NULL ? at + 1 : "";
+}
+
 char proc_task_state(uint32_t pid, uint32_t tid)
 {
-    char text[STAT_BYTES];
-    const char *name_end = read_file(pid, tid, "stat", text, sizeof text)
-                               ? strrchr(text, ')')
-                               : NULL;
-    return name_end != NULL && name_end[1] != '\0' ? name_end[2] : '?';
+    enum { STATE = 3 };
+    struct proc_stat stat;
+    char state =
+        proc_stat_read(&stat, pid, tid) ? *proc_stat_field(&stat, STATE) : '\0';
+    return state != '\0' ? state : '?';
 }
 
 bool proc_status_read(struct proc_status *status, uint32_t pid, uint32_t tid)
 {
-    return read_file(pid, tid, "status", status->text, sizeof status->text);
+    return proc_read(pid, tid, "status", status->text, sizeof status->text);
 }
 
 /* A name may hold anything; but the kernel writes its line breaks as "\\n". */

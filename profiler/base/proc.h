@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* The threads of a process, as they are listed; more may come meanwhile. */
@@ -21,8 +22,31 @@ bool proc_tasks_next(struct proc_tasks *tasks, uint32_t *tid);
 
 void proc_tasks_close(struct proc_tasks *tasks);
 
+/*
+ * What is in the file `name`, as a string.
+ *
+ *   tid      of this thread of the process; 0: of the process as a whole
+ *   returns  false when it is empty, or the thread is gone
+ */
+bool proc_read(
+    uint32_t pid, uint32_t tid, const char *name, char *text, size_t bytes);
+
 /* 'R', 'S', ...: of a thread; '?' when it is gone. */
 char proc_task_state(uint32_t pid, uint32_t tid);
+
+/* /proc/PID/stat: 52 numbers, and the name. */
+#define PROC_STAT_BYTES 1024
+
+struct proc_stat {
+    char text[PROC_STAT_BYTES];
+};
+
+/* Of a thread, or with `tid` 0 of the process; false when it is gone. */
+bool proc_stat_read(struct proc_stat *stat, uint32_t pid, uint32_t tid);
+
+/* Field 3 (the state) or a later one, as proc(5) counts them, with those behind
+ * it; "" when there is none. */
+const char *proc_stat_field(const struct proc_stat *stat, unsigned number);
 
 /* /proc/PID/status has some 1500 bytes. */
 #define PROC_STATUS_BYTES 4096

@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "profiler/base/proc.h"
+
 bool prof_death_is_there(uint32_t pid, int pidfd)
 {
     struct pollfd wait = {.fd = pidfd, .events = POLLIN};
@@ -44,28 +46,15 @@ static bool ask_pidfd(int pidfd, int *wait_status)
     return true;
 }
 
-/* Of a zombie: field 3 is its state, the last but nothing is its status. */
 static bool read_zombie(uint32_t pid, int *wait_status)
 {
-    enum { STATUS_FIELD = 52, STATE_FIELD = 3 };
-    char path[64], line[1024];
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/stat", pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
+    enum { STATE = 3, EXIT_CODE = 52 };
+    struct proc_stat stat;
+    if (!proc_stat_read(&stat, pid, 0) || *proc_stat_field(&stat, STATE) != 'Z')
         return false;
-    bool is_read = fgets(line, sizeof line, file) != NULL;
-    (void)fclose(file);
-    /* The name, in parentheses, may hold any of them. */
-    char *at = is_read ? strrchr(line, ')') : NULL;
-    if (at == NULL || strncmp(at, ") Z", 3) != 0)
-        return false;
-    at++;
-    for (int field = STATE_FIELD; field < STATUS_FIELD && at != NULL; field++)
-        at = strchr(at + 1, ' ');
-    if (at == NULL)
-        return false;
-    *wait_status = (int)strtol(at, NULL, 10);
-    return true;
+    const char *code = proc_stat_field(&stat, EXIT_CODE);
+    *wait_status = (int)strtol(code, NULL, 10);
+    return *code != '\0';
 }
 
 bool prof_death_status(uint32_t pid, int pidfd, int *wait_status)

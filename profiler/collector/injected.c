@@ -23,7 +23,7 @@
 #include "profiler/collector/process_files.h"
 #include "profiler/collector/task_files.h"
 
-enum { PATH_BYTES = 96, POLL_NS = 200000, TEXT_BYTES = 8192, USER_BYTES = 256 };
+enum { PATH_BYTES = 96, POLL_NS = 200000, TEXT_BYTES = 8192 };
 
 /* For the guest to come to its next word; it looks for stuck threads for 3 s */
 #define PATIENCE_NS UINT64_C(6000000000)
@@ -304,35 +304,26 @@ bool prof_injected_tend(
     return true;
 }
 
-/* Both lines, of all four kinds each; "" when it is gone. */
-static void read_user(uint32_t pid, uint32_t tid, char *user, size_t bytes)
+/* Of all four kinds. */
+static bool are_same(
+    const struct proc_status *its, const struct proc_status *ours,
+    const char *field)
 {
-    char line[TEXT_BYTES];
-    size_t length = 0;
-    (void)snprintf(
-        line, sizeof line, "/proc/%" PRIu32 "/task/%" PRIu32 "/status", pid,
-        tid);
-    FILE *file = fopen(line, "re");
-    user[0] = '\0';
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if ((strncmp(line, "Uid:", 4) == 0 || strncmp(line, "Gid:", 4) == 0) &&
-            length + strlen(line) < bytes)
-            length +=
-                (size_t)snprintf(user + length, bytes - length, "%s", line);
-    }
-    if (file != NULL)
-        (void)fclose(file);
+    const char *line = proc_status_line(its, field);
+    return strncmp(
+               line, proc_status_line(ours, field), strcspn(line, "\n") + 1) ==
+           0;
 }
 
 bool prof_injected_has_its_user(struct prof_injected *injected, uint64_t now_ns)
 {
-    char its[USER_BYTES], ours[USER_BYTES];
+    struct proc_status its, ours;
     uint32_t pid = injected->injection.pid;
-    if (!is_due(&injected->next_user_ns, now_ns, THREADS_NS))
+    if (!is_due(&injected->next_user_ns, now_ns, THREADS_NS) ||
+        !proc_status_read(&its, pid, pid) ||
+        !proc_status_read(&ours, pid, injected->injection.tid))
         return true;
-    read_user(pid, pid, its, sizeof its);
-    read_user(pid, injected->injection.tid, ours, sizeof ours);
-    return its[0] == '\0' || ours[0] == '\0' || strcmp(its, ours) == 0;
+    return are_same(&its, &ours, "Uid") && are_same(&its, &ours, "Gid");
 }
 
 uint32_t prof_injected_tid(const struct prof_injected *injected)

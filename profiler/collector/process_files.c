@@ -44,23 +44,15 @@ uint32_t prof_process_files_status(uint32_t pid, const char *field)
 bool prof_process_files_sizes(
     uint32_t pid, uint32_t *threads, uint64_t *resident_bytes)
 {
-    char path[64], line[1024];
-    uint64_t pages = 0;
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/stat", pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
+    enum { THREADS = 20, RESIDENT_PAGES = 24 };
+    struct proc_stat stat;
+    if (!proc_stat_read(&stat, pid, 0))
         return false;
-    /* The name may hold anything; what follows it is numbers: proc(5). */
-    const char *rest = fgets(line, sizeof line, file) ? strrchr(line, ')') : "";
-    bool is_read = rest != NULL &&
-                   sscanf(
-                       rest,
-                       ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u "
-                       "%*d %*d %*d %*d %" SCNu32 " %*d %*u %*u %" SCNu64,
-                       threads, &pages) == 2;
-    (void)fclose(file);
-    *resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
-    return is_read;
+    *threads = (uint32_t)strtoul(proc_stat_field(&stat, THREADS), NULL, 10);
+    *resident_bytes =
+        strtoull(proc_stat_field(&stat, RESIDENT_PAGES), NULL, 10) *
+        (uint64_t)sysconf(_SC_PAGESIZE);
+    return true;
 }
 
 uint32_t prof_process_files_add(struct prof_profile *profile, uint32_t pid)
