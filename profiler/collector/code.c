@@ -130,18 +130,18 @@ bool prof_code_holds(struct prof_code *code, uint64_t pc)
     return is_known;
 }
 
-uint64_t prof_code_function(struct prof_code *code, uint64_t pc)
+uint64_t prof_code_function(struct prof_modules *modules, uint64_t pc)
 {
     struct prof_lookup lookup;
-    uint64_t start = pc;
-    const struct prof_text_list *list = prof_modules_enter(&code->modules);
+    uint64_t start = 0;
+    const struct prof_text_list *list = prof_modules_enter(modules);
     if (list == NULL)
-        return pc;
+        return 0;
     const struct prof_text *text = prof_text_find(list, pc);
     if (text != NULL &&
         prof_lookup_rules(text, pc + 1, &lookup) == PROF_FOUND_RULES)
         start = lookup.fde.start;
-    prof_modules_leave(&code->modules, list);
+    prof_modules_leave(modules, list);
     return start;
 }
 

@@ -50,8 +50,8 @@ uint32_t prof_code_frames(struct prof_code *code, const struct prof_walk *walk);
 bool prof_code_holds(struct prof_code *code, uint64_t pc);
 
 /* Where the function begins that `pc` is in, as unwinding information has it;
- * `pc` where there is none. */
-uint64_t prof_code_function(struct prof_code *code, uint64_t pc);
+ * 0 where there is none. */
+uint64_t prof_code_function(struct prof_modules *modules, uint64_t pc);
 
 /*
  * Whether the first code of a program or its loader stands there, which nobody

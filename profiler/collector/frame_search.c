@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "profiler/collector/call_sites.h"
+#include "profiler/collector/code.h"
 #include "profiler/unwind/sig_lookup.h"
 #include "profiler/unwind/sig_row.h"
 #include "profiler/unwind/sig_walker.h"
@@ -37,22 +38,6 @@ static bool is_code(const struct prof_frame_search *search, uint64_t pc)
     bool is_inside = prof_text_find(list, pc) != NULL;
     prof_modules_leave(search->modules, list);
     return is_inside;
-}
-
-static uint64_t function_at(
-    const struct prof_frame_search *search, uint64_t key)
-{
-    uint64_t start = 0;
-    struct prof_lookup lookup;
-    const struct prof_text_list *list = prof_modules_enter(search->modules);
-    if (list == NULL)
-        return 0;
-    const struct prof_text *text = prof_text_find(list, prof_pc_of_key(key));
-    if (text != NULL &&
-        prof_lookup_rules(text, key, &lookup) == PROF_FOUND_RULES)
-        start = lookup.fde.start;
-    prof_modules_leave(search->modules, list);
-    return start;
 }
 
 /* Whether the call before `ret_pc` can have led to the frame. */
@@ -173,7 +158,7 @@ void prof_frame_search(
     if (kind != PROF_ROW_FP && kind != PROF_ROW_REALIGNED &&
         kind != PROF_ROW_NONE)
         return;
-    frame.function = function_at(search, frame.key);
+    frame.function = prof_code_function(search->modules, frame.pc);
 
     found.rank = RANK_NONE;
     found.others = found.count = 0;

@@ -207,9 +207,11 @@ static const uint64_t *functions_of(
     struct prof_code *code, const struct prof_walk *walk)
 {
     static uint64_t functions[PROF_COPIED_FRAMES_MAX]; /* of our one thread */
-    for (uint32_t i = 0; i < walk->count; i++)
-        functions[i] =
-            prof_code_function(code, prof_pc_of_word(walk->frames[i]));
+    for (uint32_t i = 0; i < walk->count; i++) {
+        uint64_t pc = prof_pc_of_word(walk->frames[i]);
+        uint64_t start = prof_code_function(&code->modules, pc);
+        functions[i] = start != 0 ? start : pc;
+    }
     return functions;
 }
 
