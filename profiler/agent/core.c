@@ -1,19 +1,19 @@
 /* The agent's core: its one state, and how it comes and goes. */
 #include "profiler/agent/core.h"
-#include "profiler/agent/sig_handler.h"
-#include "profiler/agent/sig_pass.h"
-#include "profiler/agent/signals.h"
-#include "profiler/agent/timers.h"
-#include "profiler/agent/vdso.h"
 
 #include "profiler/agent/auxv.h"
 #include "profiler/agent/link.h"
 #include "profiler/agent/segment.h"
+#include "profiler/agent/sig_handler.h"
+#include "profiler/agent/sig_pass.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sig_rest.h"
+#include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/tables.h"
 #include "profiler/agent/tasks.h"
+#include "profiler/agent/timers.h"
+#include "profiler/agent/vdso.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -36,11 +36,6 @@ static uint64_t read_clock_ns(int clock)
     struct timespec used = {0};
     (void)sys_call2(__NR_clock_gettime, (long)clock, &used);
     return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
-}
-
-uint64_t prof_core_cpu_ns(void)
-{
-    return read_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 uint64_t prof_core_thread_cpu_ns(void)
@@ -351,7 +346,8 @@ void prof_core_note_exit(void)
     atomic_store_explicit(
         &header->exit_time_ns, prof_core_now_ns(), memory_order_relaxed);
     atomic_store_explicit(
-        &header->exit_cpu_ns, prof_core_cpu_ns(), memory_order_relaxed);
+        &header->exit_cpu_ns, read_clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+        memory_order_relaxed);
 }
 
 bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes)

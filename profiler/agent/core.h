@@ -158,23 +158,7 @@ bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes);
 uint64_t prof_core_thread_cpu_ns(void);
 void prof_core_note_thread_end(uint64_t before_ns, uint64_t begin_ns);
 
-/*
- * Whether what the program says of its spans is wanted; and write a record of
- * it. In normal context, from any thread; without a system call where the
- * thread's id can be had without. What does not fit is counted as lost.
- */
-bool prof_core_takes_spans(void);
-void prof_core_write_span(
-    const struct wire_span *span, const char *first, const char *second);
-void prof_core_count_unsampled(void);
-
 /* Publish code that may soon be unmapped, or that is gone; see wire.h. */
 void prof_core_publish(const struct wire_module *module);
-
-/* The calling thread's id; a system call where tid_offset is 0. */
-SIGNAL_SAFE uint32_t prof_core_tid(void);
-
-/* CPU time of the whole process so far, ns. A system call. */
-uint64_t prof_core_cpu_ns(void);
 
 #endif

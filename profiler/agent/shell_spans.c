@@ -11,6 +11,7 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell.h"
+#include "profiler/agent/spans.h"
 #include "profiler/agent/watchfire.h"
 #include "profiler/base/cycles_x86_64.h"
 

@@ -39,11 +39,7 @@ static uint32_t own_pid(void)
 /* In a child of vfork, what libc has noted is its parent's. */
 static uint32_t own_tid(void)
 {
-    const char *thread_pointer = __builtin_thread_pointer();
-    return prof_crash_is_silent() && prof_core.config.tid_offset != 0
-               ? *(const uint32_t
-                       *)(thread_pointer + prof_core.config.tid_offset)
-               : (uint32_t)sys_gettid();
+    return prof_crash_is_silent() ? prof_core_tid() : (uint32_t)sys_gettid();
 }
 
 SIGNAL_SAFE bool prof_crash_is_wanted(int signal)

@@ -13,4 +13,10 @@ __attribute__((visibility("hidden"))) SIGNAL_SAFE void prof_handle_signal(
 /* CLOCK_MONOTONIC, from the vDSO; ns. */
 SIGNAL_SAFE uint64_t prof_core_now_ns(void);
 
+/* Timer expiries behind a signal; 0 when it is not ours. */
+SIGNAL_SAFE uint32_t prof_signal_expiries(int signal, const void *info);
+
+/* The calling thread's id; a system call where tid_offset is 0. */
+SIGNAL_SAFE uint32_t prof_core_tid(void);
+
 #endif

@@ -12,6 +12,7 @@
 #include "profiler/agent/kernel_sigaction.h"
 #include "profiler/agent/sig_crash.h"
 #include "profiler/agent/sig_deliver.h"
+#include "profiler/agent/sig_handler.h"
 #include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/withdraw.h"

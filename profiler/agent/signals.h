@@ -9,9 +9,6 @@
 #include "profiler/agent/kernel_sigaction.h"
 #include "profiler/base/status.h"
 
-/* Timer expiries behind a signal; 0 when it is not ours. */
-SIGNAL_SAFE uint32_t prof_signal_expiries(int signal, const void *info);
-
 /*
  * The signals that are ours, and what the program believes of them: SIGTRAP and
  * that of the timers, by which samples come; and where crashes are wanted,

@@ -1,4 +1,6 @@
-/* What the program says of its own work, into the ring. */
+/* Records of spans; see the header. */
+#include "profiler/agent/spans.h"
+
 #include <stdatomic.h>
 
 #include "profiler/agent/core.h"

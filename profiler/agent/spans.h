@@ -1,0 +1,19 @@
+/* What the program says of its own work (watchfire.h), into the ring. */
+#ifndef PROFILER_AGENT_SPANS_H
+#define PROFILER_AGENT_SPANS_H
+
+#include <stdbool.h>
+
+#include "profiler/wire.h"
+
+/*
+ * Whether what the program says of its spans is wanted; and write a record of
+ * it. In normal context, from any thread; without a system call where the
+ * thread's id can be had without. What does not fit is counted as lost.
+ */
+bool prof_core_takes_spans(void);
+void prof_core_write_span(
+    const struct wire_span *span, const char *first, const char *second);
+void prof_core_count_unsampled(void);
+
+#endif
