@@ -21,8 +21,7 @@ struct prof_collector {
     struct prof_crashes crashes;
     int epoll;
     int wait_ms;
-    uint32_t
-        looked_pid; /* whose threads are looked at first, if they are due */
+    uint32_t looked_pid; /* whose threads are looked at first, if due */
     bool is_waited_for, is_reference_wanted;
     const char *refusal;      /* borrowed */
     int leaving[LEAVING_MAX]; /* connections to answer when all is written */

@@ -35,9 +35,11 @@ double prof_target_take(struct prof_target *target);
 /* The account's index of a thread, made on first sight. */
 uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid);
 
-/* The same, but TABLE_NONE when no sample of it was seen. */
+/* As we see its thread. */
 uint32_t prof_target_outer_tid(
     const struct prof_target *target, uint32_t inner_tid);
+
+/* As prof_target_thread(), but TABLE_NONE when no sample of it was seen. */
 uint32_t prof_target_known_thread(
     const struct prof_target *target, uint32_t inner_tid);
 
