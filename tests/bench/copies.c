@@ -63,7 +63,7 @@ static bool walk_whole(
 
 static uint64_t function_of(uint64_t word)
 {
-    return prof_code_function(bench.code, prof_pc_of_word(word));
+    return prof_code_function(&bench.code->modules, prof_pc_of_word(word));
 }
 
 static bool has_same_functions(
