@@ -443,9 +443,11 @@ static void in_vfork()
     end_like(status);
 }
 
+static volatile bool is_held;
+
 static void *hold_malloc(void *)
 {
-    for (;;)
+    for (;; is_held = true)
         free(malloc(100000));
 }
 
@@ -454,7 +456,8 @@ static void beside_malloc()
 {
     pthread_t thread;
     (void)pthread_create(&thread, nullptr, hold_malloc, nullptr);
-    (void)usleep(20000);
+    while (!is_held)
+        (void)usleep(1000);
     null_write();
 }
 
