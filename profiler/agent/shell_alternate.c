@@ -21,7 +21,8 @@
  * What can be seen of it is uc_stack in the handler's context.
  *
  * Where crashes are caught, every thread has one of ours from its beginning to
- * its end, for the stack it is on may be what has overflowed.
+ * its end, for the stack it is on may be what has overflowed. It is addresses
+ * and no memory until then: signals.c says where samples stand meanwhile.
  */
 #include "profiler/agent/shell_alternate.h"
 
@@ -36,6 +37,7 @@
 #include "profiler/agent/shell_engine.h"
 #include "profiler/agent/sig_crash.h"
 #include "profiler/agent/sig_onstack.h"
+#include "profiler/agent/signals.h"
 
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
@@ -163,6 +165,8 @@ INTERPOSE int sigaltstack(const stack_t *wanted, stack_t *old)
     stack_t copy;
     if (wanted != NULL)
         copy = *wanted; /* `old` may be the same */
+    if (wanted != NULL && (wanted->ss_flags & SS_DISABLE) == 0)
+        prof_signals_note_alternate();
     int result = is_moved() ? change_moved(wanted, old)
                             : shell_real()->sigaltstack(wanted, old);
     if (result != 0 || wanted == NULL || !prof_core_is_ours())

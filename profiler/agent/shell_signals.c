@@ -90,6 +90,9 @@ INTERPOSE int sigaction(
     int number, const struct sigaction *wanted, struct sigaction *old)
 {
     shell_action_function *next = shell_real()->sigaction;
+    if (wanted != NULL && (wanted->sa_flags & SA_ONSTACK) != 0 &&
+        wanted->sa_handler != SIG_DFL && wanted->sa_handler != SIG_IGN)
+        prof_signals_note_alternate();
     return shell_between_is() ? next(number, wanted, old)
                               : shell_signals_act(next, number, wanted, old);
 }

@@ -159,22 +159,10 @@ static bool is_within(const struct handling *entry, uint64_t sp)
 }
 
 SIGNAL_SAFE void prof_crash_note_handled(
-    int signal, uint64_t frame, const siginfo_t *info, uint64_t low)
+    int signal, const siginfo_t *info, const ucontext_t *context)
 {
     static _Atomic uint64_t next_ns;
     struct wire_crashes *crashes = prof_core.ring.crashes;
-    const ucontext_t *context = prof_crash_frame_context(frame);
-    uint32_t tid = own_tid();
-    *handling_of(tid) = (struct handling){
-        .tid = tid,
-        .signal = signal,
-        .frame = frame,
-        .low = low != 0                ? low
-               : frame > HANDLER_BYTES ? frame - HANDLER_BYTES
-                                       : 1,
-        .info = info,
-        .pc = context->uc_mcontext.gregs[REG_RIP],
-        .sp = context->uc_mcontext.gregs[REG_RSP]};
     atomic_fetch_add_explicit(&crashes->handled_count, 1, memory_order_relaxed);
 
     uint64_t now_ns = prof_core_now_ns();
@@ -185,6 +173,23 @@ SIGNAL_SAFE void prof_crash_note_handled(
         &next_ns, now_ns + HANDLED_EVERY_NS, memory_order_relaxed);
     write_crash(&crashes->handled, signal, info, context);
     leave_slot(&crashes->handled, WIRE_CRASH_FREE);
+}
+
+SIGNAL_SAFE void prof_crash_note_started(
+    int signal, uint64_t frame, const siginfo_t *info, uint64_t low)
+{
+    const greg_t *regs = prof_crash_frame_context(frame)->uc_mcontext.gregs;
+    uint32_t tid = own_tid();
+    *handling_of(tid) = (struct handling){
+        .tid = tid,
+        .signal = signal,
+        .frame = frame,
+        .low = low != 0                ? low
+               : frame > HANDLER_BYTES ? frame - HANDLER_BYTES
+                                       : 1,
+        .info = info,
+        .pc = regs[REG_RIP],
+        .sp = regs[REG_RSP]};
 }
 
 SIGNAL_SAFE bool prof_crash_has_room(

@@ -42,13 +42,18 @@ SIGNAL_SAFE bool prof_crash_is_silent(void);
 SIGNAL_SAFE void prof_crash_note_fatal(
     int signal, const siginfo_t *info, const ucontext_t *context);
 
+/* A handler of the program's is about to be started for what it has done. */
+SIGNAL_SAFE void prof_crash_note_handled(
+    int signal, const siginfo_t *info, const ucontext_t *context);
+
 /*
- * A handler of the program's is about to be started: prof_signal_deliver() has
- * laid out its frame at `frame`, with the signal's own ucontext and siginfo.
+ * prof_signal_deliver() has laid out that handler's frame at `frame`, with the
+ * signal's own ucontext and siginfo. Takes less of the stack than that function
+ * leaves to its caller.
  *
  *   low  where the stack of that frame begins; 0: not known
  */
-SIGNAL_SAFE void prof_crash_note_handled(
+SIGNAL_SAFE void prof_crash_note_started(
     int signal, uint64_t frame, const siginfo_t *info, uint64_t low);
 
 /*

@@ -7,7 +7,8 @@
 
 /*
  * In the handler: arrange that its return starts the program's own, with the
- * stack, the mask and the registers the kernel would have given it.
+ * stack, the mask and the registers the kernel would have given it. The caller
+ * has no more than 256 bytes of stack to use before it returns itself.
  */
 SIGNAL_SAFE void prof_signal_deliver(
     int signal, void *info, void *ucontext,

@@ -38,6 +38,7 @@ __asm__(".text\n"
 enum {
     RED_ZONE_BYTES = 128,  /* System V ABI, 3.2.2 */
     FRAME_ALIGNMENT = 64,  /* of what XRSTOR reads */
+    CALLER_BYTES = 512,    /* of stack, for what it does before it returns */
     SOFTWARE_OFFSET = 464, /* of struct _fpx_sw_bytes in the FXSAVE image */
     FXSAVE_BYTES = 512,
     FLAGS_CLEARED = 0x10500, /* resume, direction, trap: handle_signal() */
@@ -81,11 +82,16 @@ static uint64_t place_with(
     return to;
 }
 
-/* Whether the kernel has ours in place of the program's. */
+/*
+ * Whether the kernel has ours in place of the program's, and has put the frame
+ * there. It did not where samples stay on the stack they find (signals.c).
+ */
 static bool is_replaced(
-    const ucontext_t *context, struct prof_alternate *alternate)
+    const ucontext_t *context, const char *frame,
+    struct prof_alternate *alternate)
 {
-    if (prof_core.config.alternate == NULL)
+    if (prof_core.config.alternate == NULL ||
+        !is_on_alternate(context, (uint64_t)(uintptr_t)frame))
         return false;
     *alternate = prof_core.config.alternate();
     return alternate->ours != 0 &&
@@ -129,13 +135,14 @@ SIGNAL_SAFE void prof_signal_deliver(
     uint64_t interrupted_sp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
 
     /*
-     * Below this function's own frame. Nobody writes there between its return
-     * and the handler's first instruction, as no signal can arrive.
+     * Below this function's own frame. Nobody but the caller writes there
+     * between its return and the handler's first instruction, as no signal can
+     * arrive.
      */
-    char *below = __builtin_alloca(bytes + FRAME_ALIGNMENT);
+    char *below = __builtin_alloca(bytes + FRAME_ALIGNMENT + CALLER_BYTES);
     uint64_t to = (uint64_t)(uintptr_t)below + FRAME_ALIGNMENT;
     struct prof_alternate alternate;
-    if (is_replaced(context, &alternate))
+    if (is_replaced(context, frame, &alternate))
         to = place_with(
             &alternate, interrupted_sp, bytes,
             (action->flags & SA_ONSTACK) != 0);

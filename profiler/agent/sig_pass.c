@@ -273,12 +273,14 @@ static void start_handler(
         prof_signal_exchange(signal, &reset, NULL);
     }
     const char *before = (const char *)context;
+    if (is_crash)
+        prof_crash_note_handled(signal, info, context);
     prof_signal_deliver(signal, info, context, action);
     uint64_t frame = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
     if (is_crash) {
         const char *after = (const char *)prof_crash_frame_context(frame);
         bool is_there = frame - alternate.start < alternate.size_bytes;
-        prof_crash_note_handled(
+        prof_crash_note_started(
             signal, frame, (void *)((char *)info + (after - before)),
             is_there ? alternate.start : 0);
     }

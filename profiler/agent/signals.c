@@ -23,7 +23,7 @@
 enum { SAMPLING = 2, SIGNAL_COUNT = SAMPLING + PROF_CRASH_SIGNAL_COUNT };
 
 static struct prof_kernel_sigaction believed[SIGNAL_COUNT];
-static bool is_installed, is_catching;
+static bool is_installed, is_catching, is_alternate_used;
 
 /* SIGTRAP comes first. */
 static int our_signal(int index)
@@ -80,30 +80,31 @@ static void act(
  * All signals stay blocked in the handler: nothing nests, and nobody jumps out
  * of it. SA_ONSTACK, because a runtime with small stacks gives its threads an
  * alternate one.
+ *
+ * Where crashes are caught every thread has one, of ours, and a sample there
+ * would make a page or two of it resident: 8 MiB for 1 000 threads. So samples
+ * stay on the stack they find, where they stand without crashes as well, until
+ * the program shows that it knows of alternate stacks. Whoever has none of its
+ * own runs nothing that needs them.
  */
-static struct prof_kernel_sigaction our_action(void)
+static struct prof_kernel_sigaction our_action(int index)
 {
+    bool is_moved = index >= SAMPLING || !is_catching || is_alternate_used;
     return (struct prof_kernel_sigaction){
         .handler = (void (*)(int))(uintptr_t)prof_handle_signal,
-        .flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | PROF_SA_RESTORER,
+        .flags = SA_SIGINFO | SA_RESTART | PROF_SA_RESTORER |
+                 (is_moved ? SA_ONSTACK : 0),
         .restorer = prof_restore_rt,
         .mask = ~UINT64_C(0)};
 }
 
 void prof_signals_install(void)
 {
-    struct prof_kernel_sigaction ours = our_action();
-    for (int i = first_index(); !is_installed && i < SAMPLING; i++)
+    for (int i = first_index(); !is_installed && i < SAMPLING; i++) {
+        struct prof_kernel_sigaction ours = our_action(i);
         act(i, &ours, &believed[i]);
+    }
     is_installed = true;
-}
-
-void prof_signals_catch_crashes(void)
-{
-    struct prof_kernel_sigaction ours = our_action();
-    for (int i = SAMPLING; !is_catching && i < SIGNAL_COUNT; i++)
-        act(i, &ours, &believed[i]);
-    is_catching = true;
 }
 
 /* Else the program has one of its own by now, where no call of it is seen. */
@@ -111,7 +112,38 @@ static bool is_in_force(int index)
 {
     struct prof_kernel_sigaction now = {.handler = NULL};
     act(index, NULL, &now);
-    return now.handler == our_action().handler;
+    return now.handler == our_action(index).handler;
+}
+
+/* Put those of samples into force once more. */
+static void act_for_samples(void)
+{
+    for (int i = first_index(); i < SAMPLING; i++) {
+        struct prof_kernel_sigaction ours = our_action(i);
+        if (is_in_force(i))
+            act(i, &ours, NULL);
+    }
+}
+
+void prof_signals_catch_crashes(void)
+{
+    if (is_catching)
+        return;
+    for (int i = SAMPLING; i < SIGNAL_COUNT; i++) {
+        struct prof_kernel_sigaction ours = our_action(i);
+        act(i, &ours, &believed[i]);
+    }
+    is_catching = true;
+    act_for_samples();
+}
+
+void prof_signals_note_alternate(void)
+{
+    if (is_alternate_used)
+        return;
+    is_alternate_used = true;
+    if (is_catching && prof_core_is_ours())
+        act_for_samples();
 }
 
 void prof_signals_uninstall(void)
@@ -123,25 +155,28 @@ void prof_signals_uninstall(void)
     is_installed = is_catching = false;
 }
 
-static void act_where_ignored(
-    const struct prof_kernel_sigaction *action, unsigned but)
+static bool is_ignored(int index, unsigned but)
 {
-    for (int i = first_index(); i < end_index(); i++) {
-        if (believed[i].handler == SIG_IGN && !(but & 1u << our_signal(i)))
-            act(i, action, NULL);
-    }
+    return believed[index].handler == SIG_IGN &&
+           !(but & 1u << our_signal(index));
 }
 
 void prof_signals_reveal(unsigned but)
 {
     struct prof_kernel_sigaction ignore = {.handler = SIG_IGN};
-    act_where_ignored(&ignore, but);
+    for (int i = first_index(); i < end_index(); i++) {
+        if (is_ignored(i, but))
+            act(i, &ignore, NULL);
+    }
 }
 
 void prof_signals_hide(unsigned but)
 {
-    struct prof_kernel_sigaction ours = our_action();
-    act_where_ignored(&ours, but);
+    for (int i = first_index(); i < end_index(); i++) {
+        struct prof_kernel_sigaction ours = our_action(i);
+        if (is_ignored(i, but))
+            act(i, &ours, NULL);
+    }
 }
 
 const struct prof_kernel_sigaction *prof_signal_believed(int signal)

@@ -19,6 +19,9 @@ bool prof_signal_is_sampling(int signal);
 void prof_signals_install(void);
 void prof_signals_catch_crashes(void);
 
+/* The program is about to use alternate stacks, which others may need. */
+void prof_signals_note_alternate(void);
+
 /* Leave all of them to the program, as it set them. */
 void prof_signals_uninstall(void);
 

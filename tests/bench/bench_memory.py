@@ -33,10 +33,15 @@ def run(rounds):
         folder.mkdir()
         make_libraries(folder)
         alone = memory(folder=folder)
-        ours = memory(WATCHFIRE, "record", "-F", RATE, "-o",
-                      Path(name) / "x.folded", "--", folder=folder)
+        record = [WATCHFIRE, "record", "-F", RATE, "-o",
+                  Path(name) / "x.folded"]
+        ours = memory(*record, "--", folder=folder)
+        caught = memory(*record, "--crashes=/dev/null", "--", folder=folder)
     what = f"with {THREADS} threads and {LIBRARIES} libraries"
     yield row(f"memory added {what}", f"{ours[0] - alone[0]:.1f} MiB",
               f"alone {alone[0]:.1f} MiB", None, "4 MiB")
+    yield row("the same, where crashes are caught",
+              f"{caught[0] - alone[0]:.1f} MiB", f"alone {alone[0]:.1f} MiB",
+              None, "4 MiB")
     yield row(f"addresses added {what}", f"{ours[1] - alone[1]:.1f} MiB",
               f"alone {alone[1]:.1f} MiB")
