@@ -104,6 +104,22 @@
  * that was lost is missing from its transaction, or the transaction is. Those
  * that are not sampled are only counted.
  *
+ * REST
+ *
+ * Where samples are wanted only while a transaction is active, `rest` says
+ * whether they are wanted just now:
+ *
+ *     AWAKE    -> AT_REST   collector: none is active. Its events are disabled,
+ *                           and each CPU-clock timer rests from its next tick
+ *     AT_REST  -> ROUSED    agent, compare and swap: one starts. It wakes the
+ *                           timers of its process, and tells of it by
+ *                           WIRE_ROUSED_BY_SPAN, which nobody answers
+ *     any      -> AWAKE     collector, in every process, when one was roused
+ *
+ * The start is in the ring before `rest` is looked at, and the ring is drained
+ * once more after AT_REST: one of the two sees the other. Where no message can
+ * be sent, the collector finds ROUSED when it comes by.
+ *
  * GUESTS
  *
  * A core that was mapped into a running process (profiler/agent/guest.h) has no
@@ -137,7 +153,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC         0x57465231u /* "WFR1" */
-#define WIRE_VERSION       8u
+#define WIRE_VERSION       9u
 
 #define WIRE_BLOCK_BYTES   128u
 #define WIRE_BLOCK_COUNT   8192u
@@ -205,7 +221,10 @@ enum wire_loss {
     WIRE_LOSS_COUNT
 };
 
-#define WIRE_CLAIM_TRIES        256
+#define WIRE_CLAIM_TRIES 256
+
+/* Whether samples are wanted just now; see REST. */
+enum wire_rest { WIRE_AWAKE, WIRE_ROUSED, WIRE_AT_REST };
 
 /*
  * A handler that took more cycles than this was away from the processor, as a
@@ -224,6 +243,8 @@ struct wire_header {
 
     /* Collector to agent: nonzero ends sampling. */
     _Atomic uint32_t is_stopped;
+
+    _Atomic uint32_t rest; /* enum wire_rest; both */
 
     _Atomic uint32_t slot_count; /* entries of wire_slots.modules */
     /*
@@ -434,6 +455,7 @@ enum wire_message_type {
     WIRE_UNSEEN = 6,
 
     WIRE_CRASHED = 7, /* a fatal crash is written; answered when it is seen */
+    WIRE_ROUSED_BY_SPAN = 8, /* `rest` is ROUSED; not answered */
 };
 
 #define WIRE_SECRET_BYTES 32u /* of text, hexadecimal */

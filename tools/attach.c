@@ -38,8 +38,17 @@ enum status record_prepare_outputs(
 
 static void say_no_sample(const struct session *session)
 {
-    say("no sample was taken: no thread used a whole period of %.3f ms",
-        (double)session->period_ns / 1e6);
+    enum prof_wish wish = session->reporting != NULL ? session->reporting->wish
+                                                     : PROF_SAMPLES_ALWAYS;
+    if (wish == PROF_SAMPLES_NEVER)
+        say("no sample was taken: this run was not drawn, and there is no -o "
+            "(SENTRY_PROFILE_SESSION_SAMPLE_RATE)");
+    else if (wish == PROF_SAMPLES_BY_SPAN)
+        say("no sample was taken: no transaction was active for long, and "
+            "there is no -o (SENTRY_PROFILE_LIFECYCLE=trace)");
+    else
+        say("no sample was taken: no thread used a whole period of %.3f ms",
+            (double)session->period_ns / 1e6);
 }
 
 void say_collector_remarks(const struct session *session)

@@ -256,20 +256,22 @@ static bool has_outputs(void)
     return list != NULL && *list != '\0';
 }
 
-/* Who was not drawn, and has no other use for samples, takes few of them. */
+/* Who was not drawn, and has no other use for samples, takes none. */
 static enum status begin_reporting(struct collect *collect, struct diag *diag)
 {
     struct reporting *reporting = &collect->reporting;
     enum status status = reporting_read(reporting, diag);
     if (status != STATUS_OK || !reporting_is_on(reporting))
         return status;
-    if (!reporting->is_profiling && !has_outputs())
-        collect->options.period_ns = 1000000000;
     collect->session.reporting = reporting;
     status = reporting_begin(reporting, diag);
-    if (status == STATUS_OK)
-        tracing_begin(reporting, &collect->options.spans);
-    return status;
+    if (status != STATUS_OK)
+        return status;
+    tracing_begin(reporting, &collect->options.spans);
+    if (!has_outputs())
+        collect->options.wish =
+            reporting_wish(reporting, &collect->options.is_wall);
+    return STATUS_OK;
 }
 
 /* The end of PID 1 is that of all in its namespace, and in a container that of

@@ -20,6 +20,22 @@ static enum status read_options(
     return status;
 }
 
+/* Without our library in it, a program can tell us nothing. */
+static bool is_from_outside(const struct record_options *options)
+{
+    return options->via == PROF_WAY_PERF ||
+           options->processes.count + options->threads.count > 0;
+}
+
+static void heed_no_spans(struct reporting *reporting)
+{
+    if (!reporting->tracing.is_by_trace)
+        return;
+    reporting->tracing.is_by_trace = false;
+    say("SENTRY_PROFILE_LIFECYCLE=trace: transactions are not seen from "
+        "outside, so profiles are of the whole time");
+}
+
 void record_begin_reports(
     struct record_options *options, struct session *session)
 {
@@ -37,6 +53,11 @@ void record_begin_reports(
         say("%s", diag.text);
     session->reporting = reporting;
     tracing_begin(reporting, &options->collector.spans);
+    if (is_from_outside(options))
+        heed_no_spans(reporting);
+    else if (options->path_count == 0)
+        options->collector.wish =
+            reporting_wish(reporting, &options->collector.is_wall);
     bool is_idle = !reporting->is_profiling && options->path_count == 0;
     if (!options->has_rate)
         options->collector.period_ns =

@@ -54,6 +54,18 @@ bool reporting_is_on(const struct reporting *reporting)
     return reporting != NULL && !exp_dsn_is_off(&reporting->settings.dsn);
 }
 
+enum prof_wish reporting_wish(struct reporting *reporting, bool *is_wall)
+{
+    const struct tracing *tracing = &reporting->tracing;
+    if (!reporting->is_profiling) {
+        *is_wall = false;
+        reporting->wish = PROF_SAMPLES_NEVER;
+    } else if (tracing->is_by_trace && tracing->traces != NULL && !*is_wall) {
+        reporting->wish = PROF_SAMPLES_BY_SPAN;
+    }
+    return reporting->wish;
+}
+
 enum status reporting_begin(struct reporting *reporting, struct diag *diag)
 {
     const struct sentry_settings *settings = &reporting->settings;
@@ -111,11 +123,11 @@ static void tell_session(
     exp_envelope_destroy(envelope);
 }
 
-/* The main binary is known once its process has said HELLO and was sampled. */
+/* The main binary is known once its process has said HELLO. */
 static void begin_session(
     struct reporting *reporting, const struct prof_profile *profile)
 {
-    if (prof_profile_added_count(profile) == 0)
+    if (prof_profile_process_count(profile) == 0)
         return;
     reporting_name_release(reporting, profile);
     tell_session(reporting, EXP_SESSION_OK);

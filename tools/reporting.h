@@ -22,6 +22,7 @@
 #include "exporters/sentry/spool.h"
 #include "exporters/sentry/timeline.h"
 #include "profiler/collector/kept_files.h"
+#include "profiler/collector/perf_clock.h"
 #include "profiler/profile.h"
 #include "tools/sentry_settings.h"
 #include "tools/tracing.h"
@@ -32,7 +33,8 @@ struct reporting {
     struct sentry_settings settings;
     struct exp_spool *spool;
     struct exp_sender *sender;
-    bool is_profiling; /* this process was drawn */
+    bool is_profiling;   /* this process was drawn */
+    enum prof_wish wish; /* as it was told */
     struct tracing tracing;
 
     char profiler_id[EXP_ID_BYTES]; /* one for the whole session */
@@ -62,6 +64,14 @@ MUST_CHECK enum status reporting_read(
 bool reporting_is_drawn(double rate);
 
 bool reporting_is_on(const struct reporting *reporting);
+
+/*
+ * When samples are wanted, for the reports alone; asked once these have begun.
+ *
+ *   is_wall  of the event asked for, which knows no rest; no more when nothing
+ *            is wanted at all
+ */
+enum prof_wish reporting_wish(struct reporting *reporting, bool *is_wall);
 
 /* Open the spool and begin to send what it holds; diag is a remark if OK. */
 MUST_CHECK enum status reporting_begin(

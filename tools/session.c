@@ -217,12 +217,26 @@ static void take_reading(struct session *session)
         prof_readings_take(&session->readings, session->profile);
 }
 
+/* Where samples are wanted with transactions alone; see tracing.h. */
+static void let_rest(struct session *session)
+{
+    struct prof_collector *collector = session->collector;
+    if (collector == NULL || !tracing_may_rest(session->reporting))
+        return;
+    prof_collector_rest(collector);
+    /* One may have started just now. */
+    if (!tracing_may_rest(session->reporting))
+        prof_collector_rouse(collector);
+}
+
 void session_sync(struct session *session)
 {
     take_reading(session);
-    if (reporting_is_on(session->reporting))
+    if (reporting_is_on(session->reporting)) {
         reporting_tend(
             session->reporting, session->profile, kept_files(session));
+        let_rest(session);
+    }
     sum_samples(session, outputs_sync(&session->outputs, session->profile));
     uint32_t count = prof_profile_module_count(session->profile);
     while (session->foreseen < count &&

@@ -13,6 +13,9 @@
 /* Of watchfire.h. */
 enum { TRACE_OK = 0, TRACE_UNKNOWN = 2, TRACE_INTERNAL_ERROR = 13 };
 
+/* From the end of the last transaction until sampling rests. */
+static const uint64_t linger_ns = UINT64_C(200) * 1000000;
+
 static void count(
     struct reporting *reporting, enum exp_discard reason, uint64_t quantity)
 {
@@ -115,6 +118,7 @@ bool tracing_wants_profile(
         exp_traces_open_count(tracing->traces) > 0 || begun != tracing->begun;
     tracing->begun = begun;
     if (is_active) {
+        tracing->active_ns = now_ns;
         tracing->is_open = true;
         tracing->is_flushing = false;
         return true;
@@ -131,6 +135,15 @@ bool tracing_wants_profile(
         tracing->is_flushing = true;
     }
     return true;
+}
+
+bool tracing_may_rest(const struct reporting *reporting)
+{
+    const struct tracing *tracing = &reporting->tracing;
+    return tracing->is_by_trace && tracing->traces != NULL &&
+           exp_traces_open_count(tracing->traces) == 0 &&
+           exp_traces_begun(tracing->traces) == tracing->begun &&
+           clock_now_ns(CLOCK_MONOTONIC) > tracing->active_ns + linger_ns;
 }
 
 bool tracing_has_profile(const struct reporting *reporting)

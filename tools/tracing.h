@@ -4,9 +4,11 @@
  * with no change to it (SENTRY_TRACES_SAMPLE_RATE).
  *
  * With SENTRY_PROFILE_LIFECYCLE=trace, profiles are reported only while one of
- * the former is open, under a new profiler_id each time. Sampling goes on in
- * between, as it costs next to nothing; what it sees is left out. It is looked
- * at between two drains, so a little from before and after comes along.
+ * the former is open, under a new profiler_id each time. It is looked at
+ * between two drains, so a little from after it comes along. Sampling rests in
+ * between, unless a file wants samples, a moment after the last has ended: a
+ * server that has one after the other is not put to rest and roused all the
+ * time.
  */
 #ifndef TOOLS_TRACING_H
 #define TOOLS_TRACING_H
@@ -25,12 +27,13 @@ struct tracing {
     struct exp_keeper *keeper;
     bool is_process_drawn; /* the whole run is one of the sampled ones */
     bool is_exit_known;
-    int exit_code;    /* of the program, or 128 and its signal */
-    bool is_by_trace; /* profiles are reported only while one is open */
-    bool is_open;     /* now, or not all of it is in the spool yet */
-    bool is_flushing; /* the last batch of it was begun */
-    uint64_t begun;   /* transactions, when it was looked at last */
-    uint64_t lost;    /* of `traces`, as far as it was counted */
+    int exit_code;      /* of the program, or 128 and its signal */
+    bool is_by_trace;   /* profiles are reported only while one is open */
+    bool is_open;       /* now, or not all of it is in the spool yet */
+    uint64_t active_ns; /* when one was last seen open; CLOCK_MONOTONIC */
+    bool is_flushing;   /* the last batch of it was begun */
+    uint64_t begun;     /* transactions, when it was looked at last */
+    uint64_t lost;      /* of `traces`, as far as it was counted */
 };
 
 /*
@@ -56,6 +59,9 @@ void tracing_end(
  */
 bool tracing_wants_profile(
     struct reporting *reporting, struct prof_profile *profile, uint64_t now_ns);
+
+/* Whether samples are of no use until the next one starts. */
+bool tracing_may_rest(const struct reporting *reporting);
 
 /* And whether there may be some at the end. */
 bool tracing_has_profile(const struct reporting *reporting);

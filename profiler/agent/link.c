@@ -82,7 +82,7 @@ static void limit_wait(int fd, int timeout_ms)
             &limit, (long)sizeof limit);
 }
 
-static int session_connect(const char *session, int timeout_ms)
+static int session_connect(const char *session, int flags, int timeout_ms)
 {
     struct sockaddr_un address;
     socklen_t bytes = session_address(session, &address);
@@ -90,7 +90,8 @@ static int session_connect(const char *session, int timeout_ms)
         return -EINVAL;
 
     int fd = (int)sys_call3(
-        __NR_socket, (long)AF_UNIX, (long)(SOCK_SEQPACKET | SOCK_CLOEXEC), 0L);
+        __NR_socket, (long)AF_UNIX,
+        (long)(SOCK_SEQPACKET | SOCK_CLOEXEC | flags), 0L);
     if (fd < 0)
         return fd;
     limit_wait(fd, timeout_ms);
@@ -169,20 +170,37 @@ static bool receive_reply(
            reply->magic == WIRE_MAGIC && reply->version == WIRE_VERSION;
 }
 
-static bool ask(
-    const char *session, enum wire_message_type type, int fd, const char *text,
-    int timeout_ms, struct wire_reply *reply, int *reply_fd)
+static struct wire_message make_message(
+    const char *session, enum wire_message_type type)
 {
-    int socket = session_connect(session, timeout_ms);
-    if (socket < 0)
-        return false;
-
     struct wire_message message = {
         .magic = WIRE_MAGIC,
         .version = WIRE_VERSION,
         .type = type,
         .pid = (uint32_t)sys_getpid()};
     copy(message.secret, session_secret(session), WIRE_SECRET_BYTES);
+    return message;
+}
+
+void prof_link_tell(const char *session, enum wire_message_type type)
+{
+    int socket = session_connect(session, SOCK_NONBLOCK, -1);
+    if (socket < 0)
+        return;
+    struct wire_message message = make_message(session, type);
+    (void)send_message(socket, &message, -1);
+    (void)sys_close(socket);
+}
+
+static bool ask(
+    const char *session, enum wire_message_type type, int fd, const char *text,
+    int timeout_ms, struct wire_reply *reply, int *reply_fd)
+{
+    int socket = session_connect(session, 0, timeout_ms);
+    if (socket < 0)
+        return false;
+
+    struct wire_message message = make_message(session, type);
     if (text != NULL) {
         size_t length = text_length(text);
         if (length >= sizeof message.text)

@@ -35,6 +35,9 @@ bool prof_link_hello(
     const char *session, int fd, int timeout_ms, struct wire_reply *reply,
     int *tables);
 
+/* Tell the collector something that nobody answers; never waits. */
+void prof_link_tell(const char *session, enum wire_message_type type);
+
 /* Whether a socket can be had at all: descriptors and filters permit it. */
 bool prof_link_is_possible(void);
 

@@ -158,6 +158,7 @@ static void start_transaction(
     write_record(WIRE_SPAN_ROOT, span, parent, name, op);
     if (is_continued)
         write_record(WIRE_SPAN_BAGGAGE, span, 0, transaction->baggage, "");
+    prof_core_rouse();
 }
 
 static void finish_transaction(struct wf_transaction *transaction)

@@ -218,6 +218,9 @@ static bool is_wanted(struct expiry expiry)
     return atomic_load_explicit(&prof_core.is_active, memory_order_acquire) &&
            !atomic_load_explicit(
                &prof_core.ring.header->is_stopped, memory_order_relaxed) &&
+           atomic_load_explicit(
+               &prof_core.ring.header->rest, memory_order_relaxed) !=
+               WIRE_AT_REST &&
            !((expiry.flags & WIRE_SAMPLE_TICK) && prof_presence_is_given_up());
 }
 

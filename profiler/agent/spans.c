@@ -4,7 +4,10 @@
 #include <stdatomic.h>
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/link.h"
 #include "profiler/agent/sig_handler.h"
+#include "profiler/agent/sig_presence.h"
+#include "profiler/agent/sig_rest.h"
 
 bool prof_core_takes_spans(void)
 {
@@ -16,6 +19,26 @@ void prof_core_count_unsampled(void)
 {
     atomic_fetch_add_explicit(
         &prof_core.ring.header->unsampled, 1, memory_order_relaxed);
+}
+
+void prof_core_rouse(void)
+{
+    if (!prof_core_takes_spans())
+        return;
+    struct wire_header *header = prof_core.ring.header;
+    /* After the record: the collector sees that one, or we see AT_REST. */
+    atomic_thread_fence(memory_order_seq_cst);
+    uint32_t rest = atomic_load_explicit(&header->rest, memory_order_relaxed);
+    if (rest != WIRE_AT_REST && !prof_timers_are_at_rest())
+        return;
+    bool is_first =
+        rest == WIRE_AT_REST &&
+        atomic_compare_exchange_strong(&header->rest, &rest, WIRE_ROUSED);
+    if (!prof_core_is_ours())
+        return; /* no system call: the collector finds it when it comes by */
+    prof_timers_wake();
+    if (is_first && !prof_presence_is_gone(header))
+        prof_link_tell(prof_core.config.session, WIRE_ROUSED_BY_SPAN);
 }
 
 static uint16_t text_bytes(const char *text, uint32_t most)

@@ -16,4 +16,11 @@ void prof_core_write_span(
     const struct wire_span *span, const char *first, const char *second);
 void prof_core_count_unsampled(void);
 
+/*
+ * A transaction has started, and its record is written: wake sampling where it
+ * rests until then (wire.h, REST). As a rule it does not, and this is one load;
+ * else some 20 us of system calls, a few times a second at most.
+ */
+void prof_core_rouse(void);
+
 #endif

@@ -11,6 +11,7 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/sig_presence.h"
+#include "profiler/agent/sig_rest.h"
 #include "profiler/agent/sys.h"
 #include "profiler/base/cycles_x86_64.h"
 
@@ -33,13 +34,17 @@ static long thread_clock(int tid)
 
 bool prof_timers_wanted(void)
 {
-    return prof_core_is_ours() &&
-           !atomic_load_explicit(
-               &prof_core.ring.header->is_stopped, memory_order_relaxed) &&
-           !(atomic_load_explicit(
-                 &prof_core.ring.header->is_given_up, memory_order_relaxed) &&
-             prof_presence_is_gone(prof_core.ring.header)) &&
-           (prof_core.actions & (WIRE_ARM_TIMERS | WIRE_ARM_BRIEF)) != 0;
+    const struct wire_header *header = prof_core.ring.header;
+    if (!prof_core_is_ours() ||
+        atomic_load_explicit(&header->is_stopped, memory_order_relaxed) ||
+        (atomic_load_explicit(&header->is_given_up, memory_order_relaxed) &&
+         prof_presence_is_gone(header)))
+        return false;
+    /* A first tick is of no use later, a timer is. */
+    return (prof_core.actions & WIRE_ARM_TIMERS) != 0 ||
+           ((prof_core.actions & WIRE_ARM_BRIEF) != 0 &&
+            atomic_load_explicit(&header->rest, memory_order_relaxed) !=
+                WIRE_AT_REST);
 }
 
 static struct timespec to_timespec(uint64_t ns)
@@ -82,6 +87,8 @@ int prof_timer_arm(int tid, enum prof_timer_use use)
 
 void prof_timer_disarm(int timer)
 {
-    if (timer >= 0 && !prof_core_is_silent())
-        (void)sys_call1(__NR_timer_delete, (long)timer);
+    if (timer < 0 || prof_core_is_silent())
+        return;
+    prof_timer_forget(timer);
+    (void)sys_call1(__NR_timer_delete, (long)timer);
 }

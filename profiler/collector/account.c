@@ -7,9 +7,20 @@
 #include <string.h>
 #include <time.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/collector/process_files.h"
 
 enum { AT_SYSCALL, ELSEWHERE };
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t excess(uint64_t of, uint64_t over)
+{
+    return of > over ? of - over : 0;
+}
 
 void prof_account_init(
     struct prof_account *account, uint32_t pid, enum prof_clock_mode mode,
@@ -118,11 +129,36 @@ static uint64_t take_loss_ns(
     return lost_ns;
 }
 
+void prof_account_rouse(struct prof_account *account, uint64_t now_ns)
+{
+    account->roused_ns = now_ns;
+    account->rests++;
+}
+
+/* The thread's first sample since then: what it used at rest is no room. */
+static void leave_rest_out(
+    const struct prof_account *account, struct prof_account_thread *thread)
+{
+    if (thread->rests == account->rests)
+        return;
+    thread->rests = account->rests;
+    uint64_t used_ns = thread->end_ns > 0
+                           ? thread->end_ns
+                           : prof_thread_cpu_ns(account->pid, thread->tid);
+    uint64_t most_ns =
+        excess(clock_now_ns(CLOCK_MONOTONIC), account->roused_ns);
+    thread->before_ns +=
+        excess(used_ns, thread->before_ns + thread->given_ns + most_ns);
+    if (thread->last_ns > 0 && thread->last_ns < account->roused_ns)
+        thread->last_ns = account->roused_ns;
+}
+
 /* Give a sample its base weight, and its room for more. */
 static void weigh_base(
     const struct prof_account *account, struct prof_account_thread *thread,
     struct prof_pending *sample)
 {
+    leave_rest_out(account, thread);
     uint64_t expiries_ns = sample->expiries * sample->period_ns;
     bool is_room_only = sample->is_tick && account->mode != PROF_CLOCK_TIMER;
     sample->is_first = sample->is_tick && thread->is_new;
@@ -141,16 +177,6 @@ static void weigh_base(
     thread->given_ns += sample->weight_ns;
     if (!is_room_only)
         thread->last_ns = sample->time_ns;
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t excess(uint64_t of, uint64_t over)
-{
-    return of > over ? of - over : 0;
 }
 
 /*
@@ -287,7 +313,8 @@ static uint64_t left_of_process(
     uint64_t under_way_ns =
         account->period_ns / 2 * (1 + prof_process_thread_count(account->pid));
     return excess(
-        total_ns, account->startup_ns + account->given_ns + under_way_ns);
+        total_ns, account->startup_ns + account->rested_ns + account->given_ns +
+                      under_way_ns);
 }
 
 /* Each thread fills the room of its own samples. */
@@ -350,7 +377,8 @@ struct prof_account_rest prof_account_close(
     else
         rest.startup_ns = before_ns;
 
-    uint64_t known_ns = account->startup_ns + account->given_ns;
+    uint64_t known_ns =
+        account->startup_ns + account->rested_ns + account->given_ns;
     uint64_t left_ns = total_ns > known_ns ? total_ns - known_ns : 0;
     if (exit_ns > 0 && total_ns > exit_ns + late_ns)
         rest.exit_ns = take(&left_ns, total_ns - exit_ns - late_ns);

@@ -34,6 +34,9 @@
  * Nothing is filled beyond the CPU time of the process, less half a period for
  * each of its threads: so much is under way and will be signalled yet.
  *
+ * Where sampling rests, what is used meanwhile is of no account; what a thread
+ * may have used since then is at most the time that has passed.
+ *
  * When the clock is armed anew, a thread loses what it had used of its period,
  * half of it on average; its next sample has that in its weight.
  */
@@ -75,6 +78,7 @@ struct prof_account_thread {
     bool is_filled;      /* `fill` is of the present batch */
     double fill[2];      /* shares of the room that are filled */
     uint64_t syscall_room_ns, syscall_given_ns; /* so far */
+    uint32_t rests; /* of the account, at its latest sample */
 };
 
 struct prof_account {
@@ -88,6 +92,9 @@ struct prof_account {
     uint64_t left_ns;     /* of the present batch: what may be filled yet */
     uint64_t startup_ns;  /* CPU time of the process before it was armed */
     uint64_t earlier_ns;  /* the part of it that an earlier image used */
+    uint64_t rested_ns;   /* CPU time that passed while sampling rested */
+    uint64_t roused_ns;   /* when the latest rest ended; CLOCK_MONOTONIC */
+    uint32_t rests;       /* that have ended */
 };
 
 void prof_account_init(
@@ -108,6 +115,9 @@ uint32_t prof_account_add_thread(
 void prof_account_end_thread(
     struct prof_account *account, uint32_t index, uint64_t cpu_ns,
     uint64_t before_ns);
+
+/* Sampling goes on after a rest; `rested_ns` is the owner's to count. */
+void prof_account_rouse(struct prof_account *account, uint64_t now_ns);
 
 /*
  * Weigh a batch, in order of time. `total_ns` is the CPU time of the process

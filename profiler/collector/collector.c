@@ -45,6 +45,8 @@ enum status prof_collector_create(
         .governed_ns = options->period_ns,
         .best_mode = options->best_mode,
         .spans = options->spans,
+        .wish = options->wish,
+        .is_at_rest = options->wish != PROF_SAMPLES_ALWAYS,
         .value_cpu = prof_profile_add_value_type(profile, "cpu", "nanoseconds"),
         .value_samples =
             prof_profile_add_value_type(profile, "samples", "count")};
@@ -270,6 +272,35 @@ static void look_around(struct prof_collector *collector)
     collector->looked_pid = at != NULL ? at->pid : 0;
 }
 
+void prof_collector_rouse(struct prof_collector *collector)
+{
+    if (!collector->common.is_at_rest ||
+        collector->common.wish != PROF_SAMPLES_BY_SPAN)
+        return;
+    collector->common.is_at_rest = false;
+    for (struct prof_target *at = collector->targets; at; at = at->next)
+        prof_target_rouse(at);
+}
+
+void prof_collector_rest(struct prof_collector *collector)
+{
+    if (collector->common.is_at_rest ||
+        collector->common.wish != PROF_SAMPLES_BY_SPAN)
+        return;
+    collector->common.is_at_rest = true;
+    for (struct prof_target *at = collector->targets; at; at = at->next)
+        prof_target_rest(at);
+}
+
+/* Those that could not send a message. */
+static void look_for_roused(struct prof_collector *collector)
+{
+    for (struct prof_target *at = collector->targets; at; at = at->next) {
+        if (prof_target_is_roused(at))
+            prof_collector_rouse(collector);
+    }
+}
+
 void prof_collector_run(struct prof_collector *collector)
 {
     struct prof_request request;
@@ -278,6 +309,7 @@ void prof_collector_run(struct prof_collector *collector)
                     prof_listener_next(&collector->listener, &request);
          i++)
         prof_collector_answer(collector, &request);
+    look_for_roused(collector);
 
     double fullest = 0;
     for (struct prof_target *at = collector->targets; at; at = at->next) {
@@ -291,7 +323,8 @@ void prof_collector_run(struct prof_collector *collector)
     prof_strays_look(&collector->strays);
     prof_collector_tend_guests(collector);
     adapt_wait(collector, fullest);
-    if (prof_overhead_judge(&collector->overhead, collector->targets))
+    if (!collector->common.is_at_rest &&
+        prof_overhead_judge(&collector->overhead, collector->targets))
         collector->common.governed_ns = collector->overhead.governor.period_ns;
     if (collector->common.is_wall)
         look_around(collector);
@@ -366,6 +399,9 @@ void prof_collector_close_tree(
 {
     struct prof_profile *profile = collector->common.profile;
     uint64_t known_ns = 0;
+    kernel_ns -= collector->common.rested_ns < kernel_ns
+                     ? collector->common.rested_ns
+                     : kernel_ns;
     prof_profile_origin(profile)->cpu_ns = kernel_ns;
     for (uint32_t i = 0; i < prof_profile_process_count(profile); i++)
         known_ns += prof_profile_process(profile, i)->cpu_ns;

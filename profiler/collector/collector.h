@@ -23,6 +23,7 @@
 struct prof_collector;
 
 struct prof_collector_options {
+    enum prof_wish wish; /* with event wall, or guests: always */
     uint64_t period_ns;
     double max_overhead; /* share of the CPU time that sampling may cost, above
                             which the rate is lowered; 0: as 1, at 0.9 */
@@ -85,6 +86,15 @@ int prof_collector_wait_ms(const struct prof_collector *collector);
 
 /* Take requests and samples; never waits. */
 void prof_collector_run(struct prof_collector *collector);
+
+/*
+ * With PROF_SAMPLES_BY_SPAN: no transaction is active, so sampling rests until
+ * an agent tells of one (wire.h, REST), as it does from the beginning. What CPU
+ * time passes meanwhile is of no account. Spans that are told meanwhile are
+ * taken: when one of them is a start, rouse it again.
+ */
+void prof_collector_rest(struct prof_collector *collector);
+void prof_collector_rouse(struct prof_collector *collector);
 
 /*
  * End sampling everywhere, close every account, and refuse who asks. What was

@@ -49,6 +49,13 @@ enum prof_clock_mode {
     PROF_CLOCK_TIMER,     /* CPU-clock timers alone, capped at the tick */
 };
 
+/* When samples are wanted. */
+enum prof_wish {
+    PROF_SAMPLES_ALWAYS,
+    PROF_SAMPLES_BY_SPAN, /* while a transaction is active */
+    PROF_SAMPLES_NEVER,   /* crashes and transactions may be */
+};
+
 #define PROF_GENERATIONS 256u /* then they begin anew */
 
 struct prof_perf_clock {

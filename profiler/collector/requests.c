@@ -46,7 +46,8 @@ static void answer_hello(
         if (collector->stats.failure.status == STATUS_OK)
             collector->stats.failure = diag;
     } else {
-        bool is_sampled = !target->standing.is_traced;
+        bool is_sampled = !target->standing.is_traced &&
+                          collector->common.wish != PROF_SAMPLES_NEVER;
         if (target->mode != PROF_CLOCK_PERF && is_sampled)
             reply.actions |= WIRE_ARM_TIMERS;
         if (collector->is_reference_wanted)
@@ -184,6 +185,10 @@ void prof_collector_answer(
         break;
     case WIRE_CRASHED:
         answer_crashed(collector, request);
+        break;
+    case WIRE_ROUSED_BY_SPAN:
+        prof_collector_rouse(collector);
+        (void)close(request->connection);
         break;
     default:
         (void)close(request->connection);

@@ -166,13 +166,18 @@ struct prof_target *prof_target_open(
         &target->account, pid, PROF_CLOCK_TIMER, common->period_ns);
     note_main_thread(target, earlier);
     prof_target_arm(target);
+    if (common->is_at_rest)
+        prof_target_rest(target);
     prof_target_show_presence(target);
     return target;
 }
 
 void prof_target_resume(struct prof_target *target)
 {
-    if (!target->standing.is_traced)
+    const struct wire_header *header = target->ring.ring.header;
+    if (!target->standing.is_traced && !target->is_execing &&
+        !target->common->is_at_rest &&
+        atomic_load_explicit(&header->is_paused, memory_order_relaxed) == 0)
         prof_perf_clock_resume(&target->clock);
 }
 
@@ -189,11 +194,11 @@ static void answer_pause(struct prof_target *target)
     if (wanted != 0) {
         prof_perf_clock_pause(&target->clock);
         (void)prof_target_drain(target);
-    } else {
-        prof_target_resume(target);
     }
     /* Pairs with the acquire in wait_for_pause(): the events are disarmed. */
     atomic_store_explicit(&header->is_paused, wanted, memory_order_release);
+    if (wanted == 0)
+        prof_target_resume(target);
 }
 
 void prof_target_look(struct prof_target *target)
@@ -207,7 +212,7 @@ void prof_target_look(struct prof_target *target)
     if (!news.is_tracing_changed)
         return;
     if (!target->standing.is_traced) {
-        prof_perf_clock_resume(&target->clock);
+        prof_target_resume(target);
         return;
     }
     prof_perf_clock_pause(&target->clock);
@@ -374,6 +379,7 @@ static void close_account(struct prof_target *target)
     uint64_t total_ns = prof_target_cpu_ns(target);
     if (total_ns < exit_ns)
         total_ns = exit_ns;
+    prof_target_count_rest(target, total_ns);
 
     struct prof_account_rest rest = prof_account_close(
         &target->account, total_ns, exit_ns, target->late_ns);
@@ -388,9 +394,9 @@ static void close_account(struct prof_target *target)
     struct prof_process *process =
         prof_profile_edit_process(target->common->profile, target->process);
     process->end_ns = clock_now_ns(CLOCK_MONOTONIC);
-    process->cpu_ns = total_ns > target->account.earlier_ns
-                          ? total_ns - target->account.earlier_ns
-                          : 0;
+    uint64_t other_ns = target->account.earlier_ns + target->account.rested_ns;
+    process->cpu_ns = total_ns > other_ns ? total_ns - other_ns : 0;
+    target->common->rested_ns += target->account.rested_ns;
 }
 
 void prof_target_close(struct prof_target *target)

@@ -50,6 +50,10 @@ struct prof_target_common {
     uint32_t value_wall;               /* column */
     struct prof_looks_common looks;    /* of is_wall */
     struct prof_span_options spans;
+    enum prof_wish wish;
+    bool is_at_rest; /* no samples are wanted just now */
+    uint64_t
+        rested_ns; /* CPU time that passed so, of targets that are closed */
 };
 
 struct prof_target {
@@ -68,6 +72,7 @@ struct prof_target {
     struct prof_limits limits;
     struct prof_perf_clock clock;
     uint64_t tick_period_ns; /* of the agent's own timers */
+    uint64_t rests_from_ns;  /* its CPU time when sampling began to rest */
     struct prof_target_clock timing;
     struct prof_account account;
     struct prof_address_space space;
@@ -133,7 +138,8 @@ void prof_target_look(struct prof_target *target);
 /* Show the agent that the collector is there; wire.h, `seen_ns`. */
 void prof_target_show_presence(struct prof_target *target);
 
-/* Arm again after an exec that failed. */
+/* Arm again what an exec, a tracer or a rest has stopped, unless another does.
+ */
 void prof_target_resume(struct prof_target *target);
 
 /* Take what the ring holds; the share of it that was full, 0 to 1. */

@@ -50,7 +50,7 @@ void prof_target_arm(struct prof_target *target)
     if (target->standing.is_traced) {
         /* To gdb and others, SIGTRAP is their own, and SIGPROF in the way. */
         prof_target_note_traced(target);
-    } else {
+    } else if (common->wish != PROF_SAMPLES_NEVER) {
         prof_perf_clock_arm(
             &target->clock, target->pid, prof_perf_clock_draw_ns(period_ns),
             &target->mode, &refusal);
@@ -61,6 +61,43 @@ void prof_target_arm(struct prof_target *target)
         common->worst_mode = target->mode;
     if (refusal.status != STATUS_OK && common->refusal.status == STATUS_OK)
         common->refusal = refusal;
+}
+
+void prof_target_rest(struct prof_target *target)
+{
+    struct wire_header *header = target->ring.ring.header;
+    target->rests_from_ns = prof_target_cpu_ns(target);
+    prof_perf_clock_pause(&target->clock);
+    if (target->common->wish != PROF_SAMPLES_BY_SPAN)
+        return;
+    /* Before the drain, so that a start is not missed on both sides. */
+    atomic_store(&header->rest, WIRE_AT_REST);
+    (void)prof_target_drain(target);
+}
+
+void prof_target_count_rest(struct prof_target *target, uint64_t total_ns)
+{
+    if (target->common->is_at_rest && total_ns > target->rests_from_ns)
+        target->account.rested_ns += total_ns - target->rests_from_ns;
+}
+
+void prof_target_rouse(struct prof_target *target)
+{
+    uint64_t used_ns = prof_target_cpu_ns(target);
+    if (used_ns > target->rests_from_ns)
+        target->account.rested_ns += used_ns - target->rests_from_ns;
+    prof_account_rouse(&target->account, clock_now_ns(CLOCK_MONOTONIC));
+    atomic_store(&target->ring.ring.header->rest, WIRE_AWAKE);
+    prof_target_resume(target);
+    note_armed(target);
+    target->timing.cost_clock_ns = used_ns;
+}
+
+bool prof_target_is_roused(const struct prof_target *target)
+{
+    return atomic_load_explicit(
+               &target->ring.ring.header->rest, memory_order_relaxed) ==
+           WIRE_ROUSED;
 }
 
 static void rearm(struct prof_target *target)

@@ -5,6 +5,7 @@
 #ifndef PROFILER_COLLECTOR_TARGET_CLOCK_H
 #define PROFILER_COLLECTOR_TARGET_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "profiler/collector/signal_cost.h"
@@ -47,6 +48,17 @@ void prof_target_note_traced(const struct prof_target *target);
 
 /* Arm the clock of a target that has just come; sets its mode. */
 void prof_target_arm(struct prof_target *target);
+
+/*
+ * Sampling rests, and goes on; see prof_collector_rest(). At the end, the rest
+ * that may be on is counted.
+ */
+void prof_target_rest(struct prof_target *target);
+void prof_target_rouse(struct prof_target *target);
+void prof_target_count_rest(struct prof_target *target, uint64_t total_ns);
+
+/* Whether its agent has ended the rest, for a transaction starts. */
+bool prof_target_is_roused(const struct prof_target *target);
 
 /* From now on sample with this period. */
 void prof_target_set_period(struct prof_target *target, uint64_t period_ns);

@@ -160,13 +160,18 @@ def test_a_wrong_dsn_is_said_and_harms_nothing(tmp_path, how):
 
 
 def test_a_process_that_is_not_drawn_has_a_session_only(backend, tmp_path):
-    preload(
-        lab.program("spin"), 0.2, folder=tmp_path,
-        env=settings(backend, tmp_path, SENTRY_PROFILE_SESSION_SAMPLE_RATE="0"),
-    )
+    env = settings(backend, tmp_path, SENTRY_PROFILE_SESSION_SAMPLE_RATE="0")
+    preload(lab.program("spin"), 0.2, folder=tmp_path, env=env)
     assert backend.wait_for(is_over)
     backend.check()
     assert not chunks(backend)
+    # The release is that of a program that was not sampled.
+    release = sessions(backend)[0]["attrs"]["release"]
+    assert release == build_id(lab.program("spin"))
+    result = lab.run(
+        lab.WATCHFIRE, "record", "--", lab.program("spin"), 0.2, env=env)
+    assert "watchfire: 0 samples of 1 process" in result.stderr
+    assert "not drawn" in result.stderr
 
 
 def test_a_backend_that_is_away_gets_it_all_later(tmp_path):

@@ -3,12 +3,17 @@
 import os
 import re
 import tempfile
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from lab import LIBRARY, PROGRAMS, WATCHFIRE, clean_environment, program, run
 from sentry_backend import Backend
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "sentry"))
+import call_trees  # noqa: E402
 
 TRACE = "0123456789abcdef0123456789abcdef"
 PARENT = "fedcba9876543210"
@@ -191,6 +196,35 @@ def test_profiles_may_be_of_transactions_alone(backend, tmp_path):
     assert profilers(backend) == linked
     (whole,) = transactions(backend, "process")
     assert "profile" not in whole["contexts"]
+
+
+# Where perf events are refused, timers rest, which only their process can end.
+@pytest.mark.parametrize("prefix", ["perf", "timers"])
+def test_nothing_is_sampled_while_no_transaction_is_active(
+    backend, tmp_path, prefix
+):
+    by_trace = {"SENTRY_PROFILE_LIFECYCLE": "trace"}
+    refused = (program("refuse_perf"),) if prefix == "timers" else ()
+
+    def samples_of(*arguments, **more):
+        result = run(
+            *refused, WATCHFIRE, "record", "--", program("spans"), *arguments,
+            env=environment(backend, tmp_path, **more))
+        assert result.returncode == 0, result.stderr
+        return int(re.search(r"(\d+) samples of", result.stderr)[1])
+
+    assert samples_of("none", **by_trace) == 0
+    assert samples_of("none") > 10
+    del backend.deliveries[:]
+    samples = samples_of("bursts", 2, 120, 600, **by_trace)
+    # Not one of the last samples before the rest, nor of what it is after.
+    assert samples < 0.8 * 2 * 0.72 * 99
+    inside = sum(
+        ns for chunk in backend.items("profile_chunk")
+        for path, ns in call_trees.times_by_rule(chunk.payload).items()
+        if "work_inside" in path) / 1e9
+    # Timers are woken at the start itself, perf events by a message.
+    assert inside > 2 * 0.12 * (0.7 if prefix == "timers" else 0.3)
 
 
 def test_without_a_rate_there_are_none(backend, tmp_path):

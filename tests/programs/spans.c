@@ -7,6 +7,8 @@
  *     spans many COUNT      as many, as fast as possible, of four threads
  *     spans open            one that is never finished
  *     spans pauses          three, with other work after each
+ *     spans bursts COUNT WORK_MS OTHER_MS    so many, with other work before
+ *                           each
  *     spans none            other work alone
  */
 #include <pthread.h>
@@ -96,6 +98,30 @@ static void many(long count)
         (void)pthread_join(threads[i], NULL);
 }
 
+/* Of one size, but not the same, or a linker may make them one. */
+__attribute__((noinline)) static void work_inside(long ms)
+{
+    spin(ms);
+    __asm__ volatile("nop");
+}
+
+__attribute__((noinline)) static void work_outside(long ms)
+{
+    spin(ms);
+    __asm__ volatile("nop; nop");
+}
+
+static void bursts(long count, long work_ms, long other_ms)
+{
+    for (; count > 0; count--) {
+        struct wf_transaction request;
+        work_outside(other_ms);
+        wf_transaction_start(&request, "burst", "test");
+        work_inside(work_ms);
+        wf_transaction_finish(&request);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
@@ -103,6 +129,10 @@ int main(int argc, char **argv)
         work(argv[2], argv[3]);
     } else if (strcmp(mode, "many") == 0 && argc > 2) {
         many(strtol(argv[2], NULL, 10));
+    } else if (strcmp(mode, "bursts") == 0 && argc > 4) {
+        bursts(
+            strtol(argv[2], NULL, 10), strtol(argv[3], NULL, 10),
+            strtol(argv[4], NULL, 10));
     } else if (strcmp(mode, "pauses") == 0) {
         for (int i = 0; i < 3; i++) {
             work(NULL, NULL);
