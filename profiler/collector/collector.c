@@ -171,13 +171,8 @@ static int looks_wait_ms(const struct prof_collector *collector, int wait_ms)
 {
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
     for (const struct prof_target *at = collector->targets; at; at = at->next) {
-        if (at->looks == NULL)
-            continue;
-        uint64_t due_ns = prof_looks_due_ns(at->looks);
-        uint64_t left_ms =
-            due_ns > now_ns ? (due_ns - now_ns + 999999) / 1000000 : 0;
-        if (left_ms < (uint64_t)wait_ms)
-            wait_ms = (int)left_ms;
+        if (at->looks != NULL)
+            wait_ms = prof_looks_wait_ms(at->looks, now_ns, wait_ms);
     }
     return wait_ms > 0 ? wait_ms : 1;
 }

@@ -3,8 +3,7 @@
 
 #include <errno.h>
 
-#include "profiler/collector/resolve.h"
-#include "profiler/collector/target.h"
+#include "profiler/collector/account.h"
 
 /* A sleep is one sample at least this often, that a recording be readable. */
 #define HOLD_NS       UINT64_C(10000000000)
@@ -23,12 +22,10 @@
 /* Flags of a stack, beside PROF_SAMPLE_TRUNCATED; see prof_look. */
 enum { STACK_CUT = 0x80, STACK_GUESSED = 0x40 };
 
-static uint64_t weight_of_samples(
+static struct prof_looked_row row_of(
     const struct prof_looker *looker, const struct prof_looked_thread *thread)
 {
-    const struct prof_account_thread *row =
-        table_row(&looker->target->account.threads, thread->index);
-    return row->given_ns;
+    return looker->process.row(looker->process.owner, thread->number);
 }
 
 /* ---- samples ---- */
@@ -47,27 +44,25 @@ static void add_sample(
     const struct prof_looker *looker, const struct prof_looked_thread *thread,
     const struct prof_off_time *time, uint64_t when_ns)
 {
-    struct prof_target_common *common = looker->target->common;
-    struct prof_profile *profile = common->profile;
-    const struct prof_account_thread *row =
-        table_row(&looker->target->account.threads, thread->index);
+    const struct prof_looked_process *process = &looker->process;
+    struct prof_profile *profile = process->profile;
     struct prof_sample sample = {
         .time_ns = when_ns,
-        .thread = row->thread,
+        .thread = row_of(looker, thread).thread,
         .stack = time->stack,
         .state = time->state,
         .flags = time->flags & PROF_SAMPLE_TRUNCATED};
-    sample.values[common->value_wall] = time->ns;
+    sample.values[process->value_wall] = time->ns;
     if (time->stack == PROF_NONE) {
         const char *name =
             time->state == PROF_STATE_RUNNABLE ? "[runnable]" : "[off-cpu]";
         prof_account_add_rest(profile, name, &sample);
         return;
     }
-    sample.values[common->value_samples] = 1;
+    sample.values[process->value_samples] = 1;
     count_losses(profile, time->flags);
     (void)prof_profile_add_sample(profile, &sample);
-    common->sample_count++;
+    ++*process->sample_count;
 }
 
 static void release_wait(
@@ -121,7 +116,7 @@ static void note_refusal(struct prof_looker *looker)
     looker->is_refused = true;
     if (looker->common->refusal.status == STATUS_OK)
         prof_looks_explain_refusal(
-            looker->target->pid, &looker->common->refusal);
+            looker->process.pid, &looker->common->refusal);
 }
 
 static uint8_t flags_of(const struct prof_walk *walk)
@@ -140,31 +135,32 @@ static void unwind(
     struct prof_looker *looker, const struct prof_looked_thread *thread,
     const struct prof_task_at *at, struct prof_look *look)
 {
-    struct prof_target *target = looker->target;
+    const struct prof_looked_process *process = &looker->process;
     struct prof_walk walk = {
         .frames = looker->frames, .capacity = PROF_LOOKED_FRAMES};
     look->stack = PROF_NONE;
     look->flags = 0;
-    /* Until it says HELLO, another image's memory is nobody's. */
-    if (target->is_execing || target->is_replaced)
+    if (process->image(process->owner) != PROF_LOOKED_PRESENT)
         return;
     if (looker->outside == NULL)
         looker->outside =
-            prof_outside_create(target->pid, &looker->common->images);
+            prof_outside_create(process->pid, &looker->common->images);
     if (looker->outside == NULL)
         return;
     struct prof_regs regs = {.known = 0};
     prof_regs_set(&regs, PROF_REG_SP, at->sp);
     prof_regs_set(&regs, PROF_REG_PC, at->pc);
     struct prof_outside_place place = {
-        .tid = thread->tid, .regs = &regs, .version = target->space.generation};
+        .tid = thread->tid,
+        .regs = &regs,
+        .version = process->version(process->owner)};
     if (!prof_outside_walk(looker->outside, &place, &walk)) {
         if (errno == EPERM || errno == EACCES)
             note_refusal(looker);
         return;
     }
     look->stack =
-        prof_resolve_stack(target, walk.frames, walk.count, look->time_ns);
+        process->stack(process->owner, walk.frames, walk.count, look->time_ns);
     look->flags = flags_of(&walk);
 }
 
@@ -250,7 +246,7 @@ bool prof_looked_thread_look(
     unsigned count = prof_off_cpu_add(&thread->account, &look, times);
     for (unsigned i = 0; i < count; i++)
         hold(looker, thread, &times[i], look.time_ns);
-    thread->given_ns = weight_of_samples(looker, thread);
+    thread->given_ns = row_of(looker, thread).given_ns;
     set_due(thread, looker->common, look.time_ns);
     /* A dead thread that is still listed: a process's first, as a rule. */
     return look.is_asleep || look.state != PROF_STATE_UNKNOWN ||
@@ -282,20 +278,17 @@ bool prof_looked_thread_begin(
     struct prof_looked_thread *thread, struct prof_looker *looker, uint32_t tid,
     uint64_t since_ns, bool is_continued)
 {
-    struct prof_target *target = looker->target;
+    const struct prof_looked_process *process = &looker->process;
     struct prof_look look = {.stack = PROF_NONE};
     *thread = (struct prof_looked_thread){.tid = tid};
     prof_task_files_init(
-        &thread->files, target->pid, tid, &looker->common->limit);
+        &thread->files, process->pid, tid, &looker->common->limit);
     if (!prof_task_read_usage(&thread->files, &look)) {
         prof_task_files_fini(&thread->files);
         return false;
     }
-    uint32_t inner = tid;
-    if (target->inner_pid != target->pid)
-        inner = prof_task_inner_tid(target->pid, tid);
-    thread->index = prof_target_thread(target, inner);
-    if (thread->index == TABLE_NONE) {
+    thread->number = process->number(process->owner, tid);
+    if (thread->number == TABLE_NONE) {
         prof_task_files_fini(&thread->files);
         return false;
     }
@@ -304,7 +297,7 @@ bool prof_looked_thread_begin(
         look = (struct prof_look){
             .time_ns = begin_of(thread, &look, since_ns), .stack = PROF_NONE};
     prof_off_cpu_begin(&thread->account, &look);
-    thread->given_ns = weight_of_samples(looker, thread);
+    thread->given_ns = row_of(looker, thread).given_ns;
     thread->due_ns = now_ns;
     looker->common->thread_count++;
     return true;
@@ -319,7 +312,7 @@ static uint64_t cpu_at_end(
     uint64_t end_ns)
 {
     const struct prof_look *last = &thread->account.last;
-    uint64_t given_ns = weight_of_samples(looker, thread) - thread->given_ns;
+    uint64_t given_ns = row_of(looker, thread).given_ns - thread->given_ns;
     uint64_t passed_ns = end_ns > last->time_ns ? end_ns - last->time_ns : 0;
     return last->cpu_ns + (given_ns < passed_ns ? given_ns : passed_ns);
 }
@@ -346,7 +339,7 @@ void prof_looked_thread_end(
 void prof_looker_add_unseen(
     const struct prof_looker *looker, uint64_t off_ns, uint64_t when_ns)
 {
-    const struct prof_looked_thread first = {.index = 0};
+    const struct prof_looked_thread first = {.number = 0};
     struct prof_off_time time = {off_ns, PROF_NONE, PROF_STATE_OFF_CPU, 0};
     if (off_ns > 0)
         add_sample(looker, &first, &time, when_ns);

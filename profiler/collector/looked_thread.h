@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profiler/collector/looked_process.h"
 #include "profiler/collector/off_cpu.h"
 #include "profiler/collector/outside.h"
 #include "profiler/collector/task_files.h"
@@ -14,10 +15,10 @@
 
 #define PROF_LOOKED_FRAMES 1024
 
-/* What it takes to look at the threads of one target. */
+/* What it takes to look at the threads of one process. */
 struct prof_looker {
     struct prof_looks_common *common;
-    struct prof_target *target;
+    struct prof_looked_process process;
     struct prof_outside *outside; /* made when first needed */
     bool is_refused;              /* its memory or its threads' places */
     uint64_t frames[PROF_LOOKED_FRAMES];
@@ -25,7 +26,7 @@ struct prof_looker {
 
 struct prof_looked_thread {
     uint32_t tid;
-    uint32_t index; /* of the target's account */
+    uint32_t number; /* the owner's */
     struct prof_task_files files;
     struct prof_off_cpu account;
     struct prof_off_time held; /* not a sample yet: more may come */

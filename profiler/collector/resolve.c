@@ -181,7 +181,8 @@ static void end_thread(
         target->malformed++;
         return;
     }
-    if (target->looks != NULL)
+    /* In a pid name space of its own, its ids are not ours. */
+    if (target->looks != NULL && target->inner_pid == target->pid)
         prof_looks_note_end(
             target->looks, ended->record.tid, ended->begin_ns,
             ended->record.time_ns, ended->cpu_ns);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/collector/looked_target.h"
 #include "profiler/collector/process_files.h"
 #include "profiler/collector/resolve.h"
 #include "profiler/collector/spans.h"
@@ -108,9 +109,11 @@ void prof_target_choose(
 
 void prof_target_begin_looks(struct prof_target *target, bool is_continued)
 {
-    if (target->common->is_wall)
-        target->looks =
-            prof_looks_create(&target->common->looks, target, is_continued);
+    if (!target->common->is_wall)
+        return;
+    const struct prof_looked_process process = prof_looked_target(target);
+    target->looks =
+        prof_looks_create(&target->common->looks, &process, is_continued);
 }
 
 void prof_target_begin_now(struct prof_target *target)

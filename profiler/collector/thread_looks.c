@@ -1,4 +1,4 @@
-/* Looking at the threads of one target; see the header. */
+/* Looking at the threads of one process; see the header. */
 #include "profiler/collector/thread_looks.h"
 
 #include <inttypes.h>
@@ -10,7 +10,6 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/proc.h"
 #include "profiler/collector/looked_thread.h"
-#include "profiler/collector/target.h"
 
 /* Closer looks cost more wake-ups of the collector than they tell. */
 #define LOOK_NS      UINT64_C(5000000)
@@ -98,6 +97,17 @@ uint64_t prof_looks_due_ns(const struct prof_looks *looks)
     return looks->due_ns;
 }
 
+int prof_looks_wait_ms(
+    const struct prof_looks *looks, uint64_t now_ns, int wait_ms)
+{
+    uint64_t left_ms = looks->due_ns > now_ns
+                           ? (looks->due_ns - now_ns + 999999) / 1000000
+                           : 0;
+    if (left_ms < (uint64_t)wait_ms)
+        wait_ms = (int)left_ms;
+    return wait_ms > 0 ? wait_ms : 1;
+}
+
 static struct prof_looked_thread *thread_at(
     const struct prof_looks *looks, uint32_t index)
 {
@@ -115,14 +125,14 @@ static int compare_tids(const void *a, const void *b)
 /* The ids of all threads, in order, in looks->tids. */
 static void read_tids(struct prof_looks *looks)
 {
-    const struct prof_target *target = looks->looker.target;
+    const struct prof_looked_process *process = &looks->looker.process;
     struct proc_tasks tasks;
     uint32_t tid;
     looks->tids.count = 0;
-    if (!proc_tasks_open(&tasks, target->pid))
+    if (!proc_tasks_open(&tasks, process->pid))
         return;
     while (proc_tasks_next(&tasks, &tid)) {
-        if (tid != target->guest_tid && prof_chosen_has(&target->chosen, tid))
+        if (process->is_watched(process->owner, tid))
             (void)table_add(&looks->tids, &tid);
     }
     proc_tasks_close(&tasks);
@@ -157,7 +167,7 @@ static bool is_another(
     if (thread->over_ns == 0)
         return false;
     prof_task_files_init(
-        &files, looks->looker.target->pid, thread->tid,
+        &files, looks->looker.process.pid, thread->tid,
         &looks->looker.common->limit);
     uint64_t start_ns = prof_task_read_start(&files);
     prof_task_files_fini(&files);
@@ -199,7 +209,7 @@ static uint64_t count_links(const struct prof_looks *looks)
     char path[64];
     struct stat stat_of;
     (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task", looks->looker.target->pid);
+        path, sizeof path, "/proc/%" PRIu32 "/task", looks->looker.process.pid);
     return stat(path, &stat_of) == 0 ? stat_of.st_nlink : 0;
 }
 
@@ -246,10 +256,7 @@ void prof_looks_note_end(
     struct prof_looks *looks, uint32_t tid, uint64_t begin_ns, uint64_t end_ns,
     uint64_t cpu_ns)
 {
-    /* In a pid name space of its own, its ids are not ours. */
-    const struct prof_target *target = looks->looker.target;
-    if (target->pid != target->inner_pid || begin_ns < looks->begun_ns ||
-        begin_ns >= end_ns)
+    if (begin_ns < looks->begun_ns || begin_ns >= end_ns)
         return;
     struct prof_looked_thread *thread = find_thread(looks, tid);
     if (thread == NULL || thread->over_ns != 0) {
@@ -315,14 +322,14 @@ void prof_looks_run(struct prof_looks *looks, uint64_t end_ns)
 /* ---- begin and end ---- */
 
 struct prof_looks *prof_looks_create(
-    struct prof_looks_common *common, struct prof_target *target,
+    struct prof_looks_common *common, const struct prof_looked_process *process,
     bool is_continued)
 {
     struct prof_looks *made = calloc(1, sizeof *made);
     if (made == NULL)
         return NULL;
     made->looker.common = common;
-    made->looker.target = target;
+    made->looker.process = *process;
     made->threads.row_bytes = sizeof(struct prof_looked_thread);
     made->tids.row_bytes = sizeof(uint32_t);
     made->begun_ns = clock_now_ns(CLOCK_MONOTONIC);
@@ -335,12 +342,14 @@ void prof_looks_destroy(struct prof_looks *looks)
 {
     if (looks == NULL)
         return;
+    const struct prof_looked_process *process = &looks->looker.process;
+    bool is_replaced = process->image(process->owner) == PROF_LOOKED_REPLACED;
     for (uint32_t i = 0; i < looks->threads.count; i++) {
         struct prof_looked_thread *thread = thread_at(looks, i);
         if (thread->over_ns != 0)
             continue;
         /* What has exec'ed is another image. */
-        if (!looks->looker.target->is_replaced)
+        if (!is_replaced)
             (void)prof_looked_thread_look(thread, &looks->looker);
         prof_looked_thread_end(
             thread, &looks->looker, clock_now_ns(CLOCK_MONOTONIC), 0);

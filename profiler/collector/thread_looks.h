@@ -1,7 +1,7 @@
 /*
- * Looking at the threads of one target from outside: event `wall`. Threads that
- * run are sampled by their clock; this sees to the rest of their time, without
- * any signal, so that no sleep ends early.
+ * Looking at the threads of one process from outside: event `wall`. Threads
+ * that run are sampled by their clock; this sees to the rest of their time,
+ * without any signal, so that no sleep ends early.
  *
  * A look reads what the thread has used (task_files.h). One that has slept
  * since the last look is given the time on the stack already known, and is
@@ -24,12 +24,12 @@
 
 #include "profiler/base/status.h"
 #include "profiler/collector/image_cache.h"
+#include "profiler/collector/looked_process.h"
 #include "profiler/collector/task_files.h"
 
-struct prof_target;
 struct prof_looks;
 
-/* What the targets of one collector share. */
+/* What the processes of one recording share. */
 struct prof_looks_common {
     struct prof_image_cache images;
     struct prof_task_limit limit;
@@ -45,14 +45,13 @@ void prof_looks_common_init(
 void prof_looks_common_fini(struct prof_looks_common *common);
 
 /*
- * Begin to look at the threads of `target`, which is borrowed; NULL when out of
- * memory.
+ * Begin to look at the threads of a process; NULL when out of memory.
  *
  *   is_continued  it has exec'ed: what its thread used before was the earlier
  *                 image's
  */
 struct prof_looks *prof_looks_create(
-    struct prof_looks_common *common, struct prof_target *target,
+    struct prof_looks_common *common, const struct prof_looked_process *process,
     bool is_continued);
 
 /* What was not given yet is, then free. The process may be dead. */
@@ -78,6 +77,10 @@ void prof_looks_note_end(
 
 /* When prof_looks_run() is due. */
 uint64_t prof_looks_due_ns(const struct prof_looks *looks);
+
+/* The same from `now_ns` on, if that is before `wait_ms`: not quite at once. */
+int prof_looks_wait_ms(
+    const struct prof_looks *looks, uint64_t now_ns, int wait_ms);
 
 /* Which setting keeps us from looking at `pid`, and what would help. */
 void prof_looks_explain_refusal(uint32_t pid, struct diag *diag);
