@@ -95,6 +95,8 @@ void say_tap_remarks(const struct session *session)
     struct prof_tap_stats stats = prof_tap_stats(session->tap);
     if (stats.refusal.status != STATUS_OK)
         say("%s", stats.refusal.text);
+    if (stats.sleep_refusal.status != STATUS_OK)
+        say("%s", stats.sleep_refusal.text);
     if (stats.unwatched > 0)
         say("%" PRIu32 " threads are not watched, and their time is "
             "[unsampled]: %s",
@@ -110,6 +112,8 @@ static void say_stops_remarks(const struct session *session)
     struct prof_stops_stats stats = prof_stops_stats(session->stops);
     if (stats.refusal.status != STATUS_OK)
         say("%s", stats.refusal.text);
+    if (stats.sleep_refusal.status != STATUS_OK)
+        say("%s", stats.sleep_refusal.text);
     if (stats.stops > 0)
         say("its threads were stopped %" PRIu64 " times, for %.3f ms at the "
             "longest",

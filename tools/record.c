@@ -262,7 +262,9 @@ static int run_program(struct run *run)
 static enum status begin(struct run *run, struct diag *diag)
 {
     const struct prof_tap_options outside = {
-        .period_ns = run->options.collector.period_ns, .whom = PROF_TAP_CHILD};
+        .period_ns = run->options.collector.period_ns,
+        .whom = PROF_TAP_CHILD,
+        .is_wall = run->options.collector.is_wall};
     return run->options.via == PROF_WAY_PERF
                ? session_begin_tap(&run->session, &outside, diag)
                : session_begin(&run->session, &run->options.collector, diag);

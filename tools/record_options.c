@@ -220,8 +220,6 @@ static int take_option(struct record_options *options, int option)
         if (!session_parse_event(optarg, &options->collector.is_wall))
             return say_usage(
                 "record", "-e %s is not an event: cpu or wall", optarg);
-        if (options->collector.is_wall)
-            options->agents_only = "-e wall";
         return EXIT_DONE;
     case OPTION_THREADS:
         options->output.with_threads = true;

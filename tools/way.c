@@ -18,9 +18,12 @@ static enum status begin(
     agent.best_mode = PROF_CLOCK_TIMER;
     const struct prof_tap_options outside = {
         .period_ns = agent.period_ns,
-        .whom = is_by_thread ? PROF_TAP_THREADS : PROF_TAP_TREE};
+        .whom = is_by_thread ? PROF_TAP_THREADS : PROF_TAP_TREE,
+        .is_wall = agent.is_wall};
     const struct prof_stops_options stopping = {
-        .period_ns = agent.period_ns, .is_by_thread = is_by_thread};
+        .period_ns = agent.period_ns,
+        .is_by_thread = is_by_thread,
+        .is_wall = agent.is_wall};
     switch (way) {
     case PROF_WAY_INJECT:
         return session_begin(session, &agent, diag);

@@ -150,10 +150,10 @@ enum status prof_tap_events_open(
 {
     struct rlimit files = {0};
     (void)getrlimit(RLIMIT_NOFILE, &files);
+    uint64_t fds = wanted->is_sharing_fds ? files.rlim_cur / 2 : files.rlim_cur;
     *events = (struct prof_tap_events){
         .attr = make_attr(wanted),
-        .last_fd =
-            files.rlim_cur > FDS_SPARED ? files.rlim_cur - FDS_SPARED : 0,
+        .last_fd = fds > FDS_SPARED ? fds - FDS_SPARED : 0,
         .has_kernel = true,
         .opened = {.row_bytes = sizeof(struct prof_tap_event)},
         .epoll = epoll_create1(EPOLL_CLOEXEC)};

@@ -41,8 +41,9 @@ struct prof_tap_event {
 
 struct prof_tap_wanted {
     uint64_t period_ns;
-    bool is_inherited; /* by threads and children made later */
-    bool is_at_exec;   /* begin with the next exec, not now */
+    bool is_inherited;   /* by threads and children made later */
+    bool is_at_exec;     /* begin with the next exec, not now */
+    bool is_sharing_fds; /* half of the descriptors are for other uses */
 };
 
 MUST_CHECK enum status prof_tap_events_open(

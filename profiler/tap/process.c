@@ -19,22 +19,29 @@ struct prof_tap_line {
 
 void prof_tap_common_init(
     struct prof_tap_common *common, struct prof_profile *profile,
-    uint64_t period_ns)
+    uint64_t period_ns, bool is_wall)
 {
+    uint32_t wall = PROF_NONE; /* the event that was asked for comes first */
+    if (is_wall)
+        wall = prof_profile_add_value_type(profile, "wall", "nanoseconds");
     *common = (struct prof_tap_common){
         .profile = profile,
         .period_ns = period_ns,
         .rests = {.row_bytes = sizeof(struct prof_tap_rest)},
+        .is_wall = is_wall,
+        .value_wall = wall,
         .value_cpu = prof_profile_add_value_type(profile, "cpu", "nanoseconds"),
         .value_samples =
             prof_profile_add_value_type(profile, "samples", "count")};
     prof_build_ids_init(&common->build_ids);
     prof_image_cache_init(&common->images);
+    prof_looks_common_init(&common->looks, period_ns);
 }
 
 void prof_tap_common_fini(struct prof_tap_common *common)
 {
     prof_image_cache_fini(&common->images);
+    prof_looks_common_fini(&common->looks);
     prof_build_ids_fini(&common->build_ids);
     table_fini(&common->rests);
 }
@@ -74,6 +81,7 @@ struct prof_tap_process *prof_tap_process_meet(
         return NULL;
     if (!common->is_by_thread)
         made->begin_ns = made->clock_ns = prof_process_cpu_ns(pid);
+    made->is_continued = true;
     prof_tap_process_read_maps(made);
     return made;
 }
@@ -247,6 +255,7 @@ static void succeed(
     struct prof_tap_process *before, struct prof_tap_process *made)
 {
     before->is_replaced = true;
+    made->is_continued = true;
     made->clock_ns = before->clock_ns;
     made->begin_ns = before->begin_ns + before->given_ns;
     if (made->begin_ns < made->clock_ns)
@@ -368,6 +377,8 @@ void prof_tap_process_drop(struct prof_tap_process **at, uint64_t time_ns)
     struct prof_tap_process *process = *at;
     *at = process->next;
     struct prof_tap_common *common = process->common;
+    prof_looks_destroy(process->looks);
+    process->looks = NULL;
     if (!process->is_replaced && !prof_tap_process_read_clock(process) &&
         process->clock_ns == 0)
         common->unread_count++;

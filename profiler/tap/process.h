@@ -12,6 +12,7 @@
 #include "profiler/collector/address_space.h"
 #include "profiler/collector/code.h"
 #include "profiler/collector/frame_cache.h"
+#include "profiler/collector/thread_looks.h"
 #include "profiler/tap/copied_stack.h"
 #include "profiler/tap/record.h"
 
@@ -20,6 +21,7 @@ struct prof_tap_thread {
     uint32_t thread;             /* in the profile */
     bool has_ended;              /* its id may come again */
     uint64_t begin_ns, clock_ns; /* as of its process, of its own clock */
+    uint64_t given_ns;           /* weights of its samples */
     uint32_t origin;             /* whose event has sampled it; 0: none yet */
     struct prof_known_stack *known; /* NULL before its first sample */
 };
@@ -31,8 +33,12 @@ struct prof_tap_common {
     struct prof_image_cache images;
     uint32_t value_cpu, value_samples; /* columns */
     uint64_t period_ns;
-    bool is_by_thread; /* of a process only some threads are watched */
-    bool is_untold;    /* no record tells of what is mapped: it is read */
+    bool is_by_thread;   /* of a process only some threads are watched */
+    bool is_untold;      /* no record tells of what is mapped: it is read */
+    bool is_wall;        /* sleep counts too; see sleepers.h */
+    uint32_t value_wall; /* column */
+    struct prof_looks_common looks; /* of is_wall */
+    uint32_t looked_pid;            /* who comes first the next time */
     uint64_t sample_count;
     struct table rests;    /* struct prof_tap_rest, of who has ended */
     uint32_t unread_count; /* of them, whose CPU clock was never read to the
@@ -68,13 +74,15 @@ struct prof_tap_process {
     struct prof_code *code; /* of them; NULL before the first sample */
     struct table threads;   /* struct prof_tap_thread */
     struct index by_tid;
-    uint64_t begin_ns;      /* of the process's CPU clock, when it was met */
-    uint64_t clock_ns;      /* the same, when last read; 0: never */
-    uint64_t given_ns;      /* weights of its samples */
-    uint64_t given_then_ns; /* the same, when its clock was last read */
-    bool is_replaced;       /* by another image of the same process */
-    bool is_gone;           /* its clock could not be read any more */
-    uint64_t next_read_ns;  /* of the maps, after a reading in vain */
+    uint64_t begin_ns;        /* of the process's CPU clock, when it was met */
+    uint64_t clock_ns;        /* the same, when last read; 0: never */
+    uint64_t given_ns;        /* weights of its samples */
+    uint64_t given_then_ns;   /* the same, when its clock was last read */
+    bool is_replaced;         /* by another image of the same process */
+    bool is_gone;             /* its clock could not be read any more */
+    bool is_continued;        /* what it did before it was met does not count */
+    struct prof_looks *looks; /* NULL but for event wall */
+    uint64_t next_read_ns;    /* of the maps, after a reading in vain */
     struct prof_tap_process *next;
 
     /* Of a child that was forked and has no sample yet: it has no rows in the
@@ -87,7 +95,7 @@ struct prof_tap_process {
 
 void prof_tap_common_init(
     struct prof_tap_common *common, struct prof_profile *profile,
-    uint64_t period_ns);
+    uint64_t period_ns, bool is_wall);
 void prof_tap_common_fini(struct prof_tap_common *common);
 
 /* Where the list that begins at `first` has, or would have, the process. */
@@ -134,6 +142,11 @@ struct prof_tap_thread *prof_tap_process_known_thread(
     const struct prof_tap_process *process, uint32_t tid);
 
 void prof_tap_thread_end(struct prof_tap_thread *thread);
+
+/* The stack that these words make in the profile, as of `when_ns`. */
+uint32_t prof_tap_process_stack(
+    struct prof_tap_process *process, const uint64_t *words, uint32_t count,
+    uint64_t when_ns);
 
 /* Add a moment of one of its threads to the profile. */
 void prof_tap_process_add(

@@ -36,6 +36,8 @@ static void add_unsampled(
     struct prof_sample sample = {
         .time_ns = rest->time_ns, .thread = rest->thread};
     sample.values[common->value_cpu] = value_ns;
+    if (common->is_wall)
+        sample.values[common->value_wall] = value_ns;
     prof_account_add_rest(common->profile, "[unsampled]", &sample);
 }
 

@@ -19,6 +19,7 @@
 #include "profiler/tap/named.h"
 #include "profiler/tap/process.h"
 #include "profiler/tap/rests.h"
+#include "profiler/tap/sleepers.h"
 #include "profiler/unwind/process_reader.h"
 
 #define LEAST_PERIOD_NS (UINT64_C(1000000000) / PROF_STOPS_MOST_HZ)
@@ -93,13 +94,17 @@ enum status prof_stops_create(
     uint64_t period_ns = options->period_ns;
     if (period_ns < LEAST_PERIOD_NS)
         period_ns = LEAST_PERIOD_NS;
-    prof_tap_common_init(&made->common, profile, period_ns);
+    prof_tap_common_init(&made->common, profile, period_ns, options->is_wall);
     made->common.is_by_thread = options->is_by_thread;
     made->common.is_untold = true;
     made->options = *options;
     made->stats.period_ns = period_ns;
     made->watched.row_bytes = sizeof(struct watched);
     made->files = prof_task_limit_make();
+    if (options->is_wall) { /* two share them */
+        made->files.most /= 2;
+        made->common.looks.limit.most /= 2;
+    }
     made->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     made->epoll = epoll_create1(EPOLL_CLOEXEC);
     prof_tap_named_init(&made->named, made->epoll);
@@ -175,6 +180,7 @@ static struct prof_tap_process *meet(struct prof_stops *stops, uint32_t pid)
         return NULL;
     if (stops->is_begun && !stops->common.is_by_thread)
         made->begin_ns = 0;
+    made->is_continued = !stops->is_begun;
     put_first(stops, made);
     return made;
 }
@@ -432,6 +438,7 @@ static void read_clocks(struct prof_stops *stops, uint64_t now_ns)
         return;
     stops->clocks_ns = now_ns;
     prof_tap_named_forget_ended(&stops->named);
+    prof_sleepers_begin(stops->processes, true);
     struct prof_tap_process **at = &stops->processes;
     while (*at != NULL) {
         if (prof_tap_process_read_clock(*at))
@@ -447,11 +454,13 @@ void prof_stops_run(struct prof_stops *stops)
     if (now_ns < stops->next_ns)
         return;
     (void)!read(stops->timer, &expired, sizeof expired);
+    prof_sleepers_begin(stops->processes, false);
     list_if_due(stops, now_ns);
     uint64_t begin_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID);
     for (uint32_t i = 0; i < stops->watched.count; i++)
         look(stops, table_row(&stops->watched, i));
     read_clocks(stops, now_ns);
+    prof_sleepers_look(&stops->common, stops->processes);
     uint64_t end_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID);
     arm(stops, now_ns, end_ns - begin_ns);
 }
@@ -468,6 +477,7 @@ struct prof_stops_stats prof_stops_stats(const struct prof_stops *stops)
 {
     struct prof_stops_stats stats = stops->stats;
     stats.samples = stops->common.sample_count;
+    stats.sleep_refusal = stops->common.looks.refusal;
     return stats;
 }
 

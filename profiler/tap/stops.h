@@ -49,6 +49,7 @@ struct prof_stops;
 struct prof_stops_options {
     uint64_t period_ns;
     bool is_by_thread; /* threads are named, and no others watched */
+    bool is_wall;      /* sleep counts too; see sleepers.h */
 };
 
 struct prof_stops_stats {
@@ -58,6 +59,7 @@ struct prof_stops_stats {
     uint64_t late;       /* stops that did not come in time */
     uint64_t period_ns;  /* in force: as asked, or the shortest there is */
     struct diag refusal; /* of the first thread that could not be held; or OK */
+    struct diag sleep_refusal; /* of a look at who sleeps; OK: none was */
 };
 
 /* As prof_tap_create(), with the same value types. */

@@ -11,6 +11,7 @@
 #include "profiler/tap/named.h"
 #include "profiler/tap/process.h"
 #include "profiler/tap/rests.h"
+#include "profiler/tap/sleepers.h"
 
 /* A record is written some time after its stamp was taken, which orders it;
  * longest where a hypervisor comes in between. */
@@ -46,12 +47,14 @@ enum status prof_tap_create(
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     made->options = *options;
     prof_tap_common_init(
-        &made->common, profile, prof_perf_clock_draw_ns(options->period_ns));
+        &made->common, profile, prof_perf_clock_draw_ns(options->period_ns),
+        options->is_wall);
     made->common.is_by_thread = options->whom == PROF_TAP_THREADS;
     const struct prof_tap_wanted wanted = {
         .period_ns = made->common.period_ns,
         .is_inherited = options->whom != PROF_TAP_THREADS,
-        .is_at_exec = options->whom == PROF_TAP_CHILD};
+        .is_at_exec = options->whom == PROF_TAP_CHILD,
+        .is_sharing_fds = options->is_wall};
     enum status status = prof_tap_events_open(&made->events, &wanted, diag);
     prof_tap_named_init(&made->named, made->events.epoll);
     if (status != STATUS_OK) {
@@ -96,8 +99,7 @@ int prof_tap_fd(const struct prof_tap *tap)
 
 int prof_tap_wait_ms(const struct prof_tap *tap)
 {
-    (void)tap;
-    return WAIT_MS;
+    return prof_sleepers_wait_ms(tap->processes, WAIT_MS);
 }
 
 /* ---- records ---- */
@@ -224,6 +226,8 @@ static void read_clocks(struct prof_tap *tap, uint64_t now_ns)
 {
     tap->clocks_ns = now_ns;
     prof_tap_named_forget_ended(&tap->named);
+    if (!tap->is_listing)
+        prof_sleepers_begin(tap->processes, true);
     struct prof_tap_process **at = &tap->processes;
     while (*at != NULL) {
         bool was_gone = (*at)->is_gone;
@@ -244,8 +248,11 @@ void prof_tap_run(struct prof_tap *tap)
          at = at->next)
         prof_tap_process_read_maps(at);
     tap->has_lost = false;
+    if (!tap->is_listing)
+        prof_sleepers_begin(tap->processes, false);
     if (now_ns - tap->clocks_ns >= CLOCKS_NS)
         read_clocks(tap, now_ns);
+    prof_sleepers_look(&tap->common, tap->processes);
 }
 
 /* ---- whom ---- */
@@ -371,6 +378,7 @@ struct prof_tap_stats prof_tap_stats(const struct prof_tap *tap)
         .refusal = tap->events.refusal,
         .unwatched = tap->unwatched,
         .shortage = tap->shortage,
+        .sleep_refusal = tap->common.looks.refusal,
         .unseen_ns = tap->unseen_ns};
 }
 

@@ -42,6 +42,7 @@ enum prof_tap_whom {
 struct prof_tap_options {
     uint64_t period_ns;
     enum prof_tap_whom whom;
+    bool is_wall; /* sleep counts too; see sleepers.h */
 };
 
 struct prof_tap_stats {
@@ -51,13 +52,15 @@ struct prof_tap_stats {
     struct diag refusal; /* why not; STATUS_OK: it is */
     uint32_t unwatched;  /* threads, for want of descriptors */
     struct diag shortage;
+    struct diag sleep_refusal; /* of a look at who sleeps; OK: none was */
     uint64_t unseen_ns; /* CPU time that passed beside the events: while threads
                            were switched. Once the tree's account is closed */
 };
 
 /*
  * Collect into `profile`, which stays the caller's. The value types declared
- * are "cpu" in nanoseconds and "samples".
+ * are "cpu" in nanoseconds and "samples"; for event wall, before them, "wall"
+ * in nanoseconds.
  */
 MUST_CHECK enum status prof_tap_create(
     struct prof_tap **tap, struct prof_profile *profile,

@@ -33,7 +33,8 @@ static void read_maps_again(struct prof_tap_process *process, uint64_t time_ns)
         return;
     process->next_read_ns = time_ns + FRUITLESS_READ_NS;
     prof_tap_process_read_maps(process);
-    prof_code_publish(process->code);
+    if (process->code != NULL)
+        prof_code_publish(process->code);
 }
 
 static const struct prof_space_mapping *find_mapping(
@@ -46,6 +47,16 @@ static const struct prof_space_mapping *find_mapping(
         return found;
     read_maps_again(process, when_ns);
     return prof_address_space_find(&process->space, pc, when_ns);
+}
+
+uint32_t prof_tap_process_stack(
+    struct prof_tap_process *process, const uint64_t *words, uint32_t count,
+    uint64_t when_ns)
+{
+    const struct prof_frame_finder finder = {
+        .space = &process->space, .find = find_mapping, .owner = process};
+    return prof_frame_cache_stack(
+        &process->frames, &finder, words, count, when_ns);
 }
 
 /* The kernel's part of the stack, called from `stack`. */
@@ -139,10 +150,8 @@ static uint32_t add_user_frames(
     }
     count_losses(process->common, &walk, end);
     *is_truncated = end != PROF_COPIED_COMPLETE;
-    const struct prof_frame_finder finder = {
-        .space = &process->space, .find = find_mapping, .owner = process};
-    return prof_frame_cache_stack(
-        &process->frames, &finder, walk.frames, walk.count, moment->time_ns);
+    return prof_tap_process_stack(
+        process, walk.frames, walk.count, moment->time_ns);
 }
 
 void prof_tap_process_add(
@@ -159,9 +168,12 @@ void prof_tap_process_add(
         .state = PROF_STATE_ON_CPU,
         .flags = is_truncated ? PROF_SAMPLE_TRUNCATED : 0};
     row.values[common->value_cpu] = moment->weight_ns;
+    if (common->is_wall)
+        row.values[common->value_wall] = moment->weight_ns;
     row.values[common->value_samples] = 1;
     (void)prof_profile_add_sample(common->profile, &row);
     process->given_ns += moment->weight_ns;
+    thread->given_ns += moment->weight_ns;
     common->sample_count++;
 }
 

@@ -264,6 +264,55 @@ def end(process):
     process.wait(PATIENCE)
 
 
+def used_s(pid):
+    """The CPU time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Recorder:
+    """record -p, from the moment it watches."""
+
+    def __init__(
+            self, way, outputs, pids, *options, before=(),
+            watchfire=WATCHFIRE):
+        self.pids = pids
+        self.process = subprocess.Popen(
+            [str(word) for word in (
+                *before, watchfire, "record", "--via", way, *options,
+                *(word for path in outputs for word in ("-o", path)),
+                "-p", ",".join(str(pid) for pid in pids))],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env=clean_environment())
+        assert wait_until(
+            lambda: self.process.poll() is not None or self.watches())
+        time.sleep(0.1)
+
+    def watches(self):
+        """It has opened what it samples by."""
+        try:
+            folder = Path(f"/proc/{self.process.pid}/fd")
+            return any(
+                re.search("/schedstat$|perf_event|/memfd:watchfire",
+                          os.readlink(entry))
+                for entry in folder.iterdir())
+        except OSError:
+            return False
+
+    def end(self):
+        _, err = self.process.communicate(timeout=PATIENCE)
+        return subprocess.CompletedProcess(
+            self.process.args, self.process.returncode, None, err)
+
+    def end_when_used(self, seconds):
+        """Time in which the programs ran, however many others do."""
+        begun = {pid: used_s(pid) for pid in self.pids}
+        assert wait_until(lambda: self.process.poll() is not None or all(
+            used_s(pid) - begun[pid] > seconds for pid in self.pids))
+        self.process.send_signal(signal.SIGINT)
+        return self.end()
+
+
 def in_own_mounts(script):
     """A shell's command line that runs with mounts of its own."""
     need_root()

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import subprocess
 
 import pytest
 
 import lab
 
 CLOCKS = ("root", "ordinary user", "perf refused")
+WAYS = ("perf", "ptrace")  # into a process that runs; inject has its own
 SECONDS = 3
 
 # What each thread of the program does, and the function it sleeps in.
@@ -44,20 +46,42 @@ def record_wall(clock, folder, outputs, name, *arguments, options=()):
     return result
 
 
+def attach_wall(way, outputs):
+    """What `sleepers` tells, which begins when it is watched."""
+    program = subprocess.Popen(
+        [lab.program("sleepers"), str(SECONDS), "go"], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env=lab.clean_environment())
+    try:
+        recorder = lab.Recorder(
+            way, outputs, [program.pid], "-e", "wall", "--threads")
+        out, _ = program.communicate("now\n", timeout=lab.PATIENCE)
+        result = recorder.end()
+        assert result.returncode == 0, result.stderr
+        return out
+    finally:
+        lab.end(program)
+
+
 class Walls:
     """The program's own word, and a recording of it."""
 
-    def __init__(self, clock, folder):
-        self.folded_path = folder / f"walls-{CLOCKS.index(clock)}.folded"
+    def __init__(self, how, folder):
+        self.folded_path = folder / f"walls-{how.replace(' ', '-')}.folded"
         self.data_path = self.folded_path.with_suffix(".data")
-        result = record_wall(
-            clock, folder, [self.folded_path, self.data_path], "sleepers",
-            SECONDS, options=("--threads",))
-        told = json.loads(result.stdout)
+        outputs = [self.folded_path, self.data_path]
+        if how in WAYS:
+            told = json.loads(attach_wall(how, outputs))
+        else:
+            told = json.loads(record_wall(
+                how, folder, outputs, "sleepers", SECONDS,
+                options=("--threads",)).stdout)
         self.threads = {row["name"]: row for row in told["threads"]}
         self.main = told["main"]
         self.folded = lab.Folded(self.folded_path)
         self.report = lab.report(self.data_path)
+        self.before_ns = self.folded.weight(
+            lambda stack: "wait_to_begin" in stack)
         self.total_ns = self.main["wall_ns"] + sum(
             row["wall_ns"] for row in self.threads.values())
 
@@ -73,7 +97,7 @@ class Walls:
         return self.folded.weight(wanted) / self.total_ns
 
 
-@pytest.fixture(scope="module", params=CLOCKS)
+@pytest.fixture(scope="module", params=CLOCKS + WAYS)
 def walls(request, public_folder):
     return Walls(request.param, public_folder)
 
@@ -88,7 +112,8 @@ def test_each_thread_has_its_wall_time(walls):
 
 
 def test_all_of_it_is_the_wall_time_of_all_threads(walls):
-    assert walls.folded.total() / walls.total_ns == pytest.approx(1, abs=0.02)
+    total_ns = walls.folded.total() - walls.before_ns
+    assert total_ns / walls.total_ns == pytest.approx(1, abs=0.02)
 
 
 @pytest.mark.parametrize("name", SLEEPS)
@@ -116,7 +141,8 @@ def test_states_are_told_apart(walls):
         "running": sum(row["cpu_ns"] for row in rows),
         "waiting for a CPU": sum(row["wait_ns"] for row in rows),
         "sleeping": sum(row["wall_ns"] - row["cpu_ns"] - row["wait_ns"]
-                        for row in rows) + walls.main["wall_ns"],
+                        for row in rows) + walls.main["wall_ns"]
+        + walls.before_ns,
     }
     for state, wanted in told.items():
         share = states.get(state, 0) / walls.total_ns
@@ -125,7 +151,11 @@ def test_states_are_told_apart(walls):
 
 
 def test_every_stack_reaches_the_first_frame(walls):
-    assert walls.report["quality"]["incomplete_samples"] == 0
+    # One that has just been made may be stopped where no rule says that it is
+    # the first frame: right behind the system call.
+    newborn = [stack for stack, _ in walls.folded.stacks
+               if stack[2:] == ("clone3",)]
+    assert walls.report["quality"]["incomplete_samples"] <= len(newborn)
     for stack, _ in walls.folded.stacks:
         if "run_worker" in stack:
             assert stack[stack.index("run_worker") - 1] == "start_thread"

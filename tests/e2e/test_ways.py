@@ -76,53 +76,6 @@ def took(result, way):
     return int(re.search(r"(\d+) samples of", last)[1])
 
 
-def used_s(pid):
-    """The CPU time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-class Recorder:
-    """record, from the moment it watches."""
-
-    def __init__(
-            self, way, output, pids, before=(), watchfire=lab.WATCHFIRE):
-        self.pids = pids
-        self.process = subprocess.Popen(
-            [str(word) for word in (
-                *before, watchfire, "record", "--via", way, "-o", output,
-                "-p", ",".join(str(pid) for pid in pids))],
-            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            env=lab.clean_environment())
-        assert lab.wait_until(
-            lambda: self.process.poll() is not None or self.watches())
-        time.sleep(0.1)
-
-    def watches(self):
-        """It has opened what it samples by."""
-        try:
-            folder = Path(f"/proc/{self.process.pid}/fd")
-            return any(
-                re.search("/schedstat$|perf_event|/memfd:watchfire",
-                          os.readlink(entry))
-                for entry in folder.iterdir())
-        except OSError:
-            return False
-
-    def end(self):
-        _, err = self.process.communicate(timeout=lab.PATIENCE)
-        return subprocess.CompletedProcess(
-            self.process.args, self.process.returncode, None, err)
-
-    def end_when_used(self, seconds):
-        """Time in which the programs ran, however many others do."""
-        begun = {pid: used_s(pid) for pid in self.pids}
-        assert lab.wait_until(lambda: self.process.poll() is not None or all(
-            used_s(pid) - begun[pid] > seconds for pid in self.pids))
-        self.process.send_signal(signal.SIGINT)
-        return self.end()
-
-
 # ---- by ptrace ----
 
 
@@ -131,8 +84,8 @@ def test_stops_see_every_libc_and_later_threads_and_break_no_wait(
     """All four at once; what they print says that no read ended early."""
     processes = [lively(target, libc) for libc in LIBCS]
     output = tmp_path / "x.folded"
-    recorder = Recorder(
-        "ptrace", output, [process.pid for process in processes])
+    recorder = lab.Recorder(
+        "ptrace", [output], [process.pid for process in processes])
     took(recorder.end_when_used(0.3), "ptrace")
     folded = lab.Folded(output)
     for libc in LIBCS:
@@ -171,7 +124,7 @@ def test_stops_follow_children_and_an_exec(tmp_path, target):
     process = target(
         "sh", "-c", f"read line; {spin} 0.3; exec {spin} 0.3 2")
     output = tmp_path / "x.folded"
-    recorder = Recorder("ptrace", output, [process.pid])
+    recorder = lab.Recorder("ptrace", [output], [process.pid])
     process.stdin.write("\n")
     process.stdin.flush()
     process.communicate(timeout=lab.PATIENCE)
@@ -201,8 +154,8 @@ def test_whoever_ends_the_recorder_leaves_the_program_as_it_was(
     process = lively(target)
     status = Path(f"/proc/{process.pid}/status")
     for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
-        recorder = Recorder(
-            "ptrace", tmp_path / "x.folded", [process.pid])
+        recorder = lab.Recorder(
+            "ptrace", [tmp_path / "x.folded"], [process.pid])
         time.sleep(0.1)
         recorder.process.send_signal(number)
         if number == signal.SIGINT:
@@ -351,7 +304,7 @@ def test_names_and_maps_of_a_hostile_program_are_only_data(tmp_path, target):
     try:
         for way in NAMED:
             output = tmp_path / f"{way}.folded"
-            recorder = Recorder(way, output, [process.pid])
+            recorder = lab.Recorder(way, [output], [process.pid])
             result = recorder.end_when_used(0.2)
             assert took(result, way) > 0
             for text in (result.stderr, output.read_text()):
@@ -408,8 +361,8 @@ def test_any_program_is_open_to_its_own_user(
     folder.chmod(0o777)
     process = target(*lab.as_nobody(), program)
     assert lab.wait_until(lambda: len(tasks(process.pid)) >= 3)
-    recorder = Recorder(
-        way, folder / "x.folded", [process.pid], before=lab.as_nobody(),
+    recorder = lab.Recorder(
+        way, [folder / "x.folded"], [process.pid], before=lab.as_nobody(),
         watchfire=public_folder / "bin" / "watchfire")
     took(recorder.end_when_used(0.2), way)
     assert lab.Folded(folder / "x.folded").inclusive()["steady"] > 0
@@ -429,7 +382,7 @@ def test_node_is_open_to_every_way(tmp_path, target, way):
     try:
         assert lab.wait_until(
             lambda: written.exists() and "inner" in written.read_text())
-        recorder = Recorder(way, tmp_path / "x.folded", [process.pid])
+        recorder = lab.Recorder(way, [tmp_path / "x.folded"], [process.pid])
         took(recorder.end_when_used(0.2), way)
     finally:
         lab.end(process)
@@ -454,8 +407,8 @@ def test_a_container_is_open_to_every_way(
     folder.chmod(0o777)
     for way in NAMED:
         output = folder / f"{way}.folded"
-        recorder = Recorder(
-            way, output, [pid], before=user,
+        recorder = lab.Recorder(
+            way, [output], [pid], before=user,
             watchfire=public_folder / "bin" / "watchfire")
         took(recorder.end_when_used(0.3), way)
         assert lab.Folded(output).inclusive()["steady"] > 0, way

@@ -1,5 +1,6 @@
 /*
- * Threads whose wall time is known: sleepers SECONDS.
+ * Threads whose wall time is known: sleepers SECONDS [GO]. With GO it begins
+ * when its standard input says so.
  *
  * One sleeps, one waits for a lock, one for an event, one computes, one does
  * both by turns, one ends early, and the first waits for them. Prints what each
@@ -105,6 +106,13 @@ __attribute__((noipa)) static void join(struct worker *workers, int count)
         pthread_join(workers[i].thread, NULL);
 }
 
+__attribute__((noipa)) static void wait_to_begin(void)
+{
+    char byte;
+    while (read(STDIN_FILENO, &byte, 1) < 0)
+        continue;
+}
+
 int main(int argc, char **argv)
 {
     static struct worker workers[] = {
@@ -114,6 +122,8 @@ int main(int argc, char **argv)
         {.name = "end_early", .run = end_early},
         {.name = "compute", .run = compute},
         {.name = "by_turns", .run = by_turns}};
+    if (argc > 2)
+        wait_to_begin();
     uint64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
     double seconds = argc > 1 ? atof(argv[1]) : 1;
     int count = sizeof workers / sizeof workers[0];
