@@ -136,34 +136,10 @@ static bool link_siblings(struct exp_tree *tree)
     return is_done;
 }
 
-/* ---- the tree ---- */
-
-static bool build(struct exp_tree *tree, const struct exp_options *options)
+bool exp_tree_link(struct exp_tree *tree)
 {
-    struct exp_frame root;
-    tree->frames = exp_frames_create(tree->profile);
-    if (tree->frames == NULL ||
-        !exp_frames_named(tree->frames, EXP_KIND_PROCESS, "all", &root) ||
-        exp_tree_child(tree, EXP_NODE_NONE, &root) != EXP_NODE_ROOT ||
-        !exp_tree_fill(tree, options))
-        return false;
     sum_totals(tree);
     return link_siblings(tree);
-}
-
-struct exp_tree *exp_tree_create(
-    const struct prof_profile *profile, const struct exp_options *options)
-{
-    struct exp_tree *tree = malloc(sizeof *tree);
-    if (tree == NULL)
-        return NULL;
-    *tree = (struct exp_tree){
-        .profile = profile, .node = {.row_bytes = sizeof(struct exp_node)}};
-    if (!build(tree, options)) {
-        exp_tree_destroy(tree);
-        return NULL;
-    }
-    return tree;
 }
 
 void exp_tree_destroy(struct exp_tree *tree)

@@ -1,5 +1,5 @@
 /*
- * Filling the merged call tree.
+ * Making the merged call tree of the samples.
  *
  * Stacks of the model are chains of exact places, shared from the root on. A
  * visit is one such chain below one process or thread; it is expanded once,
@@ -298,7 +298,8 @@ static bool add_samples(struct builder *builder)
     return true;
 }
 
-bool exp_tree_fill(struct exp_tree *tree, const struct exp_options *options)
+/* Expand every sample below the root; false when out of memory. */
+static bool fill(struct exp_tree *tree, const struct exp_options *options)
 {
     struct builder builder = {
         .tree = tree,
@@ -312,4 +313,31 @@ bool exp_tree_fill(struct exp_tree *tree, const struct exp_options *options)
     free(builder.process_nodes);
     free(builder.thread_nodes);
     return is_done;
+}
+
+/* ---- the tree ---- */
+
+static bool build(struct exp_tree *tree, const struct exp_options *options)
+{
+    struct exp_frame root;
+    tree->frames = exp_frames_create(tree->profile);
+    return tree->frames != NULL &&
+           exp_frames_named(tree->frames, EXP_KIND_PROCESS, "all", &root) &&
+           exp_tree_child(tree, EXP_NODE_NONE, &root) == EXP_NODE_ROOT &&
+           fill(tree, options) && exp_tree_link(tree);
+}
+
+struct exp_tree *exp_tree_create(
+    const struct prof_profile *profile, const struct exp_options *options)
+{
+    struct exp_tree *tree = malloc(sizeof *tree);
+    if (tree == NULL)
+        return NULL;
+    *tree = (struct exp_tree){
+        .profile = profile, .node = {.row_bytes = sizeof(struct exp_node)}};
+    if (!build(tree, options)) {
+        exp_tree_destroy(tree);
+        return NULL;
+    }
+    return tree;
 }

@@ -1,4 +1,4 @@
-/* The inside of the call tree: tree.c keeps it, tree_build.c fills it. */
+/* The inside of the call tree: tree_build.c makes it of what tree.c keeps. */
 #ifndef EXPORTERS_TREE_MODEL_H
 #define EXPORTERS_TREE_MODEL_H
 
@@ -20,7 +20,10 @@ struct exp_tree {
 uint32_t exp_tree_child(
     struct exp_tree *tree, uint32_t parent, const struct exp_frame *frame);
 
-/* Expand every sample below the root; false when out of memory. */
-bool exp_tree_fill(struct exp_tree *tree, const struct exp_options *options);
+/*
+ * When all weights are in: sum them up towards the root, and put siblings in
+ * their order; false when out of memory.
+ */
+bool exp_tree_link(struct exp_tree *tree);
 
 #endif
