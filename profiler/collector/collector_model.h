@@ -1,6 +1,7 @@
 /*
- * The collector as its files see it: collector.c follows the tree, requests.c
- * answers agents, guests.c has to do with those that we have brought in.
+ * The collector as its files see it: collector_model.c keeps the list of its
+ * targets; on that stand requests.c, which answers agents, and guests.c, which
+ * has to do with those that we have brought in; collector.c runs them all.
  */
 #ifndef PROFILER_COLLECTOR_COLLECTOR_MODEL_H
 #define PROFILER_COLLECTOR_COLLECTOR_MODEL_H
@@ -30,6 +31,9 @@ struct prof_collector {
     struct prof_overhead overhead;
     struct prof_collector_stats stats;
 };
+
+/* Have prof_collector_fd() be readable when `fd` is. */
+bool prof_collector_watch(const struct prof_collector *collector, int fd);
 
 /* The place of the target of this pid in the list; NULL in it: none. */
 struct prof_target **prof_collector_find(
