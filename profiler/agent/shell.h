@@ -116,9 +116,6 @@ void shell_mask_end_taking(unsigned of);
  */
 void shell_mask_exempt(const void *code);
 
-/* Whose dispositions a vfork child has set itself: bits 1 << signal. */
-unsigned shell_signals_of_guest(void);
-
 /* Give the kernel the mask the program believes in, for an exec; and back. */
 void shell_mask_reveal(void);
 void shell_mask_hide(void);

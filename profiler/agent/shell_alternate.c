@@ -32,7 +32,6 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
-#include "profiler/agent/kernel_sigaction.h"
 #include "profiler/agent/shell.h"
 #include "profiler/agent/shell_engine.h"
 #include "profiler/agent/sig_crash.h"
@@ -230,7 +229,7 @@ int shell_alternate_action(
     bool is_ours = is_to_be_started_by_us(wanted);
     if (is_ours) {
         struct prof_kernel_sigaction kept;
-        shell_to_kernel(&kept, wanted);
+        shell_action_to_kernel(&kept, wanted);
         prof_onstack_keep(number, &kept);
         ours = *wanted;
         ours.sa_handler = (__sighandler_t)(uintptr_t)prof_handle_on_stack;

@@ -5,17 +5,12 @@
 #include <signal.h>
 
 #include "profiler/agent/core.h"
-#include "profiler/agent/kernel_sigaction.h"
-#include "profiler/agent/shell_between.h"
-
-/* An action of libc's as the kernel takes it (shell_signals.c). */
-void shell_to_kernel(
-    struct prof_kernel_sigaction *to, const struct sigaction *from);
+#include "profiler/agent/shell_action.h"
 
 /* What the program has set in the calling thread; size 0: nothing. */
 SIGNAL_SAFE struct prof_alternate shell_alternate_here(void);
 
-/* shell_signals_act() for signals that are not ours. */
+/* sigaction(2) for signals that are not ours; `next` takes them further. */
 int shell_alternate_action(
     shell_action_function *next, int number, const struct sigaction *wanted,
     struct sigaction *old);

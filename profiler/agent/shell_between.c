@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "profiler/agent/shell.h"
+#include "profiler/agent/shell_signals.h"
 
 static _Atomic bool is_between;
 

@@ -16,6 +16,7 @@
 #include "profiler/agent/shell_filter.h"
 #include "profiler/agent/shell_obstacle.h"
 #include "profiler/agent/shell_room.h"
+#include "profiler/agent/shell_signals.h"
 #include "profiler/agent/sig_crash.h"
 #include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"

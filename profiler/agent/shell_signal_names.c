@@ -1,7 +1,7 @@
 /*
- * Interposed: the older names of sigaction(), sigprocmask() and sigsuspend().
- * libc's own would go past ours to the kernel, and what the program believes
- * would no longer be what it was told.
+ * Interposed: sigaction(), and the older names of it, of sigprocmask() and of
+ * sigsuspend(). libc's own would go past ours to the kernel, and what the
+ * program believes would no longer be what it was told.
  */
 #include "profiler/agent/shell.h"
 
@@ -9,6 +9,8 @@
 #include <signal.h>
 
 #include "profiler/agent/shell_alternate.h"
+#include "profiler/agent/shell_between.h"
+#include "profiler/agent/shell_signals.h"
 #include "profiler/agent/signals.h"
 
 typedef void signal_handler(int);
@@ -18,6 +20,25 @@ int __sigpause(int number_or_mask, int is_number);
 int sigblock(int mask);
 int sigsetmask(int mask);
 int siggetmask(void);
+
+INTERPOSE int sigaction(
+    int number, const struct sigaction *wanted, struct sigaction *old)
+{
+    shell_action_function *next = shell_real()->sigaction;
+    if (wanted != NULL && (wanted->sa_flags & SA_ONSTACK) != 0 &&
+        wanted->sa_handler != SIG_DFL && wanted->sa_handler != SIG_IGN)
+        prof_signals_note_alternate();
+    return shell_between_is() ? next(number, wanted, old)
+                              : shell_signals_act(next, number, wanted, old);
+}
+
+INTERPOSE int __sigaction(
+    int number, const struct sigaction *wanted, struct sigaction *old)
+{
+    return sigaction(number, wanted, old);
+}
+
+/* ---- older names ---- */
 
 /* Of our signals, those that signal() installs without SA_RESTART. */
 static unsigned interrupting;

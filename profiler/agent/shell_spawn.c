@@ -13,6 +13,7 @@
 
 #include "profiler/agent/shell_obstacle.h"
 #include "profiler/agent/shell_room.h"
+#include "profiler/agent/shell_signals.h"
 #include "profiler/agent/signals.h"
 
 static void begin_spawn(void)
