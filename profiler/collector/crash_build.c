@@ -262,8 +262,8 @@ struct prof_crash *prof_crash_build(
             prof_crash_stack(crash, crash->thread) == NULL)
             add_own_stack(crash, target, copy, outer_tid(copy, pid));
         crash->is_in_handler =
-            atomic_load_explicit(
-                &target->ring.ring.crashes->is_left_in_handler,
+            atomic_exchange_explicit(
+                &target->ring.ring.crashes->is_left_in_handler, 0,
                 memory_order_relaxed) != 0;
     }
     free(copy);

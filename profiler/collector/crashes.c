@@ -2,6 +2,7 @@
 #include "profiler/collector/crashes.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -10,6 +11,7 @@
 #include "profiler/base/clock.h"
 #include "profiler/collector/crash_build.h"
 #include "profiler/collector/death.h"
+#include "profiler/collector/maps.h"
 #include "profiler/collector/target.h"
 
 /* A core dump of some gigabytes takes its time; what lives on after that has
@@ -88,32 +90,60 @@ static struct prof_dying *find_dying(
 
 /* ---- what the agent writes ---- */
 
+/*
+ * A process is named by memory that the target may write: whoever is looked at
+ * for it, by a collector that may be root, must have that memory itself.
+ */
+static bool has_segment(const struct prof_target *target, uint32_t pid)
+{
+    bool has = false;
+    char *maps = pid != (uint32_t)getpid() ? prof_maps_read(pid) : NULL;
+    char *rest = maps;
+    for (char *text; !has && (text = strsep(&rest, "\n")) != NULL;) {
+        struct prof_maps_line line;
+        has = prof_maps_parse(text, &line) &&
+              line.inode == target->ring.inode &&
+              line.device == target->ring.device;
+    }
+    free(maps);
+    return has;
+}
+
+/* Who has written; 0: nobody that may be looked at. */
+static uint32_t find_writer(
+    const struct prof_target *target, const struct wire_crash *slot,
+    uint32_t pid)
+{
+    uint32_t named = *(const volatile uint32_t *)&slot->pid;
+    if (named == target->inner_pid)
+        return target->pid;
+    /* A child that cannot say so itself; its pid is ours, or unknown. */
+    if (pid == 0 && target->pid == target->inner_pid)
+        pid = named;
+    return pid != 0 && has_segment(target, pid) ? pid : 0;
+}
+
 void prof_crashes_look(
     struct prof_crashes *crashes, struct prof_target *target, uint32_t pid)
 {
     struct wire_crash *slot = &target->ring.ring.crashes->fatal;
     uint32_t written = WIRE_CRASH_WRITTEN;
-    bool is_targets = slot->pid == target->inner_pid;
     if (!crashes->options.is_wanted ||
         /* Pairs with the release in leave_slot(). */
         atomic_load_explicit(&slot->state, memory_order_acquire) != written)
         return;
-    if (pid == 0 && !is_targets) {
-        /* A child that cannot say so itself; its pid is ours, or unknown. */
-        if (target->pid != target->inner_pid)
-            return;
-        pid = slot->pid;
-    }
-    if (is_targets)
-        pid = target->pid;
-    if (!atomic_compare_exchange_strong_explicit(
+    pid = find_writer(target, slot, pid);
+    /* One at a time: until the first has died, or shows that it does not. */
+    if (pid == 0 || find_dying(crashes, pid) != NULL ||
+        (pid == target->pid && target->is_crash_told) ||
+        !atomic_compare_exchange_strong_explicit(
             &slot->state, &written, WIRE_CRASH_TAKEN, memory_order_relaxed,
             memory_order_relaxed))
         return;
     (void)prof_target_drain(target); /* which modules have come and gone */
     struct prof_crash *crash = prof_crash_build(target, slot, pid);
     /* From within its handler it exits: what we wait for may wait for us. */
-    if (crash != NULL && crash->is_in_handler) {
+    if (crash != NULL && crash->is_in_handler && pid == target->pid) {
         target->is_crash_told = true;
         hand_out(crashes, crash);
     } else {

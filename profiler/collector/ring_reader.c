@@ -39,7 +39,7 @@ static void unmap_ring(struct wire_ring *ring)
     (void)munmap(ring->header, MAP_BYTES);
 }
 
-static enum status check_segment(int fd, struct diag *diag)
+static enum status check_segment(int fd, struct stat *stat, struct diag *diag)
 {
     int seals = fcntl(fd, F_GET_SEALS);
     if (seals < 0)
@@ -47,10 +47,9 @@ static enum status check_segment(int fd, struct diag *diag)
     if ((seals & F_SEAL_SHRINK) == 0)
         return fail(diag, STATUS_MALFORMED, "segment is not sealed");
 
-    struct stat stat;
-    if (fstat(fd, &stat) < 0)
+    if (fstat(fd, stat) < 0)
         return fail(diag, STATUS_SYSTEM, "stat a segment");
-    if (stat.st_size != WIRE_SEGMENT_BYTES)
+    if (stat->st_size != WIRE_SEGMENT_BYTES)
         return fail(diag, STATUS_MISMATCH, "segment has another size");
     return STATUS_OK;
 }
@@ -58,7 +57,8 @@ static enum status check_segment(int fd, struct diag *diag)
 enum status prof_ring_reader_open(
     struct prof_ring_reader *reader, int fd, struct diag *diag)
 {
-    enum status status = check_segment(fd, diag);
+    struct stat stat;
+    enum status status = check_segment(fd, &stat, diag);
     if (status != STATUS_OK)
         return status;
 
@@ -70,7 +70,8 @@ enum status prof_ring_reader_open(
         unmap_ring(&ring);
         return fail(diag, STATUS_MISMATCH, "segment of another version");
     }
-    *reader = (struct prof_ring_reader){.ring = ring};
+    *reader = (struct prof_ring_reader){
+        .ring = ring, .device = stat.st_dev, .inode = stat.st_ino};
     return STATUS_OK;
 }
 

@@ -16,6 +16,7 @@ struct prof_ring_reader {
     struct wire_ring ring;
     uint64_t tail; /* ours; the target could overwrite the shared one */
     uint64_t died; /* records given up because their writer was dead */
+    uint64_t device, inode; /* of the segment: who has it mapped, shows them */
 };
 
 /*
