@@ -10,6 +10,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/collector/collector_model.h"
+#include "profiler/collector/target_drain.h"
 
 enum {
     WAIT_MAX_MS = 100,
@@ -207,35 +208,6 @@ static void look_around(struct prof_collector *collector)
     collector->looked_pid = at != NULL ? at->pid : 0;
 }
 
-void prof_collector_rouse(struct prof_collector *collector)
-{
-    if (!collector->common.is_at_rest ||
-        collector->common.wish != PROF_SAMPLES_BY_SPAN)
-        return;
-    collector->common.is_at_rest = false;
-    for (struct prof_target *at = collector->targets; at; at = at->next)
-        prof_target_rouse(at);
-}
-
-void prof_collector_rest(struct prof_collector *collector)
-{
-    if (collector->common.is_at_rest ||
-        collector->common.wish != PROF_SAMPLES_BY_SPAN)
-        return;
-    collector->common.is_at_rest = true;
-    for (struct prof_target *at = collector->targets; at; at = at->next)
-        prof_target_rest(at);
-}
-
-/* Those that could not send a message. */
-static void look_for_roused(struct prof_collector *collector)
-{
-    for (struct prof_target *at = collector->targets; at; at = at->next) {
-        if (prof_target_is_roused(at))
-            prof_collector_rouse(collector);
-    }
-}
-
 void prof_collector_run(struct prof_collector *collector)
 {
     struct prof_request request;
@@ -244,7 +216,7 @@ void prof_collector_run(struct prof_collector *collector)
                     prof_listener_next(&collector->listener, &request);
          i++)
         prof_collector_answer(collector, &request);
-    look_for_roused(collector);
+    prof_collector_look_for_roused(collector);
 
     double fullest = 0;
     for (struct prof_target *at = collector->targets; at; at = at->next) {

@@ -1,7 +1,8 @@
 /*
  * The collector as its files see it: collector_model.c keeps the list of its
- * targets; on that stand requests.c, which answers agents, and guests.c, which
- * has to do with those that we have brought in; collector.c runs them all.
+ * targets; on that stand requests.c, which answers agents, guests.c, which has
+ * to do with those that we have brought in, and collector_rest.c; collector.c
+ * runs them all.
  */
 #ifndef PROFILER_COLLECTOR_COLLECTOR_MODEL_H
 #define PROFILER_COLLECTOR_COLLECTOR_MODEL_H
@@ -56,6 +57,12 @@ void prof_collector_note(
 /* requests.c: answer an agent; the descriptors of the request are taken. */
 void prof_collector_answer(
     struct prof_collector *collector, const struct prof_request *request);
+
+/*
+ * collector_rest.c: end the rest where an agent has, but could not send a
+ * message.
+ */
+void prof_collector_look_for_roused(struct prof_collector *collector);
 
 /* guests.c: tend those that were brought in, and let go of who is over. */
 void prof_collector_tend_guests(struct prof_collector *collector);

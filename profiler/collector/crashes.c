@@ -13,6 +13,7 @@
 #include "profiler/collector/death.h"
 #include "profiler/collector/maps.h"
 #include "profiler/collector/target.h"
+#include "profiler/collector/target_drain.h"
 
 /* A core dump of some gigabytes takes its time; what lives on after that has
  * another handler than we thought. */

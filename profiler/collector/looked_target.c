@@ -1,8 +1,9 @@
 /* A target as the process whose threads are looked at. */
 #include "profiler/collector/looked_target.h"
 
-#include "profiler/collector/resolve.h"
 #include "profiler/collector/target.h"
+#include "profiler/collector/target_space.h"
+#include "profiler/collector/target_threads.h"
 
 static bool is_watched(const void *owner, uint32_t tid)
 {
@@ -44,7 +45,7 @@ static uint64_t version_of(const void *owner)
 static uint32_t stack_of(
     void *owner, const uint64_t *words, uint32_t count, uint64_t when_ns)
 {
-    return prof_resolve_stack(owner, words, count, when_ns);
+    return prof_target_stack(owner, words, count, when_ns);
 }
 
 struct prof_looked_process prof_looked_target(struct prof_target *target)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "profiler/attach/reach.h"
 #include "profiler/collector/account.h"
 
 /* A sleep is one sample at least this often, that a recording be readable. */
@@ -111,12 +112,32 @@ static void hold(
 
 /* ---- looking ---- */
 
+/* Which setting keeps us from looking at `pid`, and what would help. */
+static void explain_refusal(uint32_t pid, struct diag *diag)
+{
+    int scope = prof_reach_yama_scope();
+    if (scope > 0)
+        (void)fail(
+            diag, STATUS_NOT_PERMITTED,
+            "kernel.yama.ptrace_scope=%d refuses a look at the sleeping "
+            "threads of process %u: their time stands in [off-cpu]; sysctl "
+            "kernel.yama.ptrace_scope=0 would permit it",
+            scope, pid);
+    else
+        (void)fail(
+            diag, STATUS_NOT_PERMITTED,
+            "process %u is not dumpable (prctl PR_GET_DUMPABLE: it changed its "
+            "user, or asked for it), which refuses a look at its sleeping "
+            "threads: their time stands in [off-cpu]; setpriv --inh-caps "
+            "+sys_ptrace --ambient-caps +sys_ptrace watchfire would permit it",
+            pid);
+}
+
 static void note_refusal(struct prof_looker *looker)
 {
     looker->is_refused = true;
     if (looker->common->refusal.status == STATUS_OK)
-        prof_looks_explain_refusal(
-            looker->process.pid, &looker->common->refusal);
+        explain_refusal(looker->process.pid, &looker->common->refusal);
 }
 
 static uint8_t flags_of(const struct prof_walk *walk)

@@ -6,6 +6,7 @@
 #include "profiler/collector/children.h"
 #include "profiler/collector/collector_model.h"
 #include "profiler/collector/process_files.h"
+#include "profiler/collector/target_drain.h"
 
 static void refuse(struct wire_reply *reply, const char *reason)
 {

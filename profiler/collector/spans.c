@@ -4,8 +4,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "profiler/collector/resolve.h"
 #include "profiler/collector/target.h"
+#include "profiler/collector/target_threads.h"
 
 static const enum prof_span_kind kinds[] = {
     [WIRE_SPAN_ROOT] = PROF_SPAN_ROOT,

@@ -1,73 +1,16 @@
 /* One program image being sampled, from HELLO to its end. */
 #include "profiler/collector/target.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
 #include "profiler/collector/looked_target.h"
 #include "profiler/collector/process_files.h"
-#include "profiler/collector/resolve.h"
-#include "profiler/collector/spans.h"
-
-static bool same_tid(const void *owner, uint32_t id, const void *key)
-{
-    const struct prof_account *account = owner;
-    const struct prof_account_thread *thread = table_row(&account->threads, id);
-    return thread->tid == *(const uint32_t *)key;
-}
-
-/* In a pid name space of its own only the main thread is told apart. */
-uint32_t prof_target_outer_tid(
-    const struct prof_target *target, uint32_t inner_tid)
-{
-    if (target->inner_pid == target->pid)
-        return inner_tid;
-    return inner_tid == target->inner_pid ? target->pid : 0;
-}
-
-static uint32_t find_thread(const struct prof_target *target, uint32_t tid)
-{
-    return index_find(
-        &target->threads_by_tid, hash_u64(tid), same_tid, &target->account,
-        &tid);
-}
-
-uint32_t prof_target_known_thread(
-    const struct prof_target *target, uint32_t inner_tid)
-{
-    return find_thread(target, prof_target_outer_tid(target, inner_tid));
-}
-
-uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid)
-{
-    uint32_t tid = prof_target_outer_tid(target, inner_tid);
-    uint32_t index = find_thread(target, tid);
-    if (index != TABLE_NONE)
-        return index;
-
-    char path[64];
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/comm",
-        target->pid, tid);
-    if (target->account.threads.count >= PROF_LIMIT_THREADS && tid != 0 &&
-        access(path, F_OK) != 0)
-        return prof_target_thread(target, 0);
-    struct prof_profile *profile = target->common->profile;
-    struct prof_thread row = {
-        .process = target->process,
-        .tid = tid ? tid : inner_tid,
-        .name = prof_process_files_name(profile, path)};
-    index = prof_account_add_thread(
-        &target->account, tid, prof_profile_add_thread(profile, &row), 0);
-    if (index != TABLE_NONE)
-        (void)index_add(&target->threads_by_tid, hash_u64(tid), index);
-    return index;
-}
+#include "profiler/collector/target_cpu.h"
+#include "profiler/collector/target_drain.h"
+#include "profiler/collector/target_threads.h"
 
 /* Threads that are there already have used CPU time that is not sampled. */
 static void note_main_thread(
@@ -83,28 +26,6 @@ static void note_main_thread(
     target->clock_ns = account->startup_ns;
     if (earlier != NULL)
         account->earlier_ns = prof_target_cpu_ns(earlier);
-}
-
-static uint64_t read_cpu_ns(struct prof_target *target)
-{
-    if (target->chosen.count > 0)
-        return prof_chosen_cpu_ns(&target->chosen, target->pid);
-    uint64_t used_ns = prof_process_cpu_ns(target->pid);
-    if (target->guest_tid == 0)
-        return used_ns;
-    uint64_t guest_ns = prof_thread_cpu_ns(target->pid, target->guest_tid);
-    if (guest_ns > target->guest_ns)
-        target->guest_ns = guest_ns;
-    return used_ns > target->guest_ns ? used_ns - target->guest_ns : 0;
-}
-
-void prof_target_choose(
-    struct prof_target *target, const uint32_t *tids, uint32_t count)
-{
-    if (prof_chosen_init(&target->chosen, target->pid, tids, count) == 0)
-        return;
-    target->account.startup_ns = read_cpu_ns(target);
-    target->clock_ns = target->account.startup_ns;
 }
 
 void prof_target_begin_looks(struct prof_target *target, bool is_continued)
@@ -175,15 +96,6 @@ struct prof_target *prof_target_open(
     return target;
 }
 
-void prof_target_resume(struct prof_target *target)
-{
-    const struct wire_header *header = target->ring.ring.header;
-    if (!target->standing.is_traced && !target->is_execing &&
-        !target->common->is_at_rest &&
-        atomic_load_explicit(&header->is_paused, memory_order_relaxed) == 0)
-        prof_perf_clock_resume(&target->clock);
-}
-
 /* What WIRE_EXEC and WIRE_EXEC_FAILED are, from one that cannot send them. */
 static void answer_pause(struct prof_target *target)
 {
@@ -231,105 +143,7 @@ void prof_target_show_presence(struct prof_target *target)
     atomic_store_explicit(&header->is_unheard, 0, memory_order_relaxed);
 }
 
-/* ---- draining ---- */
-
-static bool is_alive(void *context, uint32_t inner_tid)
-{
-    const struct prof_target *target = context;
-    char path[64];
-    if (target->inner_pid != target->pid)
-        (void)snprintf(path, sizeof path, "/proc/%" PRIu32, target->pid);
-    else
-        (void)snprintf(
-            path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32, target->pid,
-            inner_tid);
-    return access(path, F_OK) == 0;
-}
-
-static void add_sample(
-    struct prof_target *target, const struct prof_pending *sample)
-{
-    struct prof_target_common *common = target->common;
-    const struct prof_account_thread *thread =
-        table_row(&target->account.threads, sample->thread);
-    struct prof_sample row = {
-        .time_ns = sample->time_ns,
-        .thread = thread->thread,
-        .stack = sample->stack,
-        .state = PROF_STATE_ON_CPU,
-        .flags = sample->is_truncated ? PROF_SAMPLE_TRUNCATED : 0};
-    row.values[common->value_cpu] = sample->weight_ns;
-    if (common->is_wall)
-        row.values[common->value_wall] = sample->weight_ns;
-    row.values[common->value_samples] = sample->expiries;
-    (void)prof_profile_add_sample(common->profile, &row);
-    common->sample_count++;
-}
-
-double prof_target_take(struct prof_target *target)
-{
-    unsigned char buffer[WIRE_RECORD_BLOCKS * WIRE_BLOCK_BYTES];
-    uint32_t bytes, total = 0;
-    /* A lap at most, so that a target cannot keep us here. */
-    while (total < WIRE_DATA_BYTES &&
-           (bytes = prof_ring_read(
-                &target->ring, buffer, is_alive, target, &target->malformed))) {
-        total += bytes;
-        if (table_add_many(&target->records, &bytes, sizeof bytes) ==
-                TABLE_NONE ||
-            table_add_many(&target->records, buffer, bytes) == TABLE_NONE)
-            break;
-    }
-    prof_limits_note_read(&target->limits);
-    return (double)total / WIRE_DATA_BYTES;
-}
-
-double prof_target_drain(struct prof_target *target)
-{
-    target->records.count = 0;
-    double share = prof_target_take(target);
-    uint64_t exit_ns = atomic_load_explicit(
-        &target->ring.ring.header->exit_time_ns, memory_order_relaxed);
-    target->batch.count = 0;
-    prof_target_resolve(target);
-    prof_spans_count_unsampled(target);
-
-    struct prof_pending *batch = target->batch.rows;
-    uint64_t total_ns = target->batch.count ? prof_target_cpu_ns(target) : 0;
-    prof_account_weigh(&target->account, batch, target->batch.count, total_ns);
-    for (uint32_t i = 0; i < target->batch.count; i++) {
-        /* A tick whose thread was in user mode: perf has that time already. */
-        if (batch[i].weight_ns > 0)
-            add_sample(target, &batch[i]);
-        if (exit_ns != 0 && batch[i].time_ns >= exit_ns)
-            target->late_ns += batch[i].weight_ns;
-    }
-    prof_slots_serve(
-        &target->slots, &target->ring.ring, &target->space,
-        target->common->tables);
-    return share;
-}
-
 /* ---- the end ---- */
-
-/*
- * The process's own clock while it can be read: it, and what wait4() tells in
- * the end, leaves out the time that a hypervisor took from a running thread.
- * The count of the perf events has it in; it bridges what is left between the
- * last reading and a death, or an exec.
- */
-uint64_t prof_target_cpu_ns(struct prof_target *target)
-{
-    if (target->until_ns > 0)
-        return target->until_ns;
-    uint64_t count_ns = prof_perf_clock_read_ns(&target->clock);
-    uint64_t clock_ns = target->is_replaced ? 0 : read_cpu_ns(target);
-    if (clock_ns == 0)
-        return target->clock_ns + (count_ns - target->count_ns);
-    target->clock_ns = clock_ns;
-    target->count_ns = count_ns;
-    return clock_ns;
-}
 
 static void add_rest(
     struct prof_target *target, const char *name, uint64_t value_ns)

@@ -51,9 +51,8 @@ struct prof_target_common {
     struct prof_looks_common looks;    /* of is_wall */
     struct prof_span_options spans;
     enum prof_wish wish;
-    bool is_at_rest; /* no samples are wanted just now */
-    uint64_t
-        rested_ns; /* CPU time that passed so, of targets that are closed */
+    bool is_at_rest;    /* no samples are wanted just now */
+    uint64_t rested_ns; /* CPU time that passed so, of closed targets */
 };
 
 struct prof_target {
@@ -111,10 +110,6 @@ struct prof_target *prof_target_open(
     struct prof_target_common *common, uint32_t pid, uint32_t inner_pid, int fd,
     struct prof_target *earlier, struct diag *diag);
 
-/* Only these of its threads are sampled, and of the account. */
-void prof_target_choose(
-    struct prof_target *target, const uint32_t *tids, uint32_t count);
-
 /*
  * Where sleep counts, begin to look at its threads.
  *
@@ -138,20 +133,10 @@ void prof_target_look(struct prof_target *target);
 /* Show the agent that the collector is there; wire.h, `seen_ns`. */
 void prof_target_show_presence(struct prof_target *target);
 
-/* Arm again what an exec, a tracer or a rest has stopped, unless another does.
- */
-void prof_target_resume(struct prof_target *target);
-
-/* Take what the ring holds; the share of it that was full, 0 to 1. */
-double prof_target_drain(struct prof_target *target);
-
 /*
  * End sampling, take the last samples, close the account and free the target.
  * The process may be dead, exec'ed or alive.
  */
 void prof_target_close(struct prof_target *target);
-
-/* The kernel's CPU time of all images of this process so far; 0: unknown. */
-uint64_t prof_target_cpu_ns(struct prof_target *target);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/collector/target.h"
+#include "profiler/collector/target_cpu.h"
+#include "profiler/collector/target_drain.h"
 
 enum {
     /* A draw costs half a period, and is worth it where one is very unlucky. */
@@ -61,6 +63,15 @@ void prof_target_arm(struct prof_target *target)
         common->worst_mode = target->mode;
     if (refusal.status != STATUS_OK && common->refusal.status == STATUS_OK)
         common->refusal = refusal;
+}
+
+void prof_target_resume(struct prof_target *target)
+{
+    const struct wire_header *header = target->ring.ring.header;
+    if (!target->standing.is_traced && !target->is_execing &&
+        !target->common->is_at_rest &&
+        atomic_load_explicit(&header->is_paused, memory_order_relaxed) == 0)
+        prof_perf_clock_resume(&target->clock);
 }
 
 void prof_target_rest(struct prof_target *target)

@@ -50,6 +50,12 @@ void prof_target_note_traced(const struct prof_target *target);
 void prof_target_arm(struct prof_target *target);
 
 /*
+ * Arm again what an exec, a tracer or a rest has stopped, unless another of
+ * them still does.
+ */
+void prof_target_resume(struct prof_target *target);
+
+/*
  * Sampling rests, and goes on; see prof_collector_rest(). At the end, the rest
  * that may be on is counted.
  */

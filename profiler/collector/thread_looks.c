@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "profiler/attach/reach.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/proc.h"
 #include "profiler/collector/looked_thread.h"
@@ -60,27 +59,6 @@ void prof_looks_common_init(
 void prof_looks_common_fini(struct prof_looks_common *common)
 {
     prof_image_cache_fini(&common->images);
-}
-
-void prof_looks_explain_refusal(uint32_t pid, struct diag *diag)
-{
-    int scope = prof_reach_yama_scope();
-    if (scope > 0)
-        (void)fail(
-            diag, STATUS_NOT_PERMITTED,
-            "kernel.yama.ptrace_scope=%d refuses a look at the sleeping "
-            "threads "
-            "of process %u: their time stands in [off-cpu]; sysctl "
-            "kernel.yama.ptrace_scope=0 would permit it",
-            scope, pid);
-    else
-        (void)fail(
-            diag, STATUS_NOT_PERMITTED,
-            "process %u is not dumpable (prctl PR_GET_DUMPABLE: it changed its "
-            "user, or asked for it), which refuses a look at its sleeping "
-            "threads: their time stands in [off-cpu]; setpriv --inh-caps "
-            "+sys_ptrace --ambient-caps +sys_ptrace watchfire would permit it",
-            pid);
 }
 
 uint64_t prof_looks_budget_ns(struct prof_looks_common *common, uint64_t now_ns)

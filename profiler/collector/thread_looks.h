@@ -82,9 +82,6 @@ uint64_t prof_looks_due_ns(const struct prof_looks *looks);
 int prof_looks_wait_ms(
     const struct prof_looks *looks, uint64_t now_ns, int wait_ms);
 
-/* Which setting keeps us from looking at `pid`, and what would help. */
-void prof_looks_explain_refusal(uint32_t pid, struct diag *diag);
-
 /* How long all looks at `now_ns` may take, after those before. */
 uint64_t prof_looks_budget_ns(
     struct prof_looks_common *common, uint64_t now_ns);

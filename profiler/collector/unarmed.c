@@ -10,8 +10,8 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/proc.h"
-#include "profiler/collector/resolve.h"
 #include "profiler/collector/target.h"
+#include "profiler/collector/target_threads.h"
 #include "profiler/collector/task_files.h"
 
 enum reason { ARMED, BLOCKING, FILTERED, REASONS };

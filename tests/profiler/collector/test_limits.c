@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include "profiler/collector/limits.h"
-#include "profiler/collector/resolve.h"
 #include "profiler/collector/target.h"
+#include "profiler/collector/target_drain.h"
+#include "profiler/collector/target_threads.h"
 #include "tests/profiler/ring_fixture.h"
 
 enum { PERIOD_NS = 1000000, FAR_TOO_MANY = 80000 };

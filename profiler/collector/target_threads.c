@@ -1,0 +1,63 @@
+/* The threads of a target. */
+#include "profiler/collector/target_threads.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "profiler/collector/process_files.h"
+#include "profiler/collector/target.h"
+
+static bool same_tid(const void *owner, uint32_t id, const void *key)
+{
+    const struct prof_account *account = owner;
+    const struct prof_account_thread *thread = table_row(&account->threads, id);
+    return thread->tid == *(const uint32_t *)key;
+}
+
+uint32_t prof_target_outer_tid(
+    const struct prof_target *target, uint32_t inner_tid)
+{
+    if (target->inner_pid == target->pid)
+        return inner_tid;
+    return inner_tid == target->inner_pid ? target->pid : 0;
+}
+
+static uint32_t find_thread(const struct prof_target *target, uint32_t tid)
+{
+    return index_find(
+        &target->threads_by_tid, hash_u64(tid), same_tid, &target->account,
+        &tid);
+}
+
+uint32_t prof_target_known_thread(
+    const struct prof_target *target, uint32_t inner_tid)
+{
+    return find_thread(target, prof_target_outer_tid(target, inner_tid));
+}
+
+uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid)
+{
+    uint32_t tid = prof_target_outer_tid(target, inner_tid);
+    uint32_t index = find_thread(target, tid);
+    if (index != TABLE_NONE)
+        return index;
+
+    char path[64];
+    (void)snprintf(
+        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/comm",
+        target->pid, tid);
+    if (target->account.threads.count >= PROF_LIMIT_THREADS && tid != 0 &&
+        access(path, F_OK) != 0)
+        return prof_target_thread(target, 0);
+    struct prof_profile *profile = target->common->profile;
+    struct prof_thread row = {
+        .process = target->process,
+        .tid = tid ? tid : inner_tid,
+        .name = prof_process_files_name(profile, path)};
+    index = prof_account_add_thread(
+        &target->account, tid, prof_profile_add_thread(profile, &row), 0);
+    if (index != TABLE_NONE)
+        (void)index_add(&target->threads_by_tid, hash_u64(tid), index);
+    return index;
+}
