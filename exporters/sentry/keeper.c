@@ -35,43 +35,43 @@ static void count_lost(struct exp_keeper *keeper, struct exp_envelope *envelope)
         keeper->lost.counts[EXP_DISCARD_QUEUE_OVERFLOW][EXP_CATEGORY_DEFAULT]++;
 }
 
-/* The next one, and what was lost so far; false when it is the end. */
-static bool take(
-    struct exp_keeper *keeper, struct exp_envelope **envelope,
+/* The next ones, and what was lost so far; 0 when it is the end. */
+static uint32_t take(
+    struct exp_keeper *keeper,
+    struct exp_envelope *envelopes[static EXP_SPOOL_MANY],
     struct exp_discards *lost)
 {
+    uint32_t taken = 0;
     (void)pthread_mutex_lock(&keeper->mutex);
     while (keeper->count == 0 && !keeper->is_ending)
         (void)pthread_cond_wait(&keeper->changed, &keeper->mutex);
-    bool is_there = keeper->count > 0;
-    *envelope = NULL;
-    if (is_there) {
-        *envelope = keeper->queue[keeper->first];
+    while (keeper->count > 0 && taken < EXP_SPOOL_MANY) {
+        envelopes[taken++] = keeper->queue[keeper->first];
         keeper->first = (keeper->first + 1) % QUEUE_MAX;
         keeper->count--;
     }
     *lost = keeper->lost;
     keeper->lost = (struct exp_discards){0};
     (void)pthread_mutex_unlock(&keeper->mutex);
-    return is_there;
+    return taken;
 }
 
 static void *run(void *context)
 {
     struct exp_keeper *keeper = context;
-    struct exp_envelope *envelope;
+    struct exp_envelope *envelopes[EXP_SPOOL_MANY];
     struct exp_discards lost;
-    bool goes_on;
+    uint32_t count;
     do {
-        goes_on = take(keeper, &envelope, &lost);
+        count = take(keeper, envelopes, &lost);
         if (!exp_discards_is_empty(&lost))
             exp_spool_count_discards(keeper->spool, &lost);
-        /* The spool counts what it refuses. */
-        if (envelope != NULL &&
-            exp_spool_add(keeper->spool, envelope, NULL) == STATUS_OK)
+        if (count > 0 &&
+            exp_spool_add_many(keeper->spool, envelopes, count) > 0)
             exp_sender_wake(keeper->sender);
-        exp_envelope_destroy(envelope);
-    } while (goes_on);
+        for (uint32_t i = 0; i < count; i++)
+            exp_envelope_destroy(envelopes[i]);
+    } while (count > 0);
     return NULL;
 }
 

@@ -1,8 +1,9 @@
 /*
  * Puts envelopes into a spool, in a thread of its own, for those who must not
- * wait for a disk. What is handed over is kept unless we are killed within
- * milliseconds; there are only so many at a time, and what is too much is
- * counted (queue_overflow).
+ * wait for a disk. What is handed over is in the folder a quarter of a
+ * millisecond later, unless others are before it, and on disk when that has
+ * taken it; there are only so many at a time, and what is too much is counted
+ * (queue_overflow).
  */
 #ifndef EXPORTERS_SENTRY_KEEPER_H
 #define EXPORTERS_SENTRY_KEEPER_H

@@ -15,7 +15,9 @@
  *     aside/                     what was foreign or damaged: never sent
  *
  * Keeping. Written under another name, synced, renamed, and the folder synced:
- * at each point there is the whole envelope or none.
+ * at each point there is the whole envelope or none. Of several, each is
+ * renamed at once, and all are synced in the end: a system that ends in between
+ * may leave a damaged one, which is told by its checksum, and counted.
  *
  * Sending. A sender claims an envelope by flock(2) on its file: there is no
  * claim without a living claimer. When the answer is there, the file is
@@ -230,18 +232,29 @@ static enum status keep(
         spool->path, packed->count, spool->caps.bytes, spool->caps.count);
 }
 
+/* As it is kept: `packed` is the caller's to free. */
+static enum status pack(
+    const void *bytes, size_t count, enum exp_rank *rank,
+    struct exp_block *packed, struct diag *diag)
+{
+    enum status status = exp_envelope_check(bytes, count, rank, diag);
+    if (status != STATUS_OK)
+        return status;
+    status = exp_gzip_pack(bytes, count, packed);
+    return status == STATUS_OK
+               ? status
+               : fail(diag, status, "pack: %s", status_text(status));
+}
+
 enum status exp_spool_add_bytes(
     struct exp_spool *spool, const void *bytes, size_t count, struct diag *diag)
 {
     enum exp_rank rank;
     struct exp_block packed;
     struct exp_discards lost = {0};
-    enum status status = exp_envelope_check(bytes, count, &rank, diag);
+    enum status status = pack(bytes, count, &rank, &packed, diag);
     if (status != STATUS_OK)
         return status;
-    status = exp_gzip_pack(bytes, count, &packed);
-    if (status != STATUS_OK)
-        return fail(diag, status, "pack: %s", status_text(status));
     status = keep(spool, rank, &packed, diag);
     free(packed.bytes);
     if (status != STATUS_OK &&
@@ -259,4 +272,68 @@ enum status exp_spool_add(
     if (bytes == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     return exp_spool_add_bytes(spool, bytes, count, diag);
+}
+
+/*
+ * Write one of several, for which there is room, to be synced later. Returns
+ * the file, or -1.
+ */
+static int add_unsynced(struct exp_spool *spool, struct exp_envelope *envelope)
+{
+    enum exp_rank rank;
+    struct exp_block packed;
+    char name[SPOOL_NAME_BYTES];
+    size_t count = 0;
+    const char *bytes = exp_envelope_bytes(envelope, &count);
+    if (bytes == NULL || pack(bytes, count, &rank, &packed, NULL) != STATUS_OK)
+        return -1;
+    int file = spool_write_unsynced(
+        spool, spool_make_name(rank, name), packed.bytes, packed.count);
+    free(packed.bytes);
+    return file;
+}
+
+/* Whether they fit with nothing giving way, were they not packed. */
+static bool fit(
+    struct exp_spool *spool, struct exp_envelope *const *envelopes,
+    uint32_t count)
+{
+    struct spool_list list;
+    if (spool_list_read(spool, &list) != STATUS_OK)
+        return false;
+    uint64_t total = list.bytes;
+    for (uint32_t i = 0; i < count; i++) {
+        size_t bytes = 0;
+        (void)exp_envelope_bytes(envelopes[i], &bytes);
+        total += bytes;
+    }
+    count += list.count;
+    spool_list_fini(&list);
+    return total <= spool->caps.bytes && count <= spool->caps.count;
+}
+
+uint32_t exp_spool_add_many(
+    struct exp_spool *spool, struct exp_envelope *const *envelopes,
+    uint32_t count)
+{
+    int files[EXP_SPOOL_MANY];
+    uint32_t kept = 0;
+    if (count > EXP_SPOOL_MANY)
+        count = EXP_SPOOL_MANY;
+    bool has_room = fit(spool, envelopes, count);
+    for (uint32_t i = 0; i < count; i++)
+        files[i] = has_room ? add_unsynced(spool, envelopes[i]) : -1;
+    for (uint32_t i = 0; i < count; i++) {
+        if (files[i] >= 0)
+            (void)fsync(files[i]);
+        spool_release(files[i]);
+        kept += files[i] >= 0;
+    }
+    if (kept > 0)
+        (void)fsync(spool->folder);
+    /* One after the other those that others have to give way to. */
+    for (uint32_t i = 0; i < count; i++)
+        kept += files[i] < 0 &&
+                exp_spool_add(spool, envelopes[i], NULL) == STATUS_OK;
+    return kept;
 }

@@ -75,6 +75,20 @@ MUST_CHECK enum status exp_spool_add_bytes(
     struct exp_spool *spool, const void *bytes, size_t count,
     struct diag *diag);
 
+/* Of exp_spool_add_many(). */
+#define EXP_SPOOL_MANY 64u
+
+/*
+ * Keep several, as many as EXP_SPOOL_MANY, with one wait for the disk. Each is
+ * in the folder as soon as it is written, and from then on no end of ours loses
+ * it; all are on disk when this returns. What cannot be kept is counted.
+ *
+ *   returns  how many are kept
+ */
+uint32_t exp_spool_add_many(
+    struct exp_spool *spool, struct exp_envelope *const *envelopes,
+    uint32_t count);
+
 /* Count what was lost before it could be kept. */
 void exp_spool_count_discards(
     struct exp_spool *spool, const struct exp_discards *discards);

@@ -76,6 +76,14 @@ bool spool_write(
     const struct exp_spool *spool, const char *name, const void *bytes,
     size_t count);
 
+/*
+ * The same, but not on disk yet: whoever kills us does not lose it, the end of
+ * the system may. Returns the file, to be synced and released; -1 and errno.
+ */
+int spool_write_unsynced(
+    const struct exp_spool *spool, const char *name, const void *bytes,
+    size_t count);
+
 /* More than any of the files beside the envelopes has. */
 #define SPOOL_STATE_BYTES 16384
 

@@ -97,28 +97,43 @@ static int create_new(const struct exp_spool *spool, char *name, size_t bytes)
     return -1;
 }
 
-bool spool_write(
+/* The file, named, and locked still; -1 and errno. */
+static int write_named(
     const struct exp_spool *spool, const char *name, const void *bytes,
-    size_t count)
+    size_t count, bool is_synced_first)
 {
     char temporary[SPOOL_NAME_BYTES];
     int fd = create_new(spool, temporary, sizeof temporary);
     if (fd < 0)
-        return false;
-    bool is_written =
-        write_all(fd, bytes, count) && fsync(fd) == 0 &&
-        renameat(spool->folder, temporary, spool->folder, name) == 0;
+        return -1;
+    if (write_all(fd, bytes, count) && (!is_synced_first || fsync(fd) == 0) &&
+        renameat(spool->folder, temporary, spool->folder, name) == 0)
+        return fd;
     int failure = errno;
-    if (!is_written)
-        (void)unlinkat(spool->folder, temporary, 0);
+    (void)unlinkat(spool->folder, temporary, 0);
+    spool_release(fd);
+    errno = failure;
+    return -1;
+}
+
+bool spool_write(
+    const struct exp_spool *spool, const char *name, const void *bytes,
+    size_t count)
+{
+    int fd = write_named(spool, name, bytes, count, true);
     spool_release(fd);
     /* The name is on disk only when the folder is. */
-    if (is_written && fsync(spool->folder) != 0) {
-        failure = errno;
-        is_written = false;
-    }
-    errno = failure;
-    return is_written;
+    return fd >= 0 && fsync(spool->folder) == 0;
+}
+
+int spool_write_unsynced(
+    const struct exp_spool *spool, const char *name, const void *bytes,
+    size_t count)
+{
+    int fd = write_named(spool, name, bytes, count, false);
+    if (fd >= 0) /* begun now, so that one disk's wait is all of theirs */
+        (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    return fd;
 }
 
 bool spool_read_state(

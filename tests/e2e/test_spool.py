@@ -49,7 +49,7 @@ class Lot:
         sender = [load, "send", self.spool, f"http://key@127.0.0.1:{port}/42"]
         sender[3] = sender[3].replace("key", "0123456789abcdef" * 2)
         self.commands = [
-            adder, adder, sender, sender,
+            adder, [load, "add-many", *adder[2:]], sender, sender,
             [sys.executable, "-B", HERE / "sentry_log.py", port, self.got],
         ]
         self.processes = [None] * len(self.commands)

@@ -2,14 +2,18 @@
 
 import os
 import re
-import tempfile
+import signal
+import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from lab import LIBRARY, PROGRAMS, WATCHFIRE, clean_environment, program, run
+from lab import (
+    LIBRARY, PROGRAMS, WATCHFIRE, clean_environment, collectors, program, run,
+    wait_until)
 from sentry_backend import Backend
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "sentry"))
@@ -148,6 +152,35 @@ def test_the_rate_is_kept_and_the_rest_is_counted(backend, tmp_path):
     # The other program had one that was not sampled.
     assert sampled + lost["sample_rate"] in (4000, 4001)
     assert all(len(e["spans"]) == 1 for e in transactions(backend, "test"))
+
+
+def test_a_finished_one_survives_the_collector(tmp_path):
+    """It is in the spool while its program goes on, and is sent by others."""
+    with Backend() as gone:
+        port = gone.port
+        env = environment(gone, tmp_path)
+    spool = Path(tmp_path, "watchfire", "spool")
+
+    def is_spooled():
+        return len(list(spool.glob("*/t-*.envelope.gz"))) == 200
+
+    before = set(collectors())
+    with subprocess.Popen(
+            [program("spans"), "hold", "200"], stdin=subprocess.PIPE,
+            env={**env, "LD_PRELOAD": str(LIBRARY)}) as held:
+        try:
+            spooled = wait_until(is_spooled)
+            for collector in set(collectors()) - before:
+                os.kill(collector, signal.SIGKILL)
+        finally:
+            held.stdin.close()
+    assert spooled and held.returncode == 0
+    with Backend(port=port) as backend:
+        result = record(backend, tmp_path, program("spans"), "none")
+        assert result.returncode == 0, result.stderr
+        backend.check()
+        ids = {event["event_id"] for event in transactions(backend, "test")}
+        assert len(ids) == len(transactions(backend, "test")) == 200
 
 
 def test_what_is_open_at_the_end_is_aborted(backend, tmp_path):

@@ -9,6 +9,8 @@
  *     spans pauses          three, with other work after each
  *     spans bursts COUNT WORK_MS OTHER_MS    so many, with other work before
  *                           each
+ *     spans hold COUNT      as many, one after the other; it goes on until
+ *                           standard input ends
  *     spans none            other work alone
  */
 #include <pthread.h>
@@ -86,6 +88,12 @@ static void *do_many(void *context)
     return NULL;
 }
 
+static void hold(long count)
+{
+    (void)do_many(&count);
+    (void)getchar();
+}
+
 static void many(long count)
 {
     pthread_t threads[THREADS];
@@ -129,6 +137,8 @@ int main(int argc, char **argv)
         work(argv[2], argv[3]);
     } else if (strcmp(mode, "many") == 0 && argc > 2) {
         many(strtol(argv[2], NULL, 10));
+    } else if (strcmp(mode, "hold") == 0 && argc > 2) {
+        hold(strtol(argv[2], NULL, 10));
     } else if (strcmp(mode, "bursts") == 0 && argc > 4) {
         bursts(
             strtol(argv[2], NULL, 10), strtol(argv[3], NULL, 10),

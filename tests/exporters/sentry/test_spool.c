@@ -53,9 +53,7 @@ static void close_place(struct place *place)
 }
 
 /* An envelope with one item of `bytes` that no packer makes smaller. */
-static enum status add(
-    struct place *place, enum exp_item_type type, size_t bytes,
-    struct diag *diag)
+static struct exp_envelope *make(enum exp_item_type type, size_t bytes)
 {
     struct exp_envelope *envelope = exp_envelope_create(NULL);
     char *payload = malloc(bytes + 1);
@@ -67,9 +65,17 @@ static enum status add(
         payload[i] = (char)state;
     }
     exp_envelope_add(envelope, type, NULL, 0, payload, bytes);
+    free(payload);
+    return envelope;
+}
+
+static enum status add(
+    struct place *place, enum exp_item_type type, size_t bytes,
+    struct diag *diag)
+{
+    struct exp_envelope *envelope = make(type, bytes);
     enum status status = exp_spool_add(place->spool, envelope, diag);
     exp_envelope_destroy(envelope);
-    free(payload);
     return status;
 }
 
@@ -269,6 +275,30 @@ TEST(spool_lets_nothing_go_for_what_is_of_a_lower_rank)
     CHECK_EQ(
         lost(&place, EXP_DISCARD_CACHE_OVERFLOW, EXP_CATEGORY_PROFILE_CHUNK),
         1);
+    close_place(&place);
+}
+
+TEST(spool_adds_many_as_it_adds_one)
+{
+    const struct exp_spool_caps caps = {.bytes = 4500};
+    const enum exp_item_type types[] = {
+        EXP_ITEM_TRANSACTION, EXP_ITEM_SESSION, EXP_ITEM_PROFILE_CHUNK};
+    struct exp_envelope *envelopes[3];
+    struct place place;
+    open_place(&place, &caps);
+    for (int i = 0; i < 3; i++)
+        envelopes[i] = make(types[i], 900);
+    CHECK_EQ(exp_spool_add_many(place.spool, envelopes, 3), 3);
+    CHECK_STR(letters(&place), "stp");
+    /* Where there is no room, the lowest gives way, and what is too much is
+       counted. */
+    CHECK_EQ(exp_spool_add_many(place.spool, envelopes, 3), 2);
+    CHECK_STR(letters(&place), "sstt");
+    CHECK_EQ(
+        lost(&place, EXP_DISCARD_CACHE_OVERFLOW, EXP_CATEGORY_PROFILE_CHUNK),
+        2);
+    for (int i = 0; i < 3; i++)
+        exp_envelope_destroy(envelopes[i]);
     close_place(&place);
 }
 
