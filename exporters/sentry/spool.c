@@ -57,6 +57,7 @@ enum status exp_spool_open(
     struct exp_spool *made = calloc(1, sizeof *made);
     if (made == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
+    made->passing_lock = -1;
     made->caps = caps != NULL ? *caps : default_caps;
     if (made->caps.bytes == 0)
         made->caps.bytes = default_caps.bytes;
@@ -90,17 +91,14 @@ enum status exp_spool_open_for(
     if (status == STATUS_OK || status == STATUS_NO_MEMORY)
         return status == STATUS_OK ? status
                                    : fail(diag, status, "%s", why.text);
-    if (!spool_folder_make_passing(path, sizeof path, diag))
-        return STATUS_SYSTEM;
-    status = exp_spool_open(spool, path, NULL, diag);
-    if (status != STATUS_OK)
-        return status;
-    (*spool)->is_passing = true;
-    (void)fail(
-        diag, STATUS_OK,
-        "%.300s; what cannot be sent before the end stays in '%.80s'", why.text,
-        path);
-    return STATUS_OK;
+    status = spool_passing_open(spool, dsn, diag);
+    if (status == STATUS_OK)
+        (void)fail(
+            diag, STATUS_OK,
+            "%.300s; what cannot be sent before the end stays in '%.100s', "
+            "where the next run looks for it",
+            why.text, (*spool)->path);
+    return status;
 }
 
 const char *exp_spool_path(const struct exp_spool *spool)
@@ -112,8 +110,7 @@ void exp_spool_close(struct exp_spool *spool)
 {
     if (spool == NULL)
         return;
-    if (spool->is_passing)
-        spool_folder_remove(spool);
+    spool_passing_close(spool);
     if (spool->folder >= 0)
         (void)close(spool->folder);
     free(spool->path);

@@ -47,8 +47,8 @@ MUST_CHECK enum status exp_spool_open(
 
 /*
  * Open the place of a DSN; where there can be none, as for a service's user
- * without a home, a folder of an unpredictable name below $TMPDIR that ends
- * with the spool, unless envelopes are left in it.
+ * without a home, a folder below $TMPDIR that ends with the spool, unless
+ * envelopes are left in it, which the next one finds.
  *
  *   diag  also filled in on success, if it is that: why, and what it means
  */

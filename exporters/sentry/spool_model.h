@@ -14,7 +14,7 @@ struct exp_spool {
     int folder;
     char *path; /* for sentences */
     struct exp_spool_caps caps;
-    bool is_passing; /* made for this process, and removed after it */
+    int passing_lock; /* of a folder for this process alone; -1: it is not */
 };
 
 /* "e-0001763800000123-0123456789abcdef.envelope.gz" and the NUL. */
@@ -38,18 +38,28 @@ void spool_keep_caps(struct exp_spool *spool);
 /* Open `path`, made if need be, when it is ours alone; -1 and `diag`. */
 int spool_folder_open(const char *path, struct diag *diag);
 
-/* A new folder below $TMPDIR; false and `diag`. */
-bool spool_folder_make_passing(char *path, size_t bytes, struct diag *diag);
-
-/* Remove it with what is kept beside envelopes; where there are any, it stays.
- */
-void spool_folder_remove(const struct exp_spool *spool);
+/* Whether nobody but us has made it, and can have put anything there. */
+bool spool_folder_is_private(const struct stat *info);
 
 /* Whether an open file is of those we make: regular, ours, one name. */
 bool spool_file_is_ours(const struct stat *info);
 
+/* spool_aside.c */
+
 /* Move what is not ours, or is damaged, out of the way. */
 void spool_set_aside(struct exp_spool *spool, const char *name);
+
+/* spool_passing.c */
+
+/*
+ * Open a folder below $TMPDIR for this DSN: one that was left with envelopes,
+ * or a new one. It ends with the spool, unless there are any then.
+ */
+MUST_CHECK enum status spool_passing_open(
+    struct exp_spool **spool, const struct exp_dsn *dsn, struct diag *diag);
+
+/* The end of the spool is near; if it is such a folder, so is the folder's. */
+void spool_passing_close(struct exp_spool *spool);
 
 /* spool_state.c */
 

@@ -1,8 +1,10 @@
 """watchfire send: what goes over the wire, and what an answer means."""
 
+import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -352,6 +354,45 @@ def test_a_spool_that_others_can_enter_is_not_used(desk):
         assert "not private" in result.stderr
         assert len(backend.deliveries) == 2
         assert not list(desk.folder.glob("watchfire-spool-*"))
+
+
+def test_what_stays_in_a_folder_of_its_own_is_found_again(desk):
+    """Two runs leave an envelope each, and a third one sends them all."""
+    (desk.folder / "state").touch()  # no folder can be made there
+    more = {"TMPDIR": str(desk.folder)}
+
+    def left():
+        return list(desk.folder.glob("watchfire-spool-*/*.envelope.gz"))
+
+    with Backend() as gone:
+        port, dsn = gone.port, gone.dsn
+    for count in (1, 2):
+        result = desk.send(gone, None, "--limit", "0.1", **more)
+        assert result.returncode == 1
+        assert "where the next run looks for it" in result.stderr
+        assert len(left()) == count
+    (folder,) = {path.parent for path in left()}
+    # One of a run that goes on, which has its folder to itself, and one that
+    # somebody else may have put there.
+    other, strange = (
+        folder.with_name(folder.name[:-6] + name)
+        for name in ("second", "strang"))
+    for path in (other, strange):
+        path.mkdir(mode=0o700)
+        shutil.copy(left()[0], path)
+    strange.chmod(0o755)
+    with Backend(port=port) as backend:
+        lock = os.open(other, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert desk.send(backend, **more).returncode == 0
+        os.close(lock)
+        assert len(backend.items("session")) == 3
+        assert not folder.exists() and other.exists()
+        assert desk.send(backend, **more).returncode == 0
+        assert len(backend.items("session")) == 5
+        backend.check()
+    assert not other.exists()
+    assert len(list(strange.iterdir())) == 1
 
 
 def test_what_cannot_be_sent_is_refused_with_the_reason(desk):
