@@ -1,4 +1,4 @@
-/* perf events on the threads that are watched; see the header. */
+/* perf events that see the threads which are watched; see the header. */
 #include "profiler/tap/events.h"
 
 #include <errno.h>
@@ -144,6 +144,82 @@ static enum status open_rings(
     }
 }
 
+static int open_event(
+    const struct prof_tap_events *events, uint32_t tid, int cpu)
+{
+    return (int)syscall(
+        SYS_perf_event_open, &events->attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static const struct prof_tap_event *event_at(
+    const struct prof_tap_events *events, uint32_t index)
+{
+    return table_row(&events->opened, index);
+}
+
+static int fd_at(const struct prof_tap_events *events, uint32_t index)
+{
+    return event_at(events, index)->fd;
+}
+
+static bool keep_event(
+    struct prof_tap_events *events, const struct prof_tap_event *event)
+{
+    uint32_t row = table_add(&events->opened, event);
+    return row != TABLE_NONE &&
+           index_add(&events->by_id, hash_u64(event->id), row);
+}
+
+/* Close those from `opened` on. */
+static void take_back(struct prof_tap_events *events, uint32_t opened)
+{
+    for (uint32_t i = opened; i < events->opened.count; i++) {
+        struct prof_tap_event *event = table_row(&events->opened, i);
+        (void)close(event->fd);
+        event->fd = -1;
+    }
+}
+
+/* ---- on processors ---- */
+
+enum { EVERY_THREAD = -1 };
+
+static bool open_on_processor(
+    struct prof_tap_events *events, const struct prof_tap_ring *ring)
+{
+    struct prof_tap_event event = {
+        .fd = open_event(events, (uint32_t)EVERY_THREAD, ring->cpu)};
+    if (event.fd < 0)
+        return false;
+    if (ioctl(event.fd, PERF_EVENT_IOC_SET_OUTPUT, ring->fd) == 0 &&
+        ioctl(event.fd, PERF_EVENT_IOC_ID, &event.id) == 0 &&
+        ioctl(event.fd, PERF_EVENT_IOC_ENABLE, 0) == 0 &&
+        keep_event(events, &event))
+        return true;
+    (void)close(event.fd);
+    return false;
+}
+
+/* On all of them or on none, which leaves `events` as it was. */
+static void try_processors(struct prof_tap_events *events)
+{
+    const struct perf_event_attr of_threads = events->attr;
+    events->attr.inherit = 0;
+    events->attr.enable_on_exec = 0;
+    events->attr.exclude_idle = 1;
+    uint32_t done = 0;
+    while (done < events->ring_count &&
+           open_on_processor(events, &events->rings[done]))
+        done++;
+    events->is_on_processors = done == events->ring_count;
+    if (events->is_on_processors)
+        return;
+    take_back(events, 0);
+    table_fini(&events->opened);
+    index_fini(&events->by_id);
+    events->attr = of_threads;
+}
+
 enum status prof_tap_events_open(
     struct prof_tap_events *events, const struct prof_tap_wanted *wanted,
     struct diag *diag)
@@ -160,20 +236,11 @@ enum status prof_tap_events_open(
     enum status status = events->epoll < 0
                              ? fail(diag, STATUS_SYSTEM, "epoll_create1")
                              : open_rings(events, wanted->period_ns, diag);
-    if (status != STATUS_OK)
+    if (status == STATUS_OK)
+        try_processors(events);
+    else
         prof_tap_events_close(events);
     return status;
-}
-
-static const struct prof_tap_event *event_at(
-    const struct prof_tap_events *events, uint32_t index)
-{
-    return table_row(&events->opened, index);
-}
-
-static int fd_at(const struct prof_tap_events *events, uint32_t index)
-{
-    return event_at(events, index)->fd;
 }
 
 void prof_tap_events_close(struct prof_tap_events *events)
@@ -190,14 +257,7 @@ void prof_tap_events_close(struct prof_tap_events *events)
     *events = (struct prof_tap_events){.epoll = -1};
 }
 
-/* ---- threads ---- */
-
-static int open_event(
-    const struct prof_tap_events *events, uint32_t tid, int cpu)
-{
-    return (int)syscall(
-        SYS_perf_event_open, &events->attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-}
+/* ---- on threads ---- */
 
 /* From now on without the kernel, which is hidden from us. */
 static void settle_for_user(struct prof_tap_events *events)
@@ -241,30 +301,12 @@ static bool same_id(const void *owner, uint32_t id, const void *key)
     return event_at(owner, id)->id == *(const uint64_t *)key;
 }
 
-static bool keep_event(
-    struct prof_tap_events *events, const struct prof_tap_event *event)
-{
-    uint32_t row = table_add(&events->opened, event);
-    return row != TABLE_NONE &&
-           index_add(&events->by_id, hash_u64(event->id), row);
-}
-
 uint32_t prof_tap_events_origin(
     const struct prof_tap_events *events, uint64_t id)
 {
     uint32_t row =
         index_find(&events->by_id, hash_u64(id), same_id, events, &id);
     return row != TABLE_NONE ? event_at(events, row)->tid : 0;
-}
-
-/* A thread is watched on all processors, or not at all. */
-static void take_back(struct prof_tap_events *events, uint32_t opened)
-{
-    for (uint32_t i = opened; i < events->opened.count; i++) {
-        struct prof_tap_event *event = table_row(&events->opened, i);
-        (void)close(event->fd);
-        event->fd = -1;
-    }
 }
 
 static enum status add_everywhere(
@@ -301,6 +343,9 @@ static enum status add_everywhere(
 enum status prof_tap_events_add(
     struct prof_tap_events *events, uint32_t tid, struct diag *diag)
 {
+    if (events->is_on_processors)
+        return STATUS_OK;
+    /* A thread is watched on all processors, or not at all. */
     uint32_t opened = events->opened.count;
     enum status status = add_everywhere(events, tid, diag);
     if (status != STATUS_OK)
@@ -317,6 +362,8 @@ void prof_tap_events_stop(struct prof_tap_events *events)
 uint64_t prof_tap_events_count_ns(const struct prof_tap_events *events)
 {
     uint64_t sum = 0, count;
+    if (events->is_on_processors)
+        return 0;
     for (uint32_t i = 0; i < events->opened.count; i++) {
         if (read(fd_at(events, i), &count, sizeof count) == sizeof count)
             sum += count;

@@ -1,9 +1,19 @@
 /*
- * perf events on the threads that are watched: one for each thread and
- * processor, since the kernel lets heirs write only into the ring of a
- * processor. They carry the user's registers, a copy of the innermost part of
- * the stack and, where permitted, the kernel's call chain; and they tell of
- * mappings, names, forks and ends.
+ * perf events that see the threads which are watched. They carry the user's
+ * registers, a copy of the innermost part of the stack and, where permitted,
+ * the kernel's call chain; and they tell of mappings, names, forks and ends.
+ *
+ * ON PROCESSORS, where that is permitted (CAP_PERFMON): one for each, which
+ * sees whoever runs there. It costs a thread nothing when it is switched, and
+ * a thread too short for a period is seen by as good a chance as any; samples
+ * of others are passed over. What a sample stands for is known on average
+ * only, as the clock is the processor's.
+ *
+ * ON THREADS elsewhere: one for each thread and processor, since the kernel
+ * lets heirs write only into the ring of a processor. Each time a thread is
+ * switched to or from, its timer is armed or cancelled: in a virtual machine 1
+ * to 4 us each at 99 Hz or 997 Hz, with which a pair that plays ping-pong
+ * through a pipe takes twice to five times the CPU time.
  *
  * Nothing enters the process and nothing stops it: samples are taken in the
  * timer's interrupt. (perf_event_open(2))
@@ -26,11 +36,12 @@ struct prof_tap_events {
     int epoll;           /* readable when a ring wants to be read */
     struct table opened; /* struct prof_tap_event, of the threads */
     struct index by_id;
-    bool has_kernel;     /* their time in the kernel is seen */
-    bool is_decided;     /* whether it is, is known */
-    struct diag refusal; /* why it is not; STATUS_OK: it is */
-    uint64_t last_fd;    /* beyond which descriptors are for other uses */
-    void *copy;          /* of a record that wraps */
+    bool is_on_processors; /* see above; else on threads */
+    bool has_kernel;       /* their time in the kernel is seen */
+    bool is_decided;       /* whether it is, is known */
+    struct diag refusal;   /* why it is not; STATUS_OK: it is */
+    uint64_t last_fd;      /* beyond which descriptors are for other uses */
+    void *copy;            /* of a record that wraps */
 };
 
 struct prof_tap_event {
@@ -42,9 +53,11 @@ struct prof_tap_event {
 struct prof_tap_wanted {
     uint64_t period_ns;
     bool is_inherited;   /* by threads and children made later */
-    bool is_at_exec;     /* begin with the next exec, not now */
+    bool is_at_exec;     /* on threads: begin with the next exec, not now */
     bool is_sharing_fds; /* half of the descriptors are for other uses */
 };
+
+/* Records may come from now on, where the events are on processors. */
 
 MUST_CHECK enum status prof_tap_events_open(
     struct prof_tap_events *events, const struct prof_tap_wanted *wanted,
@@ -52,7 +65,7 @@ MUST_CHECK enum status prof_tap_events_open(
 void prof_tap_events_close(struct prof_tap_events *events);
 
 /*
- * Watch one more thread.
+ * Watch one more thread: on processors, it is watched already.
  *
  *   returns  OK also when the thread has ended meanwhile
  *   errors   LIMIT: there are no more descriptors, but for what else we need
@@ -69,14 +82,15 @@ MUST_CHECK enum status prof_tap_events_add(
 enum status prof_tap_events_ask(
     uint32_t tid, struct diag *user_only, struct diag *diag);
 
-/* The thread that the event `id` was opened for; 0: none of ours. */
+/* The thread that the event `id` was opened for; 0: none. */
 uint32_t prof_tap_events_origin(
     const struct prof_tap_events *events, uint64_t id);
 
 /* No sample is taken from now on; what was is still to be read. */
 void prof_tap_events_stop(struct prof_tap_events *events);
 
-/* How long all that are watched, and their heirs, have been on a processor. */
+/* How long all that are watched, and their heirs, have been on a processor; 0
+ * where that is not known, since the events are on processors. */
 uint64_t prof_tap_events_count_ns(const struct prof_tap_events *events);
 
 /* See what has been written since; the share of the fullest ring that is full.

@@ -42,6 +42,16 @@ enum status prof_tap_named_add(
     return STATUS_OK;
 }
 
+bool prof_tap_named_has(const struct prof_tap_named *named, uint32_t pid)
+{
+    for (uint32_t i = 0; i < named->rows.count; i++) {
+        const struct prof_tap_named_row *row = table_row(&named->rows, i);
+        if (row->pid == pid)
+            return true;
+    }
+    return false;
+}
+
 static bool has_ended(const struct prof_tap_named_row *row)
 {
     struct pollfd ended = {.fd = row->pidfd, .events = POLLIN};

@@ -25,6 +25,9 @@ MUST_CHECK enum status prof_tap_named_add(
     struct prof_tap_named *named, uint32_t pid, uint32_t tid,
     struct diag *diag);
 
+/* Whether the process is one of them. */
+bool prof_tap_named_has(const struct prof_tap_named *named, uint32_t pid);
+
 /* Whether all have ended. */
 bool prof_tap_named_are_over(const struct prof_tap_named *named);
 

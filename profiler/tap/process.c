@@ -321,6 +321,9 @@ bool prof_tap_process_read_clock(struct prof_tap_process *process)
     if (now_ns != 0) {
         process->clock_ns = now_ns;
         process->given_then_ns = process->given_ns;
+        prof_tap_steer_look(
+            &process->steer, process->common->period_ns,
+            now_ns - process->begin_ns, process->given_ns);
     }
     return now_ns != 0;
 }
@@ -433,6 +436,14 @@ struct prof_tap_thread *prof_tap_process_thread(
     if (id == TABLE_NONE || !index_add(&process->by_tid, hash_u64(tid), id))
         return NULL;
     return table_row(&process->threads, id);
+}
+
+struct prof_tap_thread *prof_tap_process_watched_thread(
+    struct prof_tap_process *process, uint32_t tid)
+{
+    return process->common->is_by_thread
+               ? prof_tap_process_known_thread(process, tid)
+               : prof_tap_process_thread(process, tid);
 }
 
 void prof_tap_thread_end(struct prof_tap_thread *thread)

@@ -15,6 +15,7 @@
 #include "profiler/collector/thread_looks.h"
 #include "profiler/tap/copied_stack.h"
 #include "profiler/tap/record.h"
+#include "profiler/tap/steer.h"
 
 struct prof_tap_thread {
     uint32_t tid;
@@ -34,6 +35,7 @@ struct prof_tap_common {
     uint32_t value_cpu, value_samples; /* columns */
     uint64_t period_ns;
     bool is_by_thread;   /* of a process only some threads are watched */
+    bool is_steered;     /* samples are taken by the processors' clocks */
     bool is_untold;      /* no record tells of what is mapped: it is read */
     bool is_wall;        /* sleep counts too; see sleepers.h */
     uint32_t value_wall; /* column */
@@ -74,10 +76,11 @@ struct prof_tap_process {
     struct prof_code *code; /* of them; NULL before the first sample */
     struct table threads;   /* struct prof_tap_thread */
     struct index by_tid;
-    uint64_t begin_ns;        /* of the process's CPU clock, when it was met */
-    uint64_t clock_ns;        /* the same, when last read; 0: never */
-    uint64_t given_ns;        /* weights of its samples */
-    uint64_t given_then_ns;   /* the same, when its clock was last read */
+    uint64_t begin_ns;      /* of the process's CPU clock, when it was met */
+    uint64_t clock_ns;      /* the same, when last read; 0: never */
+    uint64_t given_ns;      /* weights of its samples */
+    uint64_t given_then_ns; /* the same, when its clock was last read */
+    struct prof_tap_steer steer;
     bool is_replaced;         /* by another image of the same process */
     bool is_gone;             /* its clock could not be read any more */
     bool is_continued;        /* what it did before it was met does not count */
@@ -140,6 +143,11 @@ struct prof_tap_thread *prof_tap_process_thread(
 /* The thread, if it was met and has not ended, or NULL. */
 struct prof_tap_thread *prof_tap_process_known_thread(
     const struct prof_tap_process *process, uint32_t tid);
+
+/* The same of a thread that a record is about: where single threads are
+ * watched, none is made, and NULL is one that nobody asked for. */
+struct prof_tap_thread *prof_tap_process_watched_thread(
+    struct prof_tap_process *process, uint32_t tid);
 
 void prof_tap_thread_end(struct prof_tap_thread *thread);
 

@@ -56,6 +56,7 @@ enum status prof_tap_create(
         .is_at_exec = options->whom == PROF_TAP_CHILD,
         .is_sharing_fds = options->is_wall};
     enum status status = prof_tap_events_open(&made->events, &wanted, diag);
+    made->common.is_steered = made->events.is_on_processors;
     prof_tap_named_init(&made->named, made->events.epoll);
     if (status != STATUS_OK) {
         prof_tap_destroy(made);
@@ -110,7 +111,7 @@ static void take_fork(
     struct prof_tap_process *process = *find_process(tap, record->pid);
     struct prof_tap_process *parent = *find_process(tap, record->parent_pid);
     if (record->pid != record->parent_pid && process == NULL &&
-        parent != NULL) {
+        parent != NULL && tap->options.whom != PROF_TAP_THREADS) {
         process = prof_tap_process_fork(parent, record->pid, record->time_ns);
         add_process(tap, process);
         if (process != NULL)
@@ -126,6 +127,9 @@ static void take_exec(
     struct prof_tap *tap, const struct prof_tap_record *record)
 {
     struct prof_tap_process **at = find_process(tap, record->pid);
+    if (*at == NULL && tap->events.is_on_processors &&
+        !prof_tap_named_has(&tap->named, record->pid))
+        return;
     if (*at == NULL) {
         /* Our own child: it is watched from its exec on. */
         struct prof_tap_process *made =
@@ -138,8 +142,11 @@ static void take_exec(
     struct prof_tap_process *made = prof_tap_process_exec(*at, record);
     if (made == NULL)
         return;
+    bool goes_on = prof_tap_process_known_thread(*at, record->tid) != NULL;
     prof_tap_process_drop(at, record->time_ns);
     add_process(tap, made);
+    if (goes_on && tap->options.whom == PROF_TAP_THREADS)
+        (void)prof_tap_process_thread(made, record->tid);
 }
 
 static void take_name(
@@ -148,7 +155,8 @@ static void take_name(
     struct prof_profile *profile = tap->common.profile;
     struct prof_tap_process *process = *find_process(tap, record->pid);
     struct prof_tap_thread *thread =
-        process != NULL ? prof_tap_process_thread(process, record->tid) : NULL;
+        process != NULL ? prof_tap_process_watched_thread(process, record->tid)
+                        : NULL;
     if (thread == NULL || thread->thread == PROF_NONE)
         return;
     uint32_t name = prof_profile_string(profile, record->name);
@@ -321,6 +329,16 @@ static enum status watch_new(
     return status;
 }
 
+/* Who may see all processors may not see every process for that. */
+static enum status may_watch(
+    const struct prof_tap *tap, uint32_t tid, struct diag *diag)
+{
+    struct diag user_only;
+    return tap->events.is_on_processors
+               ? prof_tap_events_ask(tid, &user_only, diag)
+               : STATUS_OK;
+}
+
 enum status prof_tap_watch(
     struct prof_tap *tap, uint32_t pid, struct diag *diag)
 {
@@ -329,6 +347,7 @@ enum status prof_tap_watch(
         return status;
     if (tap->options.whom == PROF_TAP_CHILD)
         return prof_tap_events_add(&tap->events, pid, diag);
+    status = may_watch(tap, pid, diag);
     bool is_changed = true;
     tap->is_listing = true;
     for (int i = 0; i < LISTINGS_MAX && is_changed && status == STATUS_OK; i++)
@@ -342,6 +361,8 @@ enum status prof_tap_watch_thread(
 {
     const struct prof_tap_listed row = {.pid = pid, .tid = tid};
     enum status status = prof_tap_named_add(&tap->named, pid, tid, diag);
+    if (status == STATUS_OK)
+        status = may_watch(tap, tid, diag);
     return status == STATUS_OK ? watch_thread(tap, &row, diag) : status;
 }
 
@@ -357,7 +378,8 @@ void prof_tap_close_tree(struct prof_tap *tap, uint64_t kernel_ns)
     uint64_t count_ns = prof_tap_events_count_ns(&tap->events);
     prof_tap_rests_close(&tap->common, kernel_ns, count_ns);
     uint64_t all_ns = prof_profile_origin(tap->common.profile)->cpu_ns;
-    tap->unseen_ns = all_ns > count_ns ? all_ns - count_ns : 0;
+    if (!tap->events.is_on_processors && all_ns > count_ns)
+        tap->unseen_ns = all_ns - count_ns;
 }
 
 void prof_tap_finish(struct prof_tap *tap)

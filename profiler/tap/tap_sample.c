@@ -180,8 +180,9 @@ void prof_tap_process_add(
 void prof_tap_process_sample(
     struct prof_tap_process *process, const struct prof_tap_record *record)
 {
+    struct prof_tap_common *common = process->common;
     struct prof_tap_thread *thread =
-        prof_tap_process_thread(process, record->tid);
+        prof_tap_process_watched_thread(process, record->tid);
     if (thread == NULL)
         return;
     /* One that was made while its process was met may have two events: that
@@ -193,7 +194,10 @@ void prof_tap_process_sample(
     struct prof_regs regs;
     struct prof_tap_moment moment = {
         .time_ns = record->time_ns,
-        .weight_ns = process->common->period_ns,
+        .weight_ns =
+            common->is_steered
+                ? prof_tap_steer_weigh(&process->steer, common->period_ns)
+                : common->period_ns,
         .stack = record->stack,
         .stack_bytes = record->stack_bytes,
         .has_hole = record->is_less,

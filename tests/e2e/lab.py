@@ -222,6 +222,13 @@ def as_nobody(*command):
     )
 
 
+def without_perfmon(*command):
+    """A command line that may not see whole processors."""
+    need_root()
+    return (
+        tool("setpriv"), "--bounding-set=-perfmon,-sys_admin", "--", *command)
+
+
 def in_a_namespace(*command):
     """The command as PID 1 of a namespace of its own."""
     need_root()

@@ -1,0 +1,32 @@
+/*
+ * What a sample weighs that the clock of a processor has taken.
+ *
+ * It stands for a period on average only: a thread that is on a processor for
+ * part of the time is met by chance. But what its process uses is known, by
+ * the process's own CPU clock; so weights are steered by it, a sample's by half
+ * a period at most, until both agree (a ratio estimator: Cochran, Sampling
+ * Techniques, ch. 6). What is owed does not depend on where the process was
+ * when its next sample came, so no function is favoured.
+ *
+ * What is owed beyond a few periods is no chance, but samples that were lost:
+ * that stays [unsampled].
+ */
+#ifndef PROFILER_TAP_STEER_H
+#define PROFILER_TAP_STEER_H
+
+#include <stdint.h>
+
+struct prof_tap_steer {
+    int64_t owed_ns;     /* used, and of no sample; or less than nothing */
+    uint64_t forgone_ns; /* of samples that were lost */
+};
+
+/* The process has used `used_ns` so far, and its samples weigh `given_ns`. */
+void prof_tap_steer_look(
+    struct prof_tap_steer *steer, uint64_t period_ns, uint64_t used_ns,
+    uint64_t given_ns);
+
+/* What the next sample weighs. */
+uint64_t prof_tap_steer_weigh(struct prof_tap_steer *steer, uint64_t period_ns);
+
+#endif

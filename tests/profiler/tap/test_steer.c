@@ -1,0 +1,64 @@
+/* What samples weigh by the clock of a processor. */
+#include "tests/harness.h"
+
+#include <stdlib.h>
+
+#include "profiler/tap/steer.h"
+
+#define PERIOD_NS UINT64_C(1000)
+
+TEST(a_sample_weighs_a_period_where_nothing_is_owed)
+{
+    struct prof_tap_steer steer = {0};
+    CHECK_EQ(prof_tap_steer_weigh(&steer, PERIOD_NS), PERIOD_NS);
+    prof_tap_steer_look(&steer, PERIOD_NS, 5 * PERIOD_NS, 5 * PERIOD_NS);
+    CHECK_EQ(prof_tap_steer_weigh(&steer, PERIOD_NS), PERIOD_NS);
+}
+
+/* As of a process that runs for a third of the time, met by chance. */
+TEST(the_sum_of_weights_follows_the_process_clock)
+{
+    struct prof_tap_steer steer = {0};
+    uint64_t used = 0, given = 0, least = 2 * PERIOD_NS, most = 0;
+    srandom(1);
+    for (int tick = 0; tick < 30000; tick++) {
+        used += PERIOD_NS / 3;
+        if (tick % 50 == 0)
+            prof_tap_steer_look(&steer, PERIOD_NS, used, given);
+        if (random() % 3 != 0)
+            continue;
+        uint64_t weight = prof_tap_steer_weigh(&steer, PERIOD_NS);
+        given += weight;
+        least = weight < least ? weight : least;
+        most = weight > most ? weight : most;
+    }
+    CHECK(llabs((long long)(used - given)) < 50 * (long long)PERIOD_NS);
+    CHECK(least >= PERIOD_NS / 2 && most <= PERIOD_NS * 3 / 2);
+    CHECK(least < PERIOD_NS && most > PERIOD_NS);
+}
+
+/* Half of the samples are lost for a while: what they stood for stays out. */
+TEST(lost_samples_are_not_poured_over_others)
+{
+    struct prof_tap_steer steer = {0};
+    uint64_t used = 0, given = 0;
+    for (int tick = 0; tick < 10000; tick++) {
+        used += PERIOD_NS;
+        if (tick % 50 == 0)
+            prof_tap_steer_look(&steer, PERIOD_NS, used, given);
+        if (tick < 2000 || tick >= 4000 || tick % 100 >= 50)
+            given += prof_tap_steer_weigh(&steer, PERIOD_NS);
+    }
+    CHECK(used - given > 700 * PERIOD_NS);
+    CHECK(used - given < 1000 * PERIOD_NS);
+}
+
+TEST(what_was_given_too_much_is_taken_back)
+{
+    struct prof_tap_steer steer = {0};
+    uint64_t sum = 0;
+    prof_tap_steer_look(&steer, PERIOD_NS, 0, 100 * PERIOD_NS);
+    for (int i = 0; i < 400; i++)
+        sum += prof_tap_steer_weigh(&steer, PERIOD_NS);
+    CHECK(sum > 299 * PERIOD_NS && sum < 301 * PERIOD_NS);
+}
