@@ -365,6 +365,13 @@ bool sym_debug_info_find(
     return is_found;
 }
 
+bool sym_debug_info_covers(const struct sym_debug_info *info, uint64_t vaddr)
+{
+    const struct unit_range *rows = info->ranges.rows;
+    uint32_t count = ranges_up_to(info, vaddr);
+    return count > 0 && rows[count - 1].reach > vaddr;
+}
+
 bool sym_debug_info_range(
     const struct sym_debug_info *info, uint32_t i, uint64_t *start,
     uint64_t *end)

@@ -64,6 +64,9 @@ bool sym_debug_info_find(
     struct sym_debug_info *info, uint64_t vaddr, struct sym_place *place,
     enum status *status, struct diag *problem);
 
+/* Whether a unit claims the address. */
+bool sym_debug_info_covers(const struct sym_debug_info *info, uint64_t vaddr);
+
 /* The range `i` of a unit; false when there are not that many. */
 bool sym_debug_info_range(
     const struct sym_debug_info *info, uint32_t i, uint64_t *start,

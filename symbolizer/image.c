@@ -309,6 +309,23 @@ bool sym_image_vaddr(
     return true;
 }
 
+struct sym_section_bytes sym_image_loaded(
+    const struct sym_image *image, uint64_t vaddr)
+{
+    for (uint32_t i = 0; i < image->segments.count; i++) {
+        const struct sym_segment *segment = table_row(&image->segments, i);
+        uint64_t distance = vaddr - segment->vaddr;
+        if (vaddr < segment->vaddr || distance >= segment->file_bytes ||
+            segment->offset > image->bytes_count ||
+            segment->file_bytes > image->bytes_count - segment->offset)
+            continue;
+        return (struct sym_section_bytes){
+            .start = (const char *)image->bytes + segment->offset + distance,
+            .count = segment->file_bytes - distance};
+    }
+    return (struct sym_section_bytes){0};
+}
+
 bool sym_image_is_code(const struct sym_image *image, uint64_t vaddr)
 {
     if (image->segments.count == 0)

@@ -82,6 +82,11 @@ struct sym_section_bytes sym_image_bytes(
 bool sym_image_vaddr(
     const struct sym_image *image, uint64_t offset, uint64_t *vaddr);
 
+/* From an address to the end of what is loaded with it from the file; no bytes
+   when it is in no segment. */
+struct sym_section_bytes sym_image_loaded(
+    const struct sym_image *image, uint64_t vaddr);
+
 /*
  * Whether code can be at `vaddr`: an executable segment is loaded there. Debug
  * information of functions the linker threw away fails this: it stays behind

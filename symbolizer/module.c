@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "symbolizer/debug_file.h"
+#include "symbolizer/module_go.h"
 #include "symbolizer/module_index.h"
 #include "symbolizer/module_symbols.h"
 
@@ -94,12 +95,15 @@ enum status sym_module_prepare(struct sym_module *module)
         return STATUS_OK;
     module->is_prepared = true;
     sym_module_find_debug_file(module);
-    return open_debug_info(module);
+    enum status status = open_debug_info(module);
+    if (status == STATUS_OK)
+        sym_module_go_open(module);
+    return status;
 }
 
 /* ---- answers ---- */
 
-static enum status add_frame(
+enum status sym_module_add_frame(
     struct sym_module *module, uint32_t name, struct sym_frame frame)
 {
     struct sym_strings *strings = &module->shared->strings;
@@ -129,7 +133,7 @@ static enum status add_symbol_frame(
             return STATUS_OK; /* nothing at all is no frame */
         frame.file = sym_module_symbol_file(module, vaddr);
     }
-    return add_frame(module, name, frame);
+    return sym_module_add_frame(module, name, frame);
 }
 
 /* Path of a file of the unit, or NULL when out of memory. */
@@ -202,7 +206,7 @@ static enum status add_node_frames(
         frame.is_inlined = node->parent != SYM_NO_NODE;
         if (sym_module_body_name(module, place->unit, node, &name) !=
                 STATUS_OK ||
-            add_frame(module, name, frame) != STATUS_OK)
+            sym_module_add_frame(module, name, frame) != STATUS_OK)
             return STATUS_NO_MEMORY;
         if (!frame.is_inlined)
             return STATUS_OK;
@@ -245,7 +249,7 @@ static enum status answer(struct sym_module *module, uint64_t vaddr)
         sym_debug_info_find(
             module->info, vaddr, &place, &status, &module->problem))
         return add_place_frames(module, &place, vaddr);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK || sym_module_go_answer(module, vaddr, &status))
         return status;
     return add_symbol_frame(module, vaddr, (struct sym_frame){.file = ""});
 }

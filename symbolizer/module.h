@@ -10,6 +10,7 @@
 #include "symbolizer/image.h"
 #include "symbolizer/index.h"
 #include "symbolizer/names.h"
+#include "symbolizer/pclntab.h"
 #include "symbolizer/strings.h"
 #include "symbolizer/symbolizer.h"
 
@@ -50,6 +51,8 @@ struct sym_module {
     char *kallsyms;            /* KERNEL: the text names point into */
     struct sym_names names;
     struct sym_debug_info *info; /* NULL: no DWARF */
+    bool has_go_table;           /* which knows what DWARF does not */
+    struct sym_pclntab go;
 
     /* Filled in by the first address without a sized symbol. */
     bool has_fde_starts;
@@ -79,6 +82,11 @@ bool sym_module_has_dwarf(const struct sym_module *module);
 
 /* Find and open what the direct way needs, once. NO_MEMORY, or OK. */
 MUST_CHECK enum status sym_module_prepare(struct sym_module *module);
+
+/* Add a frame to the answer; its names are those of the id `name`. NO_MEMORY,
+   also when that or the file is none, or OK. */
+MUST_CHECK enum status sym_module_add_frame(
+    struct sym_module *module, uint32_t name, struct sym_frame frame);
 
 /*
  * DWARF's name of a node, unless the symbol table knows a better one: where

@@ -132,6 +132,11 @@ static enum status read_everything(struct survey *survey, struct diag *diag)
         return fail(
             diag, STATUS_UNSUPPORTED, "'%s' has no debug information",
             module->path);
+    /* The index would have to say all of what Go's table does. */
+    if (status == STATUS_OK && module->has_go_table)
+        return fail(
+            diag, STATUS_UNSUPPORTED, "'%s' has Go code without DWARF",
+            module->path);
     if (status == STATUS_OK)
         status = read_units(survey);
     if (status == STATUS_OK)

@@ -1,208 +1,151 @@
 /*
- * Names from Go's own table: a program of the Go that is installed, and tables
- * of the older forms made by hand after debug/gosym.
+ * Go's own table: a program of the Go that is installed, against its DWARF;
+ * and tables of all forms, made by hand.
  */
 #include "tests/harness.h"
 
-#include <elf.h>
 #include <string.h>
 
-#include "symbolizer/pclntab.h"
 #include "tests/symbolizer/fixture.h"
+#include "tests/symbolizer/go_maker.h"
 
-#define TEXT_VADDR UINT64_C(0x401000)
-
-enum { TEXT_BYTES = 0x100, TABLE_AT = 0x200, FILE_BYTES = 0x800 };
-
-/* An ELF file with one executable segment, .text and .gopclntab. */
-struct file {
-    uint8_t bytes[FILE_BYTES];
-    size_t count; /* of the table */
-};
-
-static void put(struct file *file, uint64_t value, size_t width)
+static struct sym_module *open_file(
+    struct sym_symbolizer *symbolizer, const struct go_file *file)
 {
-    memcpy(file->bytes + TABLE_AT + file->count, &value, width);
-    file->count += width;
-}
-
-static void put_head(struct file *file, uint32_t magic)
-{
-    put(file, magic, 4);
-    put(file, 0x08010000, 4); /* zeros, instructions of 1 byte, words of 8 */
-}
-
-/* Two functions, "main.a" of 0x10 bytes and "main.bb" of 0x20. */
-static const char names[] = "main.a\0main.bb";
-
-static void put_names(struct file *file)
-{
-    memcpy(file->bytes + TABLE_AT + file->count, names, sizeof names);
-    file->count += sizeof names;
-}
-
-static void put_rows(struct file *file, uint64_t base, size_t cell, size_t area)
-{
-    size_t first = area + 5 * cell, step = cell + 4;
-    put(file, base, cell);
-    put(file, first, cell);
-    put(file, base + 0x10, cell);
-    put(file, first + step, cell);
-    put(file, base + 0x30, cell);
-}
-
-static void put_function(
-    struct file *file, uint64_t entry, size_t cell, uint32_t name)
-{
-    put(file, entry, cell);
-    put(file, name, 4);
-}
-
-static void make_go_1_2(struct file *file)
-{
-    put_head(file, 0xfffffffb);
-    put(file, 2, 8);
-    size_t names_at = 16 + 5 * 8 + 2 * 12;
-    put_rows(file, TEXT_VADDR, 8, 16);
-    put_function(file, TEXT_VADDR, 8, (uint32_t)names_at);
-    put_function(file, TEXT_VADDR + 0x10, 8, (uint32_t)names_at + 7);
-    put_names(file);
-}
-
-static void make_areas(struct file *file, uint32_t magic, bool is_late)
-{
-    size_t cell = is_late ? 4 : 8;
-    put_head(file, magic);
-    put(file, 2, 8); /* functions */
-    put(file, 1, 8); /* files */
-    if (is_late)
-        put(file, magic == 0xfffffff0 ? TEXT_VADDR : 0, 8);
-    size_t names_at = file->count + 5 * 8;
-    put(file, names_at, 8);
-    for (int i = 0; i < 3; i++)
-        put(file, 0, 8);
-    put(file, names_at + sizeof names, 8);
-    put_names(file);
-    uint64_t base = is_late ? 0 : TEXT_VADDR;
-    put_rows(file, base, cell, 0);
-    put_function(file, base, cell, 0);
-    put_function(file, base + 0x10, cell, 7);
-}
-
-static void finish(struct file *file)
-{
-    static const char section_names[] = "\0.text\0.gopclntab\0.shstrtab";
-    size_t names_at = TABLE_AT + file->count;
-    memcpy(file->bytes + names_at, section_names, sizeof section_names);
-    size_t headers_at = (names_at + sizeof section_names + 7) & ~(size_t)7;
-    Elf64_Shdr sections[4] = {
-        {0},
-        {.sh_name = 1,
-         .sh_type = SHT_PROGBITS,
-         .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
-         .sh_addr = TEXT_VADDR,
-         .sh_offset = 0x100,
-         .sh_size = TEXT_BYTES},
-        {.sh_name = 7,
-         .sh_type = SHT_PROGBITS,
-         .sh_offset = TABLE_AT,
-         .sh_size = file->count},
-        {.sh_name = 18,
-         .sh_type = SHT_STRTAB,
-         .sh_offset = names_at,
-         .sh_size = sizeof section_names}};
-    memcpy(file->bytes + headers_at, sections, sizeof sections);
-    Elf64_Phdr segment = {
-        .p_type = PT_LOAD,
-        .p_flags = PF_R | PF_X,
-        .p_offset = 0x100,
-        .p_vaddr = TEXT_VADDR,
-        .p_filesz = TEXT_BYTES,
-        .p_memsz = TEXT_BYTES};
-    memcpy(file->bytes + 64, &segment, sizeof segment);
-    Elf64_Ehdr header = {
-        .e_ident =
-            {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
-             EV_CURRENT},
-        .e_type = ET_EXEC,
-        .e_machine = EM_X86_64,
-        .e_version = EV_CURRENT,
-        .e_phoff = 64,
-        .e_shoff = headers_at,
-        .e_ehsize = 64,
-        .e_phentsize = sizeof segment,
-        .e_phnum = 1,
-        .e_shentsize = sizeof sections[0],
-        .e_shnum = 4,
-        .e_shstrndx = 3};
-    memcpy(file->bytes, &header, sizeof header);
-}
-
-static void check_file(struct file *file)
-{
-    finish(file);
-    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
     struct sym_source source = {
-        .path = "go", .image = file->bytes, .image_bytes = FILE_BYTES};
+        .path = "go", .image = file->bytes, .image_bytes = GO_FILE_BYTES};
     struct sym_module *module = NULL;
     CHECK_OK(sym_module_open(symbolizer, &source, &module, NULL));
-    static const char *const wanted[] = {"main.a", "main.bb", "main.bb"};
-    for (unsigned i = 0; i < 3; i++) {
-        struct sym_frames frames =
-            fixture_lookup(module, TEXT_VADDR + 0x10 * i + 5);
-        CHECK_EQ(frames.count, 1);
-        CHECK_STR(frames.rows[0].function, wanted[i]);
+    return module;
+}
+
+struct wanted {
+    const char *function;
+    uint32_t line;
+};
+
+static void check_frames(
+    struct sym_frames frames, const struct wanted *wanted, size_t count)
+{
+    CHECK_EQ(frames.count, count);
+    for (size_t i = 0; i < count; i++) {
+        CHECK_STR(frames.rows[i].function, wanted[i].function);
+        CHECK_STR(frames.rows[i].file, "/go/x.go");
+        CHECK_EQ(frames.rows[i].line, wanted[i].line);
+        CHECK_EQ(frames.rows[i].is_inlined, i + 1 < count);
     }
-    CHECK_EQ(fixture_lookup(module, TEXT_VADDR + 0x30).count, 0);
+    CHECK_EQ(frames.start_vaddr, GO_START_VADDR + 0x10);
+}
+
+static void check_form(enum sym_pclntab_form form)
+{
+    struct go_file file;
+    go_file_make(&file, form);
+    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
+    struct sym_module *module = open_file(symbolizer, &file);
+
+    /* C code before, one without lines, nothing behind. */
+    CHECK_EQ(fixture_lookup(module, GO_TEXT_VADDR + 5).count, 0);
+    struct sym_frames frames = fixture_lookup(module, GO_START_VADDR + 5);
+    CHECK_EQ(frames.count, 1);
+    CHECK_STR(frames.rows[0].function, "main.a");
+    CHECK_STR(frames.rows[0].file, "");
+    CHECK_EQ(fixture_lookup(module, GO_START_VADDR + 0x30).count, 0);
+
+    static const struct wanted deep[] = {
+        {"main.d", 7}, {"main.c", 3}, {"main.bb", 10}};
+    static const struct wanted last[] = {{"main.bb", 11}};
+    uint64_t bb = GO_START_VADDR + 0x10;
+    check_frames(fixture_lookup(module, bb + 7), &deep[2], 1);
+    check_frames(fixture_lookup(module, bb + 0x18), last, 1);
+    if (form != SYM_GO_1_2) {
+        check_frames(fixture_lookup(module, bb + 8), &deep[1], 2);
+        check_frames(fixture_lookup(module, bb + 0x17), deep, 3);
+    }
+    CHECK_STR(sym_module_problem(module), "");
     sym_symbolizer_destroy(symbolizer);
 }
 
-TEST(table_of_go_1_2_names_functions)
+TEST(table_of_go_1_2_has_functions_and_lines)
 {
-    struct file file = {.count = 0};
-    make_go_1_2(&file);
-    check_file(&file);
+    check_form(SYM_GO_1_2);
 }
 
-TEST(table_of_go_1_16_names_functions)
+TEST(table_of_go_1_16_has_functions_lines_and_inlined_calls)
 {
-    struct file file = {.count = 0};
-    make_areas(&file, 0xfffffffa, false);
-    check_file(&file);
+    check_form(SYM_GO_1_16);
 }
 
-TEST(table_of_go_1_18_names_functions)
+TEST(table_of_go_1_18_has_functions_lines_and_inlined_calls)
 {
-    struct file file = {.count = 0};
-    make_areas(&file, 0xfffffff0, true);
-    check_file(&file);
+    check_form(SYM_GO_1_18);
 }
 
-TEST(table_of_go_1_20_without_a_start_counts_from_the_text)
+TEST(table_of_go_1_20_has_functions_lines_and_inlined_calls)
 {
-    struct file file = {.count = 0};
-    make_areas(&file, 0xfffffff1, true);
-    check_file(&file);
+    check_form(SYM_GO_1_20);
+}
+
+TEST(table_without_moduledata_counts_from_the_text_and_has_no_inlined_calls)
+{
+    struct go_file file;
+    go_file_make(&file, SYM_GO_1_20);
+    memset(file.bytes + GO_MODULE_AT, 0, 8);
+    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
+    struct sym_module *module = open_file(symbolizer, &file);
+    struct sym_frames frames = fixture_lookup(module, GO_TEXT_VADDR + 0x27);
+    CHECK_EQ(frames.count, 1);
+    CHECK_STR(frames.rows[0].function, "main.bb");
+    CHECK_EQ(frames.rows[0].line, 7);
+    sym_symbolizer_destroy(symbolizer);
+}
+
+TEST(names_alone_of_a_table_are_functions)
+{
+    static const char *const no_dirs[] = {NULL};
+    struct sym_options options = {.debug_dirs = no_dirs, .names_only = true};
+    struct go_file file;
+    go_file_make(&file, SYM_GO_1_20);
+    struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
+    struct sym_module *module = open_file(symbolizer, &file);
+    struct sym_frames frames = fixture_lookup(module, GO_START_VADDR + 0x27);
+    CHECK_EQ(frames.count, 1);
+    CHECK_STR(frames.rows[0].function, "main.bb");
+    CHECK_STR(frames.rows[0].file, "");
+    sym_symbolizer_destroy(symbolizer);
 }
 
 TEST(table_cut_anywhere_gives_names_or_none)
 {
-    struct file whole = {.count = 0};
-    make_areas(&whole, 0xfffffff1, true);
+    struct go_file whole;
+    go_file_make(&whole, SYM_GO_1_20);
     for (size_t count = 0; count < whole.count; count++) {
-        struct file file = whole;
-        file.count = count;
-        memset(file.bytes + TABLE_AT + count, 0xff, whole.count - count);
-        finish(&file);
+        struct go_file file = whole;
+        memset(
+            file.bytes + GO_TABLE_AT + count, 0xff,
+            GO_MODULE_AT - GO_TABLE_AT - count);
         struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
-        struct sym_source source = {
-            .path = "go", .image = file.bytes, .image_bytes = FILE_BYTES};
-        struct sym_module *module = NULL;
-        CHECK_OK(sym_module_open(symbolizer, &source, &module, NULL));
-        (void)fixture_lookup(module, TEXT_VADDR + 5);
+        struct sym_module *module = open_file(symbolizer, &file);
+        (void)fixture_lookup(module, GO_START_VADDR + 0x27);
         sym_symbolizer_destroy(symbolizer);
     }
 }
+
+TEST(inlined_calls_in_a_circle_end_and_are_told)
+{
+    struct go_file file;
+    go_file_make(&file, SYM_GO_1_20);
+    uint32_t own = 0x10; /* main.d calls itself */
+    memcpy(file.bytes + GO_DATA_AT + 16 + 8, &own, sizeof own);
+    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
+    struct sym_module *module = open_file(symbolizer, &file);
+    struct sym_frames frames = fixture_lookup(module, GO_START_VADDR + 0x27);
+    CHECK(frames.count > 100 && frames.count < 1000);
+    CHECK(strstr(sym_module_problem(module), "is damaged at 0x401067") != NULL);
+    sym_symbolizer_destroy(symbolizer);
+}
+
+/* ---- the Go at hand ---- */
 
 /* Every function that the unstripped program's symbol table has. */
 TEST(stripped_program_of_the_go_at_hand_keeps_its_names)
@@ -216,9 +159,58 @@ TEST(stripped_program_of_the_go_at_hand_keeps_its_names)
     for (unsigned i = 0; i < 4; i++) {
         uint64_t vaddr = fixture_symbol("go", functions[i]);
         struct sym_frames frames = fixture_lookup(module, vaddr + 1);
-        CHECK_EQ(frames.count, 1);
-        CHECK_STR(frames.rows[0].function, functions[i]);
+        CHECK(frames.count > 0);
+        CHECK_STR(frames.rows[frames.count - 1].function, functions[i]);
         CHECK_EQ(frames.start_vaddr, vaddr);
     }
+    sym_symbolizer_destroy(symbolizer);
+}
+
+static bool is_same_frame(
+    const struct sym_frame *one, const struct sym_frame *two)
+{
+    return strcmp(one->function, two->function) == 0 &&
+           strcmp(one->file, two->file) == 0 && one->line == two->line;
+}
+
+/* Of one function: at how many addresses the two answer alike. */
+static unsigned count_same(
+    struct sym_module *one, struct sym_module *two, uint64_t start,
+    uint64_t bytes, unsigned *deep)
+{
+    unsigned same = 0;
+    for (uint64_t vaddr = start; vaddr < start + bytes; vaddr++) {
+        struct sym_frames a = fixture_lookup(one, vaddr);
+        struct sym_frames b = fixture_lookup(two, vaddr);
+        bool is_same = a.count == b.count;
+        for (size_t i = 0; is_same && i < a.count; i++)
+            is_same = is_same_frame(&a.rows[i], &b.rows[i]);
+        same += is_same;
+        *deep += b.count > 1;
+    }
+    return same;
+}
+
+/* The table and the DWARF of the same code, made by the same compiler. */
+TEST(stripped_program_of_the_go_at_hand_keeps_lines_and_inlined_calls)
+{
+    if (!fixture_exists("go_stripped"))
+        return;
+    static const char *const functions[] = {
+        "main.main",          "main.work",        "runtime.mallocgc",
+        "fmt.(*pp).printArg", "runtime.newstack", "os.(*File).Write"};
+    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
+    struct sym_module *whole = fixture_open(symbolizer, "go");
+    struct sym_module *stripped = fixture_open(symbolizer, "go_stripped");
+    uint64_t total = 0;
+    unsigned same = 0, deep = 0;
+    for (unsigned i = 0; i < 6; i++) {
+        uint64_t bytes = fixture_symbol_size("go", functions[i]);
+        total += bytes;
+        same += count_same(
+            whole, stripped, fixture_symbol("go", functions[i]), bytes, &deep);
+    }
+    CHECK(total > 1000 && deep > 50);
+    CHECK_EQ(same, total);
     sym_symbolizer_destroy(symbolizer);
 }

@@ -1,0 +1,27 @@
+/*
+ * What Go's runtime knows of itself (runtime.moduledata), found in a file
+ * without symbols: it begins with the address of the table of functions.
+ */
+#ifndef SYMBOLIZER_MODULEDATA_H
+#define SYMBOLIZER_MODULEDATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "symbolizer/pclntab.h"
+
+struct sym_moduledata {
+    uint64_t text_start;                    /* entries count from here */
+    struct sym_section_bytes function_data; /* "go:func.*" */
+};
+
+/*
+ * Of Go 1.18 or later; `vaddr` is where its table is loaded. False when it is
+ * nowhere: then a file that was linked with C code has no names, for its text
+ * does not begin with Go's, and none has inlined calls.
+ */
+bool sym_moduledata_find(
+    struct sym_moduledata *found, const struct sym_pclntab *table,
+    uint64_t vaddr);
+
+#endif
