@@ -194,8 +194,10 @@ static bool open_on_processor(
     if (ioctl(event.fd, PERF_EVENT_IOC_SET_OUTPUT, ring->fd) == 0 &&
         ioctl(event.fd, PERF_EVENT_IOC_ID, &event.id) == 0 &&
         ioctl(event.fd, PERF_EVENT_IOC_ENABLE, 0) == 0 &&
-        keep_event(events, &event))
+        keep_event(events, &event)) {
+        prof_tap_filter_attach(&events->filter, event.fd);
         return true;
+    }
     (void)close(event.fd);
     return false;
 }
@@ -204,6 +206,7 @@ static bool open_on_processor(
 static void try_processors(struct prof_tap_events *events)
 {
     const struct perf_event_attr of_threads = events->attr;
+    prof_tap_filter_open(&events->filter);
     events->attr.inherit = 0;
     events->attr.enable_on_exec = 0;
     events->attr.exclude_idle = 1;
@@ -214,6 +217,7 @@ static void try_processors(struct prof_tap_events *events)
     events->is_on_processors = done == events->ring_count;
     if (events->is_on_processors)
         return;
+    prof_tap_filter_close(&events->filter);
     take_back(events, 0);
     table_fini(&events->opened);
     index_fini(&events->by_id);
@@ -231,6 +235,7 @@ enum status prof_tap_events_open(
         .attr = make_attr(wanted),
         .last_fd = fds > FDS_SPARED ? fds - FDS_SPARED : 0,
         .has_kernel = true,
+        .filter = {.strangers = -1, .program = -1},
         .opened = {.row_bytes = sizeof(struct prof_tap_event)},
         .epoll = epoll_create1(EPOLL_CLOEXEC)};
     enum status status = events->epoll < 0
@@ -248,13 +253,15 @@ void prof_tap_events_close(struct prof_tap_events *events)
     for (uint32_t i = 0; i < events->opened.count; i++)
         (void)close(fd_at(events, i));
     close_rings(events);
+    prof_tap_filter_close(&events->filter);
     if (events->epoll >= 0)
         (void)close(events->epoll);
     table_fini(&events->opened);
     index_fini(&events->by_id);
     free(events->rings);
     free(events->copy);
-    *events = (struct prof_tap_events){.epoll = -1};
+    *events = (struct prof_tap_events){
+        .epoll = -1, .filter = {.strangers = -1, .program = -1}};
 }
 
 /* ---- on threads ---- */

@@ -26,6 +26,7 @@
 
 #include "profiler/base/status.h"
 #include "profiler/base/table.h"
+#include "profiler/tap/filter.h"
 #include "profiler/tap/record.h"
 #include "profiler/tap/ring.h"
 
@@ -36,12 +37,13 @@ struct prof_tap_events {
     int epoll;           /* readable when a ring wants to be read */
     struct table opened; /* struct prof_tap_event, of the threads */
     struct index by_id;
-    bool is_on_processors; /* see above; else on threads */
-    bool has_kernel;       /* their time in the kernel is seen */
-    bool is_decided;       /* whether it is, is known */
-    struct diag refusal;   /* why it is not; STATUS_OK: it is */
-    uint64_t last_fd;      /* beyond which descriptors are for other uses */
-    void *copy;            /* of a record that wraps */
+    struct prof_tap_filter filter; /* of those on processors */
+    bool is_on_processors;         /* see above; else on threads */
+    bool has_kernel;               /* their time in the kernel is seen */
+    bool is_decided;               /* whether it is, is known */
+    struct diag refusal;           /* why it is not; STATUS_OK: it is */
+    uint64_t last_fd; /* beyond which descriptors are for other uses */
+    void *copy;       /* of a record that wraps */
 };
 
 struct prof_tap_event {

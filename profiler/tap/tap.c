@@ -79,6 +79,7 @@ static void add_process(struct prof_tap *tap, struct prof_tap_process *added)
     added->next = tap->processes;
     tap->processes = added;
     tap->process_count++;
+    prof_tap_filter_admit(&tap->events.filter, added->pid);
 }
 
 void prof_tap_destroy(struct prof_tap *tap)
@@ -165,8 +166,18 @@ static void take_name(
         prof_profile_edit_process(profile, process->process)->name = name;
 }
 
+/* Whoever it is, it is not watched: but who is not known yet may be. */
+static void take_stranger(
+    struct prof_tap *tap, const struct prof_tap_record *record)
+{
+    if (!tap->is_listing && !prof_tap_named_has(&tap->named, record->pid))
+        prof_tap_filter_refuse(&tap->events.filter, record->pid);
+}
+
 static void take_end(struct prof_tap *tap, const struct prof_tap_record *record)
 {
+    if (record->tid == record->pid) /* the number may come again */
+        prof_tap_filter_admit(&tap->events.filter, record->pid);
     struct prof_tap_process *process = *find_process(tap, record->pid);
     struct prof_tap_thread *thread =
         process != NULL ? prof_tap_process_known_thread(process, record->tid)
@@ -192,6 +203,8 @@ static void take_record(struct prof_tap *tap, struct prof_tap_record *record)
         record->origin = prof_tap_events_origin(&tap->events, record->event);
         if (process != NULL)
             prof_tap_process_sample(process, record);
+        else
+            take_stranger(tap, record);
         break;
     case PERF_RECORD_MMAP2:
         if (process != NULL)
