@@ -64,11 +64,11 @@ static bool is_crash(const struct prof_crash *crash)
     return crash->kind == PROF_CRASH_CAUGHT || crash->kind == PROF_CRASH_KILLED;
 }
 
-static void count_repeat(const struct reporting *reporting)
+static void count_unsent(const struct reporting *reporting)
 {
-    struct exp_discards repeat = {0};
-    repeat.counts[EXP_DISCARD_SAMPLE_RATE][EXP_CATEGORY_ERROR] = 1;
-    exp_spool_count_discards(reporting->spool, &repeat);
+    struct exp_discards unsent = {0};
+    unsent.counts[EXP_DISCARD_SAMPLE_RATE][EXP_CATEGORY_ERROR] = 1;
+    exp_spool_count_discards(reporting->spool, &unsent);
 }
 
 void crash_send(
@@ -79,14 +79,15 @@ void crash_send(
     uint32_t repeats = 0;
     reporting_name_release(reporting, profile);
     reporting->health.errors++;
-    bool is_sent = is_due(reporting, crash, &repeats);
+    bool is_sent = reporting_is_drawn(reporting->settings.event_rate) &&
+                   is_due(reporting, crash, &repeats);
     struct exp_envelope *envelope =
         exp_envelope_create(is_sent ? exp_id_make(id) : NULL);
     if (envelope == NULL)
         return;
     bool is_any = is_sent && add_event(reporting, crash, id, repeats, envelope);
     if (!is_sent)
-        count_repeat(reporting);
+        count_unsent(reporting);
     if (is_first && is_crash(crash) && crash->signal != SIGKILL)
         is_any |= reporting_add_crash(reporting, envelope);
     if (is_any && exp_spool_add(reporting->spool, envelope, NULL) == STATUS_OK)

@@ -45,20 +45,47 @@ enum status sentry_settings_add_tags(
     return STATUS_OK;
 }
 
-static enum status read_rate(double *rate, struct diag *diag)
+/* A share; what it is without the variable stays. */
+static enum status read_share(
+    const char *name, double *share, struct diag *diag)
 {
-    const char *text = getenv("SENTRY_PROFILE_SESSION_SAMPLE_RATE");
+    const char *text = getenv(name);
     char *end;
-    *rate = 1;
     if (text == NULL || *text == '\0')
         return STATUS_OK;
-    *rate = strtod(text, &end);
-    if (*end != '\0' || !(*rate >= 0 && *rate <= 1))
+    double read = strtod(text, &end);
+    if (*end != '\0' || !(read >= 0 && read <= 1))
         return fail(
-            diag, STATUS_USAGE,
-            "SENTRY_PROFILE_SESSION_SAMPLE_RATE=%s is not a share from 0 to 1",
-            text);
+            diag, STATUS_USAGE, "%s=%s is not a share from 0 to 1", name, text);
+    *share = read;
     return STATUS_OK;
+}
+
+static enum status read_shares(
+    struct sentry_settings *settings, struct diag *diag)
+{
+    enum status status =
+        read_share("SENTRY_SAMPLE_RATE", &settings->event_rate, diag);
+    if (status == STATUS_OK)
+        status = read_share(
+            "SENTRY_TRACES_SAMPLE_RATE", &settings->trace_rate, diag);
+    if (status == STATUS_OK)
+        status = read_share(
+            "SENTRY_PROFILE_SESSION_SAMPLE_RATE", &settings->profile_rate,
+            diag);
+    return status;
+}
+
+static enum status read_lifecycle(bool *is_by_trace, struct diag *diag)
+{
+    const char *text = getenv("SENTRY_PROFILE_LIFECYCLE");
+    *is_by_trace = text != NULL && strcmp(text, "trace") == 0;
+    if (text == NULL || *text == '\0' || *is_by_trace ||
+        strcmp(text, "manual") == 0)
+        return STATUS_OK;
+    return fail(
+        diag, STATUS_USAGE,
+        "SENTRY_PROFILE_LIFECYCLE=%s is neither manual nor trace", text);
 }
 
 static enum status read_chunk(uint64_t *chunk_ns, struct diag *diag)
@@ -92,12 +119,14 @@ enum status sentry_settings_read(
     struct sentry_settings *settings, struct diag *diag)
 {
     struct diag reason = {.status = STATUS_OK};
-    *settings = (struct sentry_settings){.profile_rate = 1};
+    *settings = (struct sentry_settings){.event_rate = 1, .profile_rate = 1};
     enum status status =
         exp_dsn_parse(&settings->dsn, getenv("SENTRY_DSN"), &reason);
     if (status != STATUS_OK)
         return fail(diag, status, "nothing is reported: %s", reason.text);
-    status = read_rate(&settings->profile_rate, diag);
+    status = read_shares(settings, diag);
+    if (status == STATUS_OK)
+        status = read_lifecycle(&settings->is_by_trace, diag);
     if (status == STATUS_OK)
         status = read_chunk(&settings->chunk_ns, diag);
     if (status == STATUS_OK)

@@ -4,12 +4,16 @@
  *
  *     SENTRY_DSN                          where to; empty: nothing is sent
  *     SENTRY_RELEASE, _ENVIRONMENT, _DIST, _SERVER_NAME
- *     SENTRY_PROFILE_SESSION_SAMPLE_RATE  share of the processes that are
- *                                         profiled, drawn at the start; 1
+ *     SENTRY_SAMPLE_RATE                  share of the events that are sent; 1
+ *     SENTRY_TRACES_SAMPLE_RATE           of the transactions; 0
+ *     SENTRY_PROFILE_SESSION_SAMPLE_RATE  of the processes that are profiled,
+ *                                         drawn at the start; 1
+ *     SENTRY_PROFILE_LIFECYCLE            manual, or trace: while a transaction
+ *                                         is active
  *     WATCHFIRE_TAGS                      KEY=VALUE,...
- *     WATCHFIRE_IN_APP                    patterns, see
- * exporters/sentry/in_app.h WATCHFIRE_CHUNK                     a chunk every
- * so often; 55s, at most 60s
+ *     WATCHFIRE_IN_APP                    patterns: exporters/sentry/in_app.h
+ *     WATCHFIRE_CHUNK                     a chunk every so often; 55s, at most
+ *                                         60s
  */
 #ifndef TOOLS_SENTRY_SETTINGS_H
 #define TOOLS_SENTRY_SETTINGS_H
@@ -23,7 +27,8 @@
 struct sentry_settings {
     struct exp_dsn dsn; /* off, unless SENTRY_DSN says where */
     struct exp_scope scope;
-    double profile_rate;
+    double event_rate, trace_rate, profile_rate; /* shares */
+    bool is_by_trace; /* profiles are of transactions alone */
     uint64_t chunk_ns;
 };
 

@@ -71,11 +71,9 @@ void tracing_begin(
     struct reporting *reporting, struct prof_span_options *options)
 {
     struct tracing *tracing = &reporting->tracing;
-    const char *rate = getenv("SENTRY_TRACES_SAMPLE_RATE");
-    tracing->is_process_drawn =
-        rate != NULL && reporting_is_drawn(strtod(rate, NULL));
-    const char *lifecycle = getenv("SENTRY_PROFILE_LIFECYCLE");
-    tracing->is_by_trace = lifecycle != NULL && strcmp(lifecycle, "trace") == 0;
+    const struct sentry_settings *settings = &reporting->settings;
+    tracing->is_process_drawn = reporting_is_drawn(settings->trace_rate);
+    tracing->is_by_trace = settings->is_by_trace;
     tracing->keeper = exp_keeper_start(reporting->spool, reporting->sender);
     if (tracing->keeper == NULL)
         return;

@@ -159,6 +159,42 @@ def test_a_wrong_dsn_is_said_and_harms_nothing(tmp_path, how):
     assert len(said) == 1 and said[0].startswith("watchfire: ")
 
 
+@pytest.mark.parametrize("name, value", [
+    ("SENTRY_SAMPLE_RATE", "most"), ("SENTRY_TRACES_SAMPLE_RATE", "1.5"),
+    ("SENTRY_PROFILE_SESSION_SAMPLE_RATE", "-1"),
+    ("SENTRY_PROFILE_LIFECYCLE", "always"), ("WATCHFIRE_CHUNK", "2m"),
+    ("WATCHFIRE_TAGS", "zone"),
+])
+def test_a_wrong_setting_is_said_and_harms_nothing(
+    backend, tmp_path, name, value
+):
+    env = settings(backend, tmp_path, **{name: value})
+    result = lab.run(
+        lab.WATCHFIRE, "record", "-o", tmp_path / "x.folded", "--",
+        lab.program("leave"), 3, env=env)
+    assert result.returncode == 3
+    (said,) = [line for line in result.stderr.splitlines() if name in line
+               or value in line]
+    assert said.startswith("watchfire: ")
+    assert not backend.deliveries
+
+
+def test_crashes_are_sent_by_their_share_and_all_count(backend, tmp_path):
+    env = settings(backend, tmp_path, SENTRY_SAMPLE_RATE="0")
+    for _ in range(2):  # the second tells of what the first has counted
+        lab.run(
+            lab.WATCHFIRE, "record", "--", lab.program("crashes"), "null_write",
+            env=env)
+    backend.check()
+    assert not backend.items("event")
+    assert [s["status"] for s in sessions(backend)].count("crashed") == 2
+    lost = [
+        entry for item in backend.items("client_report")
+        for entry in item.json()["discarded_events"]]
+    assert {(e["reason"], e["category"]) for e in lost} == {
+        ("sample_rate", "error")}
+
+
 def test_a_process_that_is_not_drawn_has_a_session_only(backend, tmp_path):
     env = settings(backend, tmp_path, SENTRY_PROFILE_SESSION_SAMPLE_RATE="0")
     preload(lab.program("spin"), 0.2, folder=tmp_path, env=env)
