@@ -19,7 +19,10 @@
 #include "exporters/sentry/envelope_reader.h"
 #include "exporters/sentry/sender.h"
 #include "exporters/sentry/spool.h"
+#include "exporters/sentry/timeline.h"
 #include "tools/sentry_settings.h"
+
+#define DEFAULT_HZ "100"
 
 enum { FIRST_BYTES = 64 * 1024, DEFAULT_LIMIT_S = 60 };
 
@@ -27,6 +30,7 @@ struct send {
     const char *input, *dsn_text;
     struct exp_scope scope;
     uint64_t limit_ns;
+    uint64_t period_ns; /* that a count stands for; 0: not said */
     bool is_help;
 };
 
@@ -47,6 +51,9 @@ static const char send_help[] =
     "  --environment E  SENTRY_ENVIRONMENT, or production\n"
     "  --dist D         SENTRY_DIST\n"
     "  --tag KEY=VALUE  repeatable; WATCHFIRE_TAGS\n"
+    "  --unit UNIT      what the counts of folded stacks are: ns or samples;\n"
+    "                   samples, unless those were more than a week\n"
+    "  -F HZ            samples a second, of such; 100\n"
     "  --limit TIME     wait no longer than that for the backend; 60s\n"
     "  -h, --help       this text\n"
     "\n"
@@ -59,6 +66,7 @@ enum {
     OPTION_ENVIRONMENT,
     OPTION_DIST,
     OPTION_TAG,
+    OPTION_UNIT,
 };
 
 static const struct option long_options[] = {
@@ -70,7 +78,21 @@ static const struct option long_options[] = {
     {"environment", required_argument, NULL, OPTION_ENVIRONMENT},
     {"dist", required_argument, NULL, OPTION_DIST},
     {"tag", required_argument, NULL, OPTION_TAG},
+    {"unit", required_argument, NULL, OPTION_UNIT},
+    {"frequency", required_argument, NULL, 'F'},
     {NULL, 0, NULL, 0}};
+
+static int take_unit(struct send *send, const char *text)
+{
+    enum exp_unit unit;
+    if (!parse_unit(text, &unit))
+        return say_usage("send", "--unit %s is neither ns nor samples", text);
+    if (unit == EXP_UNIT_VALUE)
+        send->period_ns = 1;
+    else if (send->period_ns == 0)
+        (void)parse_frequency(DEFAULT_HZ, &send->period_ns);
+    return EXIT_DONE;
+}
 
 static int take_option(struct send *send, int option, char **argv)
 {
@@ -94,6 +116,12 @@ static int take_option(struct send *send, int option, char **argv)
     case OPTION_DIST:
         send->scope.dist = optarg;
         return EXIT_DONE;
+    case OPTION_UNIT:
+        return take_unit(send, optarg);
+    case 'F':
+        if (parse_frequency(optarg, &send->period_ns))
+            return EXIT_DONE;
+        return say_usage("send", "-F %s is not a rate from 1 to 20000", optarg);
     case OPTION_TAG:
         if (sentry_settings_add_tags(&send->scope, optarg, &diag) == STATUS_OK)
             return EXIT_DONE;
@@ -113,7 +141,7 @@ static int parse_options(struct send *send, int argc, char **argv)
 {
     int option;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":i:h", long_options, NULL)) !=
+    while ((option = getopt_long(argc, argv, ":i:F:h", long_options, NULL)) !=
            -1) {
         int status = take_option(send, option, argv);
         if (status != EXIT_DONE || send->is_help)
@@ -216,6 +244,21 @@ static enum status keep_chunk(
     return status;
 }
 
+/* What the counts of folded stacks stand for. */
+static void settle_counts(const struct send *send, struct prof_profile *profile)
+{
+    uint64_t assumed_ns = exp_timeline_assumed_ns(profile);
+    if (assumed_ns == 0)
+        return;
+    if (send->period_ns != 0)
+        prof_profile_origin(profile)->period_ns = send->period_ns;
+    else
+        say("the counts of '%s' are taken for %s; --unit or -F says otherwise",
+            send->input,
+            assumed_ns == 1 ? "nanoseconds"
+                            : "samples at " DEFAULT_HZ " a second");
+}
+
 static enum status keep_profile(
     const struct send *send, struct exp_spool *spool, struct diag *diag)
 {
@@ -223,6 +266,7 @@ static enum status keep_profile(
     enum status status = load_profile(&profile, send->input, diag);
     if (status != STATUS_OK)
         return status;
+    settle_counts(send, profile);
     status =
         exp_chunks_of_profile(profile, &send->scope, keep_chunk, spool, diag);
     prof_profile_destroy(profile);

@@ -7,9 +7,8 @@
 #include "exporters/frames.h"
 #include "exporters/text.h"
 
-/* What a sample stands for where its value is no time and no period is known.
- */
 static const uint64_t assumed_period_ns = 10000000;
+static const uint64_t week_ns = UINT64_C(7) * 24 * 3600 * 1000000000;
 
 /* Ids that are no thread's. */
 #define ACCOUNT_ID (UINT64_C(1) << 32) /* and the pid */
@@ -71,21 +70,47 @@ static uint32_t find_track(
 
 /* ---- stretches ---- */
 
-static uint64_t weight_ns(
+/* What a sample counts, in what it counts by: time, or something else. */
+static uint64_t value_of(
     const struct prof_profile *profile, const struct prof_sample *sample)
 {
-    uint64_t value = sample->count;
-    if (prof_profile_value_type_count(profile) > 0) {
-        const struct prof_value_type *type =
-            prof_profile_value_type(profile, 0);
-        value = sample->values[0];
-        if (strcmp(prof_profile_text(profile, type->unit), "nanoseconds") == 0)
-            return value;
-    }
-    uint64_t period_ns = prof_profile_read_origin(profile)->period_ns;
-    if (period_ns == 0)
-        period_ns = assumed_period_ns;
-    return value > UINT64_MAX / period_ns ? UINT64_MAX : value * period_ns;
+    return prof_profile_value_type_count(profile) > 0 ? sample->values[0]
+                                                      : sample->count;
+}
+
+static bool has_times(const struct prof_profile *profile)
+{
+    return prof_profile_value_type_count(profile) > 0 &&
+           strcmp(
+               prof_profile_text(
+                   profile, prof_profile_value_type(profile, 0)->unit),
+               "nanoseconds") == 0;
+}
+
+uint64_t exp_timeline_assumed_ns(const struct prof_profile *profile)
+{
+    uint64_t total = 0;
+    if (has_times(profile) || prof_profile_read_origin(profile)->period_ns > 0)
+        return 0;
+    for (uint32_t i = 0; i < prof_profile_sample_count(profile); i++)
+        total = exp_text_add(
+            total, value_of(profile, prof_profile_sample(profile, i)));
+    return total > week_ns / assumed_period_ns ? 1 : assumed_period_ns;
+}
+
+/* What one of a profile's values stands for. */
+static uint64_t period_of(const struct prof_profile *profile)
+{
+    uint64_t assumed_ns = exp_timeline_assumed_ns(profile);
+    if (assumed_ns > 0)
+        return assumed_ns;
+    return has_times(profile) ? 1
+                              : prof_profile_read_origin(profile)->period_ns;
+}
+
+static uint64_t multiply(uint64_t value, uint64_t by)
+{
+    return value > UINT64_MAX / by ? UINT64_MAX : value * by;
 }
 
 /* Before it has its place a stretch ends at its sample's time, and begins its
@@ -94,9 +119,10 @@ static bool collect(
     struct exp_timeline *timeline, const struct prof_profile *profile,
     uint32_t first, uint32_t last, struct table *stretches)
 {
+    uint64_t period_ns = first < last ? period_of(profile) : 1;
     for (uint32_t id = first; id < last; id++) {
         const struct prof_sample *sample = prof_profile_sample(profile, id);
-        uint64_t ns = weight_ns(profile, sample);
+        uint64_t ns = multiply(value_of(profile, sample), period_ns);
         if (ns == 0)
             continue;
         uint64_t end_ns =

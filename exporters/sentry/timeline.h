@@ -48,6 +48,13 @@ struct exp_timeline {
     struct index index;
 };
 
+/*
+ * What one of a profile's values is taken for where they are no times and no
+ * period is known, as in folded text: a sample of 10 ms, or a nanosecond, when
+ * such samples would be more than a week. 0: it is known.
+ */
+uint64_t exp_timeline_assumed_ns(const struct prof_profile *profile);
+
 void exp_timeline_init(struct exp_timeline *timeline);
 void exp_timeline_fini(struct exp_timeline *timeline);
 

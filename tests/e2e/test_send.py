@@ -430,6 +430,29 @@ def test_a_profile_is_sent_as_chunks(desk):
         assert {"main", "work", "rest"} <= names
 
 
+@pytest.mark.parametrize("counts, options, seconds, said", [
+    ((500, 100), (), 6.0, "samples at 100 a second"),
+    ((500, 100), ("-F", "1000"), 0.6, None),
+    ((500, 100), ("--unit", "samples"), 6.0, None),
+    ((4000000000, 1000000000), (), 5.0, "nanoseconds"),
+    ((40000000, 10000000), ("--unit", "ns"), 0.05, None),
+])
+def test_counts_of_folded_stacks_stand_for_a_time(
+    desk, counts, options, seconds, said
+):
+    folded = desk.folder / "stacks.folded"
+    folded.write_text("app;work {}\napp;rest {}\n".format(*counts))
+    with Backend() as backend:
+        result = desk.send(backend, folded, *options)
+        assert result.returncode == 0, result.stderr
+        assert (said or "sent 1") in result.stderr.splitlines()[0]
+        backend.check()
+        samples = [
+            sample["timestamp"] for item in backend.items("profile_chunk")
+            for sample in item.json()["profile"]["samples"]]
+    assert max(samples) - min(samples) == pytest.approx(seconds, abs=1e-5)
+
+
 def test_a_dsn_of_the_environment_is_used(desk):
     with Backend() as backend:
         result = run(
