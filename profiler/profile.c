@@ -1,29 +1,22 @@
 /* The profile model: interned tables, and a failure that sticks. */
 #include "profiler/profile.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "profiler/base/table.h"
 #include "profiler/samples.h"
+#include "profiler/strings.h"
 
 struct prof_profile {
     enum status status;
-    struct table text;   /* bytes of all strings, each ended by a NUL */
-    struct table string; /* uint32_t offsets into `text` */
+    struct prof_strings strings;
     struct table value_type, module, mapping, process, thread;
     struct table frame, line, stack, note, reading;
     struct prof_samples samples;
-    struct index string_index, module_index, frame_index, stack_index;
+    struct index module_index, frame_index, stack_index;
     struct prof_origin origin;
     uint64_t loss[PROF_LOSS_COUNT];
-};
-
-struct text_key {
-    const char *text;
-    size_t bytes;
 };
 
 struct prof_profile *prof_profile_create(void)
@@ -32,8 +25,7 @@ struct prof_profile *prof_profile_create(void)
     if (profile == NULL)
         return NULL;
 
-    profile->text.row_bytes = 1;
-    profile->string.row_bytes = sizeof(uint32_t);
+    prof_strings_init(&profile->strings);
     profile->value_type.row_bytes = sizeof(struct prof_value_type);
     profile->module.row_bytes = sizeof(struct prof_module);
     profile->mapping.row_bytes = sizeof(struct prof_mapping);
@@ -58,15 +50,15 @@ void prof_profile_destroy(struct prof_profile *profile)
     if (profile == NULL)
         return;
     struct table *tables[] = {
-        &profile->text,   &profile->string,  &profile->value_type,
-        &profile->module, &profile->mapping, &profile->process,
-        &profile->thread, &profile->frame,   &profile->line,
-        &profile->stack,  &profile->note,    &profile->reading,
+        &profile->value_type, &profile->module, &profile->mapping,
+        &profile->process,    &profile->thread, &profile->frame,
+        &profile->line,       &profile->stack,  &profile->note,
+        &profile->reading,
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         table_fini(tables[i]);
     prof_samples_fini(&profile->samples);
-    index_fini(&profile->string_index);
+    prof_strings_fini(&profile->strings);
     index_fini(&profile->module_index);
     index_fini(&profile->frame_index);
     index_fini(&profile->stack_index);
@@ -106,31 +98,14 @@ static uint32_t add_interned(
 
 /* ---- strings ---- */
 
-static bool string_equal(const void *owner, uint32_t id, const void *key)
-{
-    const struct text_key *wanted = key;
-    const char *text = prof_profile_text(owner, id);
-    return strncmp(text, wanted->text, wanted->bytes) == 0 &&
-           text[wanted->bytes] == '\0';
-}
-
 uint32_t prof_profile_string_n(
     struct prof_profile *profile, const char *text, size_t bytes)
 {
-    struct text_key key = {.text = text, .bytes = strnlen(text, bytes)};
-    uint32_t hash = hash_bytes(text, key.bytes);
-    uint32_t id =
-        index_find(&profile->string_index, hash, string_equal, profile, &key);
-    if (id != TABLE_NONE)
+    uint32_t id = prof_strings_find(&profile->strings, text, bytes);
+    if (id != PROF_NONE || profile->status != STATUS_OK)
         return id;
-    if (profile->status != STATUS_OK || key.bytes >= UINT32_MAX)
-        return PROF_NONE;
-
-    uint32_t at = table_add_many(&profile->text, text, (uint32_t)key.bytes);
-    if (at == TABLE_NONE || table_add(&profile->text, "") == TABLE_NONE)
-        return give_up(profile);
-    return add_interned(
-        profile, &profile->string, &profile->string_index, hash, &at);
+    id = prof_strings_add(&profile->strings, text, bytes);
+    return id == PROF_NONE ? give_up(profile) : id;
 }
 
 uint32_t prof_profile_string(struct prof_profile *profile, const char *text)
@@ -140,10 +115,7 @@ uint32_t prof_profile_string(struct prof_profile *profile, const char *text)
 
 const char *prof_profile_text(const struct prof_profile *profile, uint32_t id)
 {
-    if (id >= profile->string.count)
-        return "";
-    uint32_t at = *(uint32_t *)table_row(&profile->string, id);
-    return table_row(&profile->text, at);
+    return prof_strings_text(&profile->strings, id);
 }
 
 /* ---- interned rows ---- */
@@ -392,33 +364,6 @@ uint64_t prof_profile_loss(
     return profile->loss[reason];
 }
 
-const char *prof_loss_text(enum prof_loss reason)
-{
-    static const char *const texts[PROF_LOSS_COUNT] = {
-#define LOSS_TEXT(name, text) [PROF_LOSS_##name] = text,
-        PROF_LOSS_LIST(LOSS_TEXT)
-#undef LOSS_TEXT
-    };
-    return texts[reason];
-}
-
-/* ---- states ---- */
-
-const char *prof_state_text(enum prof_state state)
-{
-    static const char *const texts[PROF_STATE_COUNT] = {
-#define STATE_TEXT(name, text) [PROF_STATE_##name] = text,
-        PROF_STATE_LIST(STATE_TEXT)
-#undef STATE_TEXT
-    };
-    return texts[state];
-}
-
-bool prof_state_is_off_cpu(enum prof_state state)
-{
-    return state >= PROF_STATE_OFF_CPU;
-}
-
 /* ---- reading and editing ---- */
 
 #define TABLE_COUNT(name, type)                                                \
@@ -446,6 +391,11 @@ TABLE_READ(stack)
 TABLE_READ(note)
 TABLE_READ(reading)
 #undef TABLE_READ
+
+uint32_t prof_profile_string_count(const struct prof_profile *profile)
+{
+    return profile->strings.at.count;
+}
 
 /* Sums first, then what has come since. */
 uint32_t prof_profile_sample_count(const struct prof_profile *profile)
@@ -481,42 +431,4 @@ const struct prof_origin *prof_profile_read_origin(
     const struct prof_profile *profile)
 {
     return &profile->origin;
-}
-
-/* ---- what a person sees ---- */
-
-static const char *native_label(
-    const struct prof_profile *profile, const struct prof_frame *frame,
-    char *buffer, size_t buffer_bytes)
-{
-    const char *path = prof_profile_text(
-        profile, prof_profile_module(profile, frame->module)->path);
-    const char *slash = strrchr(path, '/');
-    const char *name = slash && slash[1] ? slash + 1 : path;
-    (void)snprintf(
-        buffer, buffer_bytes, "[%s+0x%" PRIx64 "]", *name ? name : "unknown",
-        frame->offset);
-    return buffer;
-}
-
-const char *prof_profile_frame_label(
-    const struct prof_profile *profile, uint32_t frame, uint32_t index,
-    char *buffer, size_t buffer_bytes)
-{
-    const struct prof_frame *row = prof_profile_frame(profile, frame);
-    if (index < row->line_count) {
-        const struct prof_line *line =
-            prof_profile_line(profile, row->first_line + index);
-        return prof_profile_text(profile, line->function);
-    }
-    if (row->kind != PROF_FRAME_NATIVE)
-        return prof_profile_text(profile, row->name);
-    return native_label(profile, row, buffer, buffer_bytes);
-}
-
-uint32_t prof_profile_frame_depth(
-    const struct prof_profile *profile, uint32_t frame)
-{
-    uint32_t lines = prof_profile_frame(profile, frame)->line_count;
-    return lines ? lines : 1;
 }

@@ -303,7 +303,6 @@ struct prof_mapping *prof_profile_edit_mapping(
 
 /* Reading: the number of rows of each table and one row of it. */
 #define PROF_TABLE_LIST(X)                                                     \
-    X(string, const char *)                                                    \
     X(value_type, struct prof_value_type)                                      \
     X(module, struct prof_module)                                              \
     X(mapping, struct prof_mapping)                                            \
@@ -319,6 +318,7 @@ struct prof_mapping *prof_profile_edit_mapping(
     uint32_t prof_profile_##name##_count(const struct prof_profile *profile);
 PROF_TABLE_LIST(PROF_TABLE_COUNT)
 #undef PROF_TABLE_COUNT
+uint32_t prof_profile_string_count(const struct prof_profile *profile);
 uint32_t prof_profile_sample_count(const struct prof_profile *profile);
 
 const struct prof_value_type *prof_profile_value_type(
