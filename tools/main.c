@@ -1,6 +1,7 @@
 /* The watchfire command: one file per subcommand, chosen here. */
 #include "tools/tool.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,7 +75,7 @@ static void print_help(void)
         "  SENTRY_PROFILE_LIFECYCLE\n"
         "                          trace: sample only while a transaction\n"
         "                          is open; manual\n"
-        "  WATCHFIRE_SHUTDOWN_TIMEOUT\n"
+        "  WATCHFIRE_SHUTDOWN_TIMEOUT, SENTRY_SHUTDOWN_TIMEOUT\n"
         "                          wait for the backend at the end; 2s\n"
         "\n"
         "Whatever gives names to code reads:\n"
@@ -85,7 +86,7 @@ static void print_help(void)
         "time");
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
@@ -106,4 +107,14 @@ int main(int argc, char **argv)
     else
         say("'%s' is not a command; 'watchfire --help' lists them", name);
     return EXIT_USAGE;
+}
+
+/* What was printed and did not arrive is a failure too. */
+int main(int argc, char **argv)
+{
+    int status = run(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    say("cannot write 'standard output': %s", strerror(errno));
+    return status == EXIT_DONE ? EXIT_FAILED : status;
 }

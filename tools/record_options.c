@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tools/crash_reports.h"
+#include "tools/sentry_settings.h"
 #include "tools/session.h"
 #include "tools/tool.h"
 
@@ -190,6 +191,18 @@ static int take_agent_option(struct record_options *options, int option)
 }
 
 /* One option; EXIT_DONE or the status of a wrong one. */
+static int add_tag(struct record_options *options, const char *tag)
+{
+    struct exp_scope alone = {.tag_count = 0}; /* the settings come later */
+    struct diag diag;
+    if (sentry_settings_add_tags(&alone, tag, &diag) != STATUS_OK)
+        return say_usage("record", "--%s", diag.text);
+    if (options->tag_count == RECORD_TAGS_MAX)
+        return say_usage("record", "more than %d times --tag", RECORD_TAGS_MAX);
+    options->tags[options->tag_count++] = tag;
+    return EXIT_DONE;
+}
+
 static int take_option(struct record_options *options, int option)
 {
     switch (option) {
@@ -225,11 +238,7 @@ static int take_option(struct record_options *options, int option)
         options->output.with_threads = true;
         return EXIT_DONE;
     case OPTION_TAG:
-        if (options->tag_count == RECORD_TAGS_MAX)
-            return say_usage(
-                "record", "more than %d times --tag", RECORD_TAGS_MAX);
-        options->tags[options->tag_count++] = optarg;
-        return EXIT_DONE;
+        return add_tag(options, optarg);
     case OPTION_IN_APP:
         options->in_app = optarg;
         return EXIT_DONE;

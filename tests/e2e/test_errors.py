@@ -43,6 +43,7 @@ def test_a_file_that_cannot_be_executed(tmp_path):
     ("record", "-F", "banana", "--", "true"),
     ("record", "-F", "0", "--", "true"),
     ("record", "-e", "moon", "--", "true"),
+    ("record", "--tag", "moon", "--", "true"),
     ("record",),
     ("report", "--no-such-flag"),
     ("export",),
@@ -133,6 +134,18 @@ def test_a_full_disk_leaves_a_recording_that_can_be_read(tmp_path):
     assert "No space left" in result.stderr
     if copy.exists():  # whole or readable: both are honest
         assert lab.report(copy)["total"] >= 0
+
+
+@pytest.mark.parametrize("words", (
+    ("--help",), ("--version",), ("record", "--help"), ("doctor",)))
+def test_what_could_not_be_printed_is_a_failure(words):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [lab.WATCHFIRE, *words], stdout=full, stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL, env=lab.clean_environment(), text=True,
+            timeout=lab.PATIENCE, check=False)
+    assert result.returncode == 1
+    assert "No space left" in lab.only_sentence(result.stderr)
 
 
 def test_a_program_too_short_for_a_sample_still_has_an_account(tmp_path):
