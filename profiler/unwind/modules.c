@@ -100,17 +100,15 @@ static void forget(
 {
     if (cache == NULL || prof_row_cache_is_empty(cache))
         return;
-    uint64_t size = modules->changed_high > modules->changed_low
-                        ? modules->changed_high - modules->changed_low
-                        : 0;
     for (uint32_t i = 0; i < PROF_ROW_CACHE_ENTRIES; i++) {
         uint64_t entry =
             atomic_load_explicit(&cache->entries[i], memory_order_relaxed);
         if (entry == 0)
             continue;
-        uint64_t pc = prof_row_cache_key(i, entry) - 1;
+        uint64_t key = prof_row_cache_granule(i, entry);
         if (prof_row_kind((uint32_t)entry) == PROF_ROW_NONE ||
-            pc - modules->changed_low < size)
+            (key <= modules->changed_high &&
+             key + PROF_ROW_GRANULE > modules->changed_low))
             atomic_store_explicit(&cache->entries[i], 0, memory_order_relaxed);
     }
 }

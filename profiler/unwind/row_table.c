@@ -28,7 +28,7 @@ struct builder {
 
 static uint32_t pack(uint32_t row, uint64_t offset)
 {
-    uint32_t words = row >> 16;
+    uint32_t words = (uint32_t)(prof_row_cfa_bytes(row) / 8);
     uint32_t kind = prof_row_kind(row);
     if (words > PROF_TABLE_WORDS_MAX)
         return PROF_ROW_FULL << 8 | (uint32_t)(offset % GRANULE_BYTES);

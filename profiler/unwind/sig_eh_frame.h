@@ -44,6 +44,8 @@ struct prof_fde {
     const struct prof_cfi_source *source;
     uint64_t offset;     /* of the entry in its section */
     uint64_t start, end; /* pcs, half open */
+    uint64_t next;       /* from prof_fde_find(): where the next one may begin,
+                            whether or not this one goes on; 0 when unknown */
     uint64_t code_align;
     int64_t data_align;
     struct prof_bytes initial; /* the CIE's instructions */

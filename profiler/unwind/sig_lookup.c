@@ -64,23 +64,49 @@ static const struct prof_row_table *table_of(
     return prof_row_store_find(modules->store, text->slot);
 }
 
+static bool is_in_table(
+    const struct prof_row_table *table, uint64_t vaddr, uint32_t *row,
+    struct prof_stretch *stretch)
+{
+    if (table == NULL)
+        return false;
+    *row = prof_row_table_find(table, vaddr, stretch);
+    return prof_row_kind(*row) != PROF_ROW_FULL &&
+           prof_row_kind(*row) != PROF_ROW_NONE;
+}
+
+/* Where nothing else can have a say, as far as the rules hold. */
+static void find_stretch(
+    const struct prof_text *text, const struct prof_lookup *lookup, uint64_t pc,
+    struct prof_stretch *stretch)
+{
+    const struct prof_fde *fde = &lookup->fde;
+    if (lookup->source != &text->eh_frame || pc < lookup->rows.start ||
+        fde->next <= pc)
+        return;
+    stretch->start = lookup->rows.start;
+    stretch->end = lookup->rows.end < fde->next ? lookup->rows.end : fde->next;
+}
+
+/*
+ *   stretch  in: `pc` alone; out: pcs around it that have the same row
+ */
 static uint32_t row_in_text(
     const struct prof_modules *modules, const struct prof_text *text,
-    uint64_t key)
+    uint64_t pc, struct prof_stretch *stretch)
 {
-    uint64_t pc = prof_pc_of_key(key);
-    const struct prof_row_table *table = table_of(modules, text);
-    if (table != NULL) {
-        uint32_t row = prof_row_table_find(table, pc - text->bias);
-        if (prof_row_kind(row) != PROF_ROW_FULL &&
-            prof_row_kind(row) != PROF_ROW_NONE)
-            return prof_row_at(row, pc);
+    uint32_t row;
+    struct prof_stretch vaddrs;
+    if (is_in_table(table_of(modules, text), pc - text->bias, &row, &vaddrs)) {
+        stretch->start = vaddrs.start + text->bias;
+        stretch->end = vaddrs.end + text->bias;
+        return row;
     }
     struct prof_lookup lookup;
-    switch (prof_lookup_rules(text, key, &lookup)) {
+    switch (prof_lookup_rules(text, prof_key_of_pc(pc), &lookup)) {
     case PROF_FOUND_RULES:
-        return prof_row_at(
-            prof_row_encode(&lookup.rows.rules, lookup.source), pc);
+        find_stretch(text, &lookup, pc, stretch);
+        return prof_row_encode(&lookup.rows.rules, lookup.source);
     case PROF_FOUND_SIGRETURN:
         return prof_row_make(PROF_ROW_FULL, 0, 0);
     case PROF_FOUND_FIRST:
@@ -88,6 +114,14 @@ static uint32_t row_in_text(
     default:
         return prof_row_make(PROF_ROW_NONE, 0, 0);
     }
+}
+
+static void clip(struct prof_stretch *stretch, const struct prof_text *text)
+{
+    if (stretch->start < text->start)
+        stretch->start = text->start;
+    if (stretch->end > text->end)
+        stretch->end = text->end;
 }
 
 /*
@@ -103,11 +137,21 @@ EVERY_SAMPLE uint32_t prof_lookup_row(
     const struct prof_text_list *list = prof_modules_enter(modules);
     if (list == NULL)
         return prof_row_make(PROF_ROW_NONE, 0, 0);
-    const struct prof_text *text = prof_text_find(list, prof_pc_of_key(key));
-    row = text != NULL ? row_in_text(modules, text, key)
+    uint64_t pc = prof_pc_of_key(key);
+    struct prof_stretch stretch = {.start = pc, .end = pc + 1};
+    const struct prof_text *text = prof_text_find(list, pc);
+    row = text != NULL ? row_in_text(modules, text, pc, &stretch)
                        : prof_row_make(PROF_ROW_NONE, 0, 0);
+    if (prof_row_kind(row) == PROF_ROW_PLT) {
+        row = prof_row_at(row, pc);
+        stretch = (struct prof_stretch){.start = pc, .end = pc + 1};
+    }
+    if (text != NULL)
+        clip(&stretch, text);
     if (cache != NULL)
-        prof_row_cache_put(cache, key, row);
+        prof_row_cache_put(
+            cache, key, prof_key_of_pc(stretch.start),
+            prof_key_of_pc(stretch.end), row);
     prof_modules_leave(modules, list);
     return row;
 }

@@ -17,6 +17,11 @@ SIGNAL_SAFE static inline uint64_t prof_pc_of_key(uint64_t key)
     return key - 1;
 }
 
+SIGNAL_SAFE static inline uint64_t prof_key_of_pc(uint64_t pc)
+{
+    return pc + 1;
+}
+
 enum prof_found {
     PROF_FOUND_NOTHING,
     PROF_FOUND_RULES,

@@ -1,6 +1,8 @@
 /* Rules to compact rows; see the header. */
 #include "profiler/unwind/sig_row.h"
 
+static const uint32_t FULL = PROF_ROW_FULL << PROF_ROW_KIND_BIT;
+
 /* In words, or -1 when it is not a whole number from 0 to `max`. */
 static int32_t words_of(int32_t bytes, int32_t max)
 {
@@ -40,11 +42,11 @@ static uint32_t encode_plt(
     struct prof_bytes block = prof_cfi_expression(source, rules->cfa_value);
     if (block.is_bad || block.end - block.at != sizeof stub ||
         rules->rule[PROF_REG_FP] != PROF_RULE_SAME)
-        return PROF_ROW_FULL;
+        return FULL;
     stub[6] = block.at[6];
     if (stub[6] < 0x30 || stub[6] > 0x3f ||
         !is_block(source, rules->cfa_value, stub, sizeof stub))
-        return PROF_ROW_FULL;
+        return FULL;
     return prof_row_make(PROF_ROW_PLT, 1, stub[6] - 0x30u);
 }
 
@@ -58,17 +60,17 @@ static uint32_t encode_realigned(
     static const uint8_t AT_FP[] = {0x76, 0}; /* breg6 (rbp) + 0 */
     struct prof_bytes block = prof_cfi_expression(source, rules->cfa_value);
     if (prof_bytes_u8(&block) != 0x76)
-        return PROF_ROW_FULL;
+        return FULL;
     int64_t offset = prof_bytes_sleb(&block);
     bool is_deref = prof_bytes_u8(&block) == 0x06;
     if (block.is_bad || !is_deref || block.at != block.end ||
         offset < INT16_MIN || offset > 0)
-        return PROF_ROW_FULL;
+        return FULL;
 
     int32_t words = words_of((int32_t)-offset, PROF_ROW_WORDS_MAX);
     if (words < 0 || rules->rule[PROF_REG_FP] != PROF_RULE_EXPRESSION ||
         !is_block(source, rules->value[PROF_REG_FP], AT_FP, sizeof AT_FP))
-        return PROF_ROW_FULL;
+        return FULL;
     return prof_row_make(PROF_ROW_REALIGNED, (uint32_t)words, 0);
 }
 
@@ -80,7 +82,7 @@ static uint32_t encode_register(const struct prof_rules *rules)
     else if (rules->cfa_register == PROF_REG_FP)
         kind = PROF_ROW_FP;
     else
-        return PROF_ROW_FULL;
+        return FULL;
 
     int32_t words = words_of(rules->cfa_value, PROF_ROW_WORDS_MAX);
     int32_t slot = 0;
@@ -90,10 +92,10 @@ static uint32_t encode_register(const struct prof_rules *rules)
                    ? words_of(-offset, PROF_ROW_SLOT_MAX)
                    : -1;
     } else if (rules->rule[PROF_REG_FP] != PROF_RULE_SAME) {
-        return PROF_ROW_FULL;
+        return FULL;
     }
     if (words < 0 || slot < 0)
-        return PROF_ROW_FULL;
+        return FULL;
     return prof_row_make(kind, (uint32_t)words, (uint32_t)slot);
 }
 
@@ -101,16 +103,16 @@ uint32_t prof_row_encode(
     const struct prof_rules *rules, const struct prof_cfi_source *source)
 {
     if (rules->rule[rules->ra_column] == PROF_RULE_UNDEFINED)
-        return PROF_ROW_END;
+        return prof_row_make(PROF_ROW_END, 0, 0);
     if (rules->is_signal_frame || rules->ra_column != PROF_REG_PC ||
         rules->rule[PROF_REG_PC] != PROF_RULE_OFFSET ||
         rules->value[PROF_REG_PC] != -8 ||
         rules->rule[PROF_REG_SP] != PROF_RULE_SAME)
-        return PROF_ROW_FULL;
+        return FULL;
     if (rules->cfa_rule == PROF_CFA_REGISTER)
         return encode_register(rules);
     if (rules->cfa_rule != PROF_CFA_EXPRESSION)
-        return PROF_ROW_FULL;
+        return FULL;
     uint32_t row = encode_plt(rules, source);
-    return row == PROF_ROW_FULL ? encode_realigned(rules, source) : row;
+    return row == FULL ? encode_realigned(rules, source) : row;
 }

@@ -1,10 +1,11 @@
 /*
- * A row in 32 bits: what 99.99 % of the rows in real programs need.
+ * A row in 27 bits: what 99.99 % of the rows in real programs need.
  *
  *     bits 31..16  CFA offset in words
  *     bits 15..8   the caller's frame pointer is at CFA - 8 * slot; 0: it is
  *                  what it was
- *     bits 7..0    enum prof_row_kind
+ *     bits 7..5    enum prof_row_kind
+ *     bits 4..0    not the row's: 0, or whatever sig_row_cache.h has there
  *
  * The return address is at CFA - 8. Callee-saved registers other than the
  * frame pointer are left out: a frame whose CFA depends on one is
@@ -31,16 +32,17 @@ enum prof_row_kind {
 
 #define PROF_ROW_WORDS_MAX UINT16_MAX
 #define PROF_ROW_SLOT_MAX  UINT8_MAX
+#define PROF_ROW_KIND_BIT  5
 
 SIGNAL_SAFE static inline uint32_t prof_row_make(
     enum prof_row_kind kind, uint32_t words, uint32_t slot)
 {
-    return words << 16 | slot << 8 | (uint32_t)kind;
+    return words << 16 | slot << 8 | (uint32_t)kind << PROF_ROW_KIND_BIT;
 }
 
 SIGNAL_SAFE static inline enum prof_row_kind prof_row_kind(uint32_t row)
 {
-    return (enum prof_row_kind)(row & 0xff);
+    return (enum prof_row_kind)(row >> PROF_ROW_KIND_BIT & 7);
 }
 
 SIGNAL_SAFE static inline uint32_t prof_row_slot(uint32_t row)
@@ -52,6 +54,11 @@ SIGNAL_SAFE static inline uint64_t prof_row_cfa_bytes(uint32_t row)
 {
     return (uint64_t)(row >> 16) * 8;
 }
+
+/* The addresses that a row holds for, half open. */
+struct prof_stretch {
+    uint64_t start, end;
+};
 
 /* The row that stands for these rules: PROF_ROW_FULL where none does. */
 SIGNAL_SAFE uint32_t prof_row_encode(

@@ -1,16 +1,25 @@
 /*
  * Rows already found, by pc: one table per process, shared by all threads.
  *
+ * A row holds for a stretch of code, and so does its entry, as far as it lies
+ * in one granule of 32 bytes: no two samples have the same leaf, but most fall
+ * into a stretch that was looked up before, and the entries of a program's
+ * whole working set fit into a few pages.
+ *
  * An entry is one atomic word, so a reader sees a whole entry or none, and
  * writers need no order among themselves:
  *
- *     bits 63..32  tag: bits 46..15 of the key
- *     bits 31..0   the row (sig_row.h)
+ *     bits 63..37  tag: bits 46..20 of the key, plus 1
+ *     bits 36..32  the first key of the stretch, within its granule
+ *     bits 31..5   the row (sig_row.h)
+ *     bits 4..0    how many keys follow the first
  *
  * The key is the address behind the one that was looked up: a return address,
- * or the leaf's pc + 1. Index and tag together determine it, so a hit is
- * exact; an empty entry is 0, and no key has the tag 0. Two neighbours, always
- * in one cache line, may hold a key.
+ * or the leaf's pc + 1. Index and tag together determine its granule, so a hit
+ * is exact; an empty entry is 0, and no key has the tag 0. (The 1 MiB on top of
+ * the address space have no tag: they are looked up each time.) A granule has
+ * two neighbours, always in one cache line: each half of it is looked for in
+ * one of them first, so that small functions side by side have both a place.
  *
  * Entries go stale when modules come and go; prof_modules_settle() forgets
  * them.
@@ -23,8 +32,10 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
+#include "profiler/unwind/sig_row.h"
 
 #define PROF_ROW_CACHE_ENTRIES 65536
+#define PROF_ROW_GRANULE       32u /* bytes of code */
 
 struct prof_row_cache {
     _Alignas(64) _Atomic uint64_t entries[PROF_ROW_CACHE_ENTRIES];
@@ -35,12 +46,21 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "entries are read in handlers");
 
 SIGNAL_SAFE static inline uint32_t prof_row_cache_index(uint64_t key)
 {
-    return (uint32_t)(key << 1 ^ key >> 15) & (PROF_ROW_CACHE_ENTRIES - 1);
+    return (uint32_t)(key >> 4 ^ key >> 20 << 1) & (PROF_ROW_CACHE_ENTRIES - 1);
 }
 
-SIGNAL_SAFE static inline uint32_t prof_row_cache_tag(uint64_t key)
+SIGNAL_SAFE static inline uint64_t prof_row_cache_tag(uint64_t key)
 {
-    return (uint32_t)(key >> 15);
+    return (key >> 20) + 1;
+}
+
+SIGNAL_SAFE static inline bool prof_row_entry_holds(
+    uint64_t entry, uint64_t key)
+{
+    uint64_t first = entry >> 32 & (PROF_ROW_GRANULE - 1);
+    uint64_t more = entry & (PROF_ROW_GRANULE - 1);
+    return entry >> 37 == prof_row_cache_tag(key) &&
+           (key & (PROF_ROW_GRANULE - 1)) - first <= more;
 }
 
 SIGNAL_SAFE static inline void prof_row_cache_prefetch(
@@ -57,7 +77,7 @@ SIGNAL_SAFE static inline bool prof_row_cache_get(
     uint64_t entry = atomic_load_explicit(
         &cache->entries[prof_row_cache_index(key)], memory_order_relaxed);
     *row = (uint32_t)entry;
-    return entry >> 32 == prof_row_cache_tag(key);
+    return prof_row_entry_holds(entry, key);
 }
 
 /* As prof_row_cache_get(), for the second neighbour. */
@@ -67,7 +87,7 @@ SIGNAL_SAFE static inline bool prof_row_cache_get_second(
     uint64_t entry = atomic_load_explicit(
         &cache->entries[prof_row_cache_index(key) ^ 1], memory_order_relaxed);
     *row = (uint32_t)entry;
-    return entry >> 32 == prof_row_cache_tag(key);
+    return prof_row_entry_holds(entry, key);
 }
 
 /* Whether nothing was ever stored: then there is nothing to forget. */
@@ -77,27 +97,45 @@ SIGNAL_SAFE static inline bool prof_row_cache_is_empty(
     return atomic_load_explicit(&cache->is_used, memory_order_relaxed) == 0;
 }
 
-/* Store into the first neighbour; what was there moves to the second. */
+/*
+ * Store into the first neighbour; what was there moves to the second. Where
+ * both were empty and the row holds for the other half as well, into both.
+ *
+ *   first, end  keys that have the row, `key` among them
+ */
 SIGNAL_SAFE static inline void prof_row_cache_put(
-    struct prof_row_cache *cache, uint64_t key, uint32_t row)
+    struct prof_row_cache *cache, uint64_t key, uint64_t first, uint64_t end,
+    uint32_t row)
 {
+    uint64_t granule = key & ~(uint64_t)(PROF_ROW_GRANULE - 1);
+    if (first < granule)
+        first = granule;
+    if (end > granule + PROF_ROW_GRANULE)
+        end = granule + PROF_ROW_GRANULE;
     uint32_t index = prof_row_cache_index(key);
-    uint64_t entry = (uint64_t)prof_row_cache_tag(key) << 32 | row;
+    uint64_t entry = prof_row_cache_tag(key) << 37 | (first - granule) << 32 |
+                     row | (end - 1 - first);
     if (prof_row_cache_is_empty(cache))
         atomic_store_explicit(&cache->is_used, 1, memory_order_relaxed);
     uint64_t old = atomic_exchange_explicit(
         &cache->entries[index], entry, memory_order_relaxed);
-    if (old != 0 && old >> 32 != entry >> 32)
-        atomic_store_explicit(
-            &cache->entries[index ^ 1], old, memory_order_relaxed);
+    _Atomic uint64_t *neighbour = &cache->entries[index ^ 1];
+    bool is_of_both =
+        prof_row_entry_holds(entry, key ^ PROF_ROW_GRANULE / 2) &&
+        atomic_load_explicit(neighbour, memory_order_relaxed) == 0;
+    if (old != 0 && (old ^ entry) >> 32 != 0)
+        atomic_store_explicit(neighbour, old, memory_order_relaxed);
+    else if (is_of_both)
+        atomic_store_explicit(neighbour, entry, memory_order_relaxed);
 }
 
-/* The key of the entry at `index`. */
-SIGNAL_SAFE static inline uint64_t prof_row_cache_key(
+/* The first key of the granule of the entry at `index`. */
+SIGNAL_SAFE static inline uint64_t prof_row_cache_granule(
     uint32_t index, uint64_t entry)
 {
-    uint64_t tag = entry >> 32;
-    return tag << 15 | ((index >> 1 ^ tag >> 1) & 0x7fff);
+    uint64_t above = (entry >> 37) - 1;
+    uint64_t low = (index >> 1 ^ above) & (PROF_ROW_CACHE_ENTRIES / 2 - 1);
+    return (above << 15 | low) * PROF_ROW_GRANULE;
 }
 
 #endif

@@ -9,8 +9,9 @@ static uint32_t unpack(uint32_t packed)
         packed >> 11 & 0xff);
 }
 
-EVERY_SAMPLE uint32_t
-prof_row_table_find(const struct prof_row_table *table, uint64_t vaddr)
+EVERY_SAMPLE uint32_t prof_row_table_find(
+    const struct prof_row_table *table, uint64_t vaddr,
+    struct prof_stretch *stretch)
 {
     uint64_t offset = vaddr - table->start;
     uint64_t granule = offset >> PROF_ROW_GRANULE_BITS;
@@ -31,5 +32,9 @@ prof_row_table_find(const struct prof_row_table *table, uint64_t vaddr)
         at++;
     if (at == 0)
         return prof_row_make(PROF_ROW_NONE, 0, 0);
+    uint64_t start = table->start + (granule << PROF_ROW_GRANULE_BITS);
+    stretch->start = at > first ? start + (rows[at - 1] & 0xff) : start;
+    stretch->end = start + (at < end ? rows[at] & 0xff
+                                     : UINT64_C(1) << PROF_ROW_GRANULE_BITS);
     return unpack(rows[at - 1]);
 }

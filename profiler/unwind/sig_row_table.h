@@ -47,8 +47,12 @@ SIGNAL_SAFE static inline uint64_t prof_row_table_bytes(
 /*
  * The row at `vaddr`; PROF_ROW_FULL where the table does not tell, and outside
  * of it.
+ *
+ *   stretch  out, for other rows than FULL and NONE: ELF addresses around
+ *            `vaddr` that have the same; there may be more
  */
-SIGNAL_SAFE uint32_t
-prof_row_table_find(const struct prof_row_table *table, uint64_t vaddr);
+SIGNAL_SAFE uint32_t prof_row_table_find(
+    const struct prof_row_table *table, uint64_t vaddr,
+    struct prof_stretch *stretch);
 
 #endif

@@ -32,9 +32,10 @@ static uint8_t *copy(const uint8_t *bytes, size_t size)
 static void check_table(
     const struct prof_row_table *table, const struct prof_rows *row)
 {
+    struct prof_stretch stretch;
     uint64_t pcs[] = {row->start, row->end - 1};
     for (unsigned i = 0; i < 2; i++)
-        (void)prof_row_table_find(table, pcs[i]);
+        (void)prof_row_table_find(table, pcs[i], &stretch);
 }
 
 static void read_rows(

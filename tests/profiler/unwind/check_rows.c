@@ -154,10 +154,13 @@ static void compare_lookups(struct check *check, uint64_t pc)
         mismatch(check, "the pc leads elsewhere");
     if (check->text->rows == NULL || check->source->is_debug_frame)
         return;
-    uint32_t found = prof_row_table_find(check->text->rows, pc);
+    struct prof_stretch stretch = {.start = pc, .end = pc + 1};
+    uint32_t found = prof_row_table_find(check->text->rows, pc, &stretch);
     bool is_wide = prof_row_cfa_bytes(row) / 8 > PROF_TABLE_WORDS_MAX;
-    if (found != (is_wide ? PROF_ROW_FULL : row))
+    if (found != (is_wide ? prof_row_make(PROF_ROW_FULL, 0, 0) : row))
         mismatch(check, "the table of rows differs");
+    if (pc < stretch.start || pc >= stretch.end)
+        mismatch(check, "the table's stretch is elsewhere");
 }
 
 /* Compare readelf's held line with our next row. */

@@ -351,6 +351,7 @@ TEST(a_headers_table_is_adopted_only_when_it_is_sound)
 
 TEST(rows_are_compact_where_they_can_be)
 {
+    const uint32_t full = prof_row_make(PROF_ROW_FULL, 0, 0);
     ROW_IS(prof_row_make(PROF_ROW_SP, 1, 0), 0);
     ROW_IS(prof_row_make(PROF_ROW_FP, 2, 2), 0x0c, 6, 16, 0x86, 2);
     ROW_IS(prof_row_make(PROF_ROW_END, 0, 0), 0x07, 16);
@@ -360,14 +361,14 @@ TEST(rows_are_compact_where_they_can_be)
     ROW_IS(
         prof_row_make(PROF_ROW_REALIGNED, 1, 0), 0x0f, 3, 0x76, 0x78, 0x06,
         0x10, 6, 2, 0x76, 0);
-    ROW_IS(PROF_ROW_FULL, 0x0c, 10, 0);          /* CFA by r10 */
-    ROW_IS(PROF_ROW_FULL, 0x0e, 12);             /* not whole words */
-    ROW_IS(PROF_ROW_FULL, 0x0e, 0x88, 0x80, 32); /* wider than a row */
-    ROW_IS(PROF_ROW_FULL, 0x09, 16, 5);          /* RA in a register */
-    ROW_IS(PROF_ROW_FULL, 0x90, 2);              /* RA elsewhere */
-    ROW_IS(PROF_ROW_FULL, 0x86, 0x80, 4);        /* a far slot */
-    ROW_IS(PROF_ROW_FULL, 0x09, 6, 14);          /* rbp in a register */
-    ROW_IS(PROF_ROW_FULL, 0x0f, 2, 0x77, 8);     /* some expression */
+    ROW_IS(full, 0x0c, 10, 0);          /* CFA by r10 */
+    ROW_IS(full, 0x0e, 12);             /* not whole words */
+    ROW_IS(full, 0x0e, 0x88, 0x80, 32); /* wider than a row */
+    ROW_IS(full, 0x09, 16, 5);          /* RA in a register */
+    ROW_IS(full, 0x90, 2);              /* RA elsewhere */
+    ROW_IS(full, 0x86, 0x80, 4);        /* a far slot */
+    ROW_IS(full, 0x09, 6, 14);          /* rbp in a register */
+    ROW_IS(full, 0x0f, 2, 0x77, 8);     /* some expression */
 }
 
 TEST(a_stub_pushes_half_way)

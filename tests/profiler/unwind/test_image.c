@@ -112,17 +112,21 @@ TEST(a_table_of_rows_knows_gaps_and_its_own_size)
     CHECK_OK(prof_image_build_rows(image, NULL));
     CHECK(prof_image_texts(image, 0x70000000, &text, 1) == 1);
     const struct prof_row_table *table = text.rows;
+    struct prof_stretch stretch;
     CHECK(table == prof_image_rows(image));
     CHECK_EQ(
         prof_row_table_bytes(table), 24 + 4 * (uint64_t)table->granule_count +
                                          4 * (uint64_t)table->row_count);
     CHECK_EQ(
-        prof_row_kind(prof_row_table_find(table, table->start - 1)),
+        prof_row_kind(prof_row_table_find(table, table->start - 1, &stretch)),
         PROF_ROW_FULL);
     uint64_t behind = table->start +
                       ((uint64_t)table->granule_count << PROF_ROW_GRANULE_BITS);
-    CHECK_EQ(prof_row_kind(prof_row_table_find(table, behind)), PROF_ROW_FULL);
     CHECK_EQ(
-        prof_row_kind(prof_row_table_find(table, behind - 1)), PROF_ROW_NONE);
+        prof_row_kind(prof_row_table_find(table, behind, &stretch)),
+        PROF_ROW_FULL);
+    CHECK_EQ(
+        prof_row_kind(prof_row_table_find(table, behind - 1, &stretch)),
+        PROF_ROW_NONE);
     prof_image_close(image);
 }

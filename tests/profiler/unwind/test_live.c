@@ -15,6 +15,7 @@
 
 #include "profiler/unwind/module_phdr.h"
 #include "profiler/unwind/modules.h"
+#include "profiler/unwind/sig_lookup.h"
 #include "profiler/unwind/sig_walker.h"
 #include "profiler/unwind/stacks.h"
 #include "tests/harness.h"
@@ -439,6 +440,30 @@ TEST(a_forked_child_walks_although_others_were_inside)
     int status;
     CHECK(waitpid(pid, &status, 0) == pid);
     CHECK_EQ(status, 0);
+    live_destroy(engine);
+}
+
+/* Of every pc of the C library, in no order that favours neighbours. */
+TEST(a_cached_row_is_that_of_its_pc)
+{
+    engine = live_create();
+    uint64_t own = (uint64_t)(uintptr_t)&nanosleep;
+    struct prof_modules *modules = &engine->modules;
+    const struct prof_text_list *list = prof_modules_enter(modules);
+    const struct prof_text *text = prof_text_find(list, own);
+    uint64_t bytes = text->end - text->start;
+    prof_modules_leave(modules, list);
+    unsigned long hits = 0;
+    for (uint64_t i = 0; i < bytes; i++) {
+        uint64_t key = text->start + i * 7919 % bytes + 1;
+        uint32_t row, wanted = prof_lookup_row(modules, NULL, key);
+        bool is_hit = prof_row_cache_get(&engine->cache, key, &row);
+        hits += is_hit;
+        if (!is_hit)
+            row = prof_lookup_row(modules, &engine->cache, key);
+        CHECK_EQ(row | 31, wanted | 31);
+    }
+    CHECK(hits > bytes / 2);
     live_destroy(engine);
 }
 

@@ -109,17 +109,43 @@ TEST(a_cache_entry_is_exact)
                            (PROF_PC_MAX - PROF_PC_MIN) +
                        PROF_PC_MIN;
         uint32_t row = prof_row_make(PROF_ROW_SP, i % 60000, i % 200), found;
-        prof_row_cache_put(cache, key, row);
+        prof_row_cache_put(cache, key, key, key + 1, row);
         CHECK(prof_row_cache_get(cache, key, &found));
         CHECK_EQ(found, row);
         uint32_t index = prof_row_cache_index(key);
         uint64_t entry = atomic_load(&cache->entries[index]);
-        CHECK(prof_row_cache_key(index, entry) == key);
-        CHECK(prof_row_cache_key(index ^ 1, entry) == key);
+        CHECK(prof_row_cache_granule(index, entry) == key / 32 * 32);
+        CHECK(prof_row_cache_granule(index ^ 1, entry) == key / 32 * 32);
         CHECK(!prof_row_cache_get(cache, key + 1, &found));
+        CHECK(!prof_row_cache_get(cache, key - 1, &found));
         CHECK(!prof_row_cache_get(cache, key ^ UINT64_C(1) << 40, &found));
     }
     free(cache);
+}
+
+static bool is_cached(const struct prof_row_cache *cache, uint64_t key)
+{
+    uint32_t row;
+    return prof_row_cache_get(cache, key, &row) ||
+           prof_row_cache_get_second(cache, key, &row);
+}
+
+TEST(an_entry_holds_for_its_stretch_within_its_granule)
+{
+    for (uint64_t first = 0x401040; first < 0x401080; first++)
+        for (uint64_t end = first + 1; end < 0x4010a0; end++) {
+            struct prof_row_cache *cache = new_cache();
+            uint64_t key = (first + end) / 2, granule = key / 32 * 32;
+            prof_row_cache_put(
+                cache, key, first, end, prof_row_make(PROF_ROW_SP, 1, 0));
+            for (uint64_t other = first - 40; other < end + 40; other++) {
+                bool is_inside = other >= first && other < end;
+                CHECK_EQ(
+                    is_cached(cache, other),
+                    is_inside && other / 32 * 32 == granule);
+            }
+            free(cache);
+        }
 }
 
 TEST(the_entry_before_moves_next_door)
@@ -130,13 +156,15 @@ TEST(the_entry_before_moves_next_door)
         other += 0x8000;
     while (prof_row_cache_index(other) != prof_row_cache_index(key));
     uint32_t row;
-    prof_row_cache_put(cache, key, 11 << 16 | PROF_ROW_SP);
-    prof_row_cache_put(cache, other, 22 << 16 | PROF_ROW_SP);
+    uint32_t of_key = prof_row_make(PROF_ROW_SP, 11, 0);
+    uint32_t of_other = prof_row_make(PROF_ROW_SP, 22, 0);
+    prof_row_cache_put(cache, key, key, key + 1, of_key);
+    prof_row_cache_put(cache, other, other, other + 1, of_other);
     CHECK(!prof_row_cache_get(cache, key, &row));
     CHECK(prof_row_cache_get_second(cache, key, &row));
-    CHECK_EQ(row >> 16, 11);
+    CHECK_EQ(row, of_key);
     CHECK(prof_row_cache_get(cache, other, &row));
-    CHECK_EQ(row >> 16, 22);
+    CHECK_EQ(row, of_other);
     free(cache);
 }
 
@@ -149,18 +177,18 @@ TEST(publishing_forgets_what_may_be_different_now)
     const uint64_t kept = 0x100100, gone = 0x300100, unknown = 0x500100;
     struct prof_modules *modules = new_modules();
     struct prof_row_cache *cache = new_cache();
-    uint32_t row;
+    uint32_t row = prof_row_make(PROF_ROW_SP, 5, 0);
     CHECK(prof_modules_publish(modules, texts, 2, cache));
     CHECK(prof_modules_settle(modules, cache));
-    prof_row_cache_put(cache, kept, 5 << 16 | PROF_ROW_SP);
-    prof_row_cache_put(cache, gone, 6 << 16 | PROF_ROW_SP);
+    prof_row_cache_put(cache, kept, kept, kept + 1, row);
+    prof_row_cache_put(cache, gone, gone, gone + 1, row);
     row = prof_lookup_row(modules, cache, unknown);
     CHECK_EQ(prof_row_kind(row), PROF_ROW_NONE);
     CHECK(prof_row_cache_get(cache, unknown, &row));
 
     CHECK(prof_modules_publish(modules, texts, 1, cache));
     /* A handler that is still inside the old list stores what it found. */
-    prof_row_cache_put(cache, gone, 6 << 16 | PROF_ROW_SP);
+    prof_row_cache_put(cache, gone, gone, gone + 1, row);
     CHECK(prof_modules_settle(modules, cache));
     CHECK(prof_row_cache_get(cache, kept, &row));
     CHECK(!prof_row_cache_get(cache, gone, &row));
