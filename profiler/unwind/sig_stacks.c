@@ -20,7 +20,7 @@ static uint32_t search(
     uint32_t first = 0;
     while (count > 1) {
         uint32_t half = count / 2;
-        first += get(&list->starts[first + half]) <= address ? half : 0;
+        first += get(&list->ranges[first + half].start) <= address ? half : 0;
         count -= half;
     }
     return first;
@@ -35,8 +35,8 @@ static bool find_in(
         return false;
     uint32_t at = search(list, count, address);
     for (uint32_t i = 0; i <= PROF_STACKS_NESTED && i <= at; i++) {
-        *low = get(&list->starts[at - i]);
-        *high = get(&list->ends[at - i]);
+        *low = get(&list->ranges[at - i].start);
+        *high = get(&list->ranges[at - i].end);
         if (address >= *low && address < *high)
             return true;
     }

@@ -21,10 +21,14 @@
  * past this many inner ranges to find the outer one. */
 #define PROF_STACKS_NESTED 8
 
+/* Side by side: a lookup among few touches one cache line of them. */
+struct prof_stack_range {
+    _Atomic uint64_t start, end;
+};
+
 struct prof_stack_list {
     _Atomic uint32_t count;
-    _Atomic uint64_t starts[PROF_STACKS_MAX]; /* sorted */
-    _Atomic uint64_t ends[PROF_STACKS_MAX];
+    struct prof_stack_range ranges[PROF_STACKS_MAX]; /* sorted */
 };
 
 struct prof_stacks {

@@ -33,9 +33,9 @@ static struct edit begin(struct prof_stacks *stacks)
 static void append(struct edit *edit, uint64_t start, uint64_t end)
 {
     atomic_store_explicit(
-        &edit->to->starts[edit->count], start, memory_order_release);
+        &edit->to->ranges[edit->count].start, start, memory_order_release);
     atomic_store_explicit(
-        &edit->to->ends[edit->count], end, memory_order_release);
+        &edit->to->ranges[edit->count].end, end, memory_order_release);
     edit->count++;
 }
 
@@ -53,7 +53,7 @@ bool prof_stacks_add(struct prof_stacks *stacks, uint64_t start, uint64_t end)
         atomic_load_explicit(&edit.from->count, memory_order_relaxed);
     bool is_placed = false;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t old = get(&edit.from->starts[i]);
+        uint64_t old = get(&edit.from->ranges[i].start);
         if (!is_placed && start <= old) {
             append(&edit, start, end);
             is_placed = true;
@@ -62,7 +62,7 @@ bool prof_stacks_add(struct prof_stacks *stacks, uint64_t start, uint64_t end)
             continue;
         if (edit.count == PROF_STACKS_MAX)
             return false; /* not committed: nothing changed */
-        append(&edit, old, get(&edit.from->ends[i]));
+        append(&edit, old, get(&edit.from->ranges[i].end));
     }
     if (!is_placed) {
         if (edit.count == PROF_STACKS_MAX)
@@ -78,9 +78,11 @@ void prof_stacks_remove(struct prof_stacks *stacks, uint64_t start)
     struct edit edit = begin(stacks);
     uint32_t count =
         atomic_load_explicit(&edit.from->count, memory_order_relaxed);
-    for (uint32_t i = 0; i < count; i++)
-        if (get(&edit.from->starts[i]) != start)
-            append(&edit, get(&edit.from->starts[i]), get(&edit.from->ends[i]));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct prof_stack_range *range = &edit.from->ranges[i];
+        if (get(&range->start) != start)
+            append(&edit, get(&range->start), get(&range->end));
+    }
     if (edit.count != count)
         commit(stacks, &edit);
 }
