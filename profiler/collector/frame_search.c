@@ -72,7 +72,8 @@ static void try_frame_pointer(
     prof_regs_set(&regs, PROF_REG_FP, fp);
     prof_regs_set(&regs, PROF_REG_PC, frame->pc);
     prof_walk_stack(
-        &regs, search->stack, search->modules, search->cache, NULL, &walk);
+        &regs, NULL, search->stack, search->modules, search->cache, NULL,
+        &walk);
     if (walk.end != PROF_WALK_COMPLETE || walk.count < 2)
         return;
     found->others += rank == RANK_OTHER;

@@ -67,8 +67,8 @@ static void walk_once(
         stack = &copy;
     }
     prof_walk_stack(
-        place->regs, stack, &outside->code->modules, &outside->code->cache,
-        NULL, walk);
+        place->regs, NULL, stack, &outside->code->modules,
+        &outside->code->cache, NULL, walk);
     struct prof_frame_search search = {
         .modules = &outside->code->modules,
         .cache = &outside->code->cache,

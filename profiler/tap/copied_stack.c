@@ -195,7 +195,7 @@ static bool walk_once(
     bool has_trail =
         trail != NULL && prof_trail_begin(trail, stack->tid, version);
     prof_walk_stack(
-        &stack->regs, &reader.reader, &code->modules, &code->cache,
+        &stack->regs, NULL, &reader.reader, &code->modules, &code->cache,
         has_trail ? trail : NULL, walk);
     if (is_first_frame(code, walk))
         walk->end = PROF_WALK_COMPLETE;

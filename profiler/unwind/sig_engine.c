@@ -64,17 +64,19 @@ EVERY_SAMPLE void prof_cfi_walk(
      * the first member of a block that is writable. */
     struct prof_cfi_engine *cfi = (struct prof_cfi_engine *)(uintptr_t)engine;
     struct prof_regs regs;
-    prof_regs_from_ucontext(&regs, ucontext);
+    prof_regs_walked_from_ucontext(&regs, ucontext);
 
     prof_row_cache_prefetch(&cfi->cache, regs.value[PROF_REG_PC] + 1);
 
-    struct prof_reader reader = {.refill = switch_stack, .owner = cfi};
+    struct prof_reader reader;
+    reader.refill = switch_stack;
+    reader.owner = cfi;
     start_window(&reader, cfi, regs.value[PROF_REG_SP]);
     uint32_t capacity = walk->capacity;
     if (walk->capacity > cfi->frames_max)
         walk->capacity = cfi->frames_max;
     prof_walk_stack(
-        &regs, &reader, &cfi->modules, &cfi->cache,
+        &regs, ucontext, &reader, &cfi->modules, &cfi->cache,
         take_trail(cfi, reader.low + reader.span), walk);
     walk->capacity = capacity;
 }

@@ -98,6 +98,18 @@ SIGNAL_SAFE static inline void prof_regs_from_ucontext(
     regs->known = PROF_REGS_ALL;
 }
 
+/* Of these only what the walker needs of every frame. */
+SIGNAL_SAFE static inline void prof_regs_walked_from_ucontext(
+    struct prof_regs *regs, const void *ucontext)
+{
+    const ucontext_t *context = ucontext;
+    const greg_t *gregs = context->uc_mcontext.gregs;
+    regs->value[PROF_REG_SP] = (uint64_t)gregs[REG_RSP];
+    regs->value[PROF_REG_FP] = (uint64_t)gregs[REG_RBP];
+    regs->value[PROF_REG_PC] = (uint64_t)gregs[REG_RIP];
+    regs->known = PROF_REGS_WALKED;
+}
+
 /*
  * When a handler returns, its `ret` has popped the address of the restorer
  * and the stack pointer is at the ucontext (arch/x86/kernel/signal_64.c,

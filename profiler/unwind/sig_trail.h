@@ -32,10 +32,12 @@
 #define PROF_TRAIL_STEPS 255
 
 /*
- * One frame, and how it was reached from the one inside it. The upper bits of
- * the stack pointer say which words were loaded: with PLAIN, the pc from
- * sp - 8 and, unless the slot is 0, the frame pointer from sp - 8 * slot.
- * Without PLAIN it took more than that, and nobody can follow here.
+ * One frame, and how it was reached from the one inside it. What is above the
+ * stack pointer's 48 bits says what words were loaded:
+ *
+ *     bit 63       it took more than two, and nobody can follow here
+ *     bits 55..48  the pc from sp - 8, and the frame pointer from
+ *                  sp - 2048 + 8 * this; with 255, the pc alone
  */
 struct prof_trail_step {
     uint64_t sp;
@@ -43,9 +45,18 @@ struct prof_trail_step {
     uint64_t fp;
 };
 
-#define PROF_TRAIL_PLAIN      (UINT64_C(1) << 56)
+#define PROF_TRAIL_ADDRESS    UINT64_C(0xffffffffffff)
+#define PROF_TRAIL_OTHER      (UINT64_C(1) << 63)
 #define PROF_TRAIL_SLOT_SHIFT 48
-#define PROF_TRAIL_ADDRESS    ((UINT64_C(1) << PROF_TRAIL_SLOT_SHIFT) - 1)
+#define PROF_TRAIL_SLOTS      256 /* words below the stack pointer */
+#define PROF_TRAIL_PC_ALONE   255
+
+/* The frame pointer was at sp - 8 * slot; slot 0: it is what it was. */
+SIGNAL_SAFE static inline uint64_t prof_trail_plain(uint64_t slot)
+{
+    uint64_t words = slot != 0 ? slot : 1;
+    return (PROF_TRAIL_SLOTS - words) << PROF_TRAIL_SLOT_SHIFT;
+}
 
 struct prof_trail {
     _Atomic uint32_t is_taken;
@@ -55,6 +66,7 @@ struct prof_trail {
     uint32_t old_at; /* old steps from here on are inside this walk's frame */
     uint32_t new_first;
     uint32_t unused;
+    uint64_t end_key; /* of a frame that has no caller, by a rule; 0: none */
     struct prof_trail_step steps[PROF_TRAIL_STEPS];
 };
 
@@ -74,12 +86,13 @@ SIGNAL_SAFE static inline bool prof_trail_begin(
         trail->stack = stack;
         trail->version = version;
         trail->old_count = 0;
+        trail->end_key = 0;
     }
-    /* Where the walk will join it, as a rule: the inner steps. */
-    if (trail->old_count > 0)
-        __builtin_prefetch(&trail->steps[trail->old_count - 1]);
-    if (trail->old_count > 4)
-        __builtin_prefetch(&trail->steps[trail->old_count - 5]);
+    /* Where the walk will join it, as a rule: the inner steps. Below the first
+     * there is memory as well. */
+    uintptr_t end = (uintptr_t)&trail->steps[trail->old_count];
+    __builtin_prefetch((const void *)(end - sizeof trail->steps[0]));
+    __builtin_prefetch((const void *)(end - 5 * sizeof trail->steps[0]));
     trail->old_at = trail->old_count;
     trail->new_first = PROF_TRAIL_STEPS;
     return true;
@@ -88,7 +101,7 @@ SIGNAL_SAFE static inline bool prof_trail_begin(
 /*
  * Note the frame the walk has come to.
  *
- *   how      PROF_TRAIL_PLAIN with the slot, or 0
+ *   how      prof_trail_plain(), or PROF_TRAIL_OTHER
  *   returns  whether an earlier walk stood here too: old_at is its step then,
  *            and the steps below that led on
  */

@@ -25,6 +25,7 @@ struct walker {
     /* The last frame of which as much is known as can be, and how many frames
      * there were with it. */
     const struct prof_regs *leaf;
+    const void *ucontext; /* has the leaf's registers, all of them; or NULL */
     struct prof_regs checkpoint;
     uint32_t checkpoint_count; /* 0: it is the leaf's */
     uint64_t checkpoint_flags;
@@ -67,41 +68,54 @@ static inline bool note(
 
 /*
  * Go where the earlier walk went, as long as the words it loaded are the same.
- * The loads are independent of each other: this runs ahead of memory.
+ * The loads are independent of each other: this runs ahead of memory. No branch
+ * depends on the slot, which differs from frame to frame: where there is none,
+ * the pc is compared twice.
+ *
+ *   returns  false when the walk is over
  */
-EVERY_SAMPLE static void follow(struct walker *w)
+EVERY_SAMPLE static bool follow(struct walker *w)
 {
     struct prof_trail *trail = w->trail;
-    struct prof_reader *reader = w->reader;
     struct prof_walk *walk = w->walk;
-    uint32_t at = trail->old_at, count = walk->count;
-    w->followed_from = at;
-    for (; at > 0 && count < walk->capacity; at--) {
-        const struct prof_trail_step *step = &trail->steps[at - 1];
-        uint64_t sp = step->sp & PROF_TRAIL_ADDRESS;
-        uint64_t slot = step->sp >> PROF_TRAIL_SLOT_SHIFT & 0xff;
-        uint64_t pc_slot = sp - 8, fp_slot = sp - 8 * slot;
-        if ((step->sp & PROF_TRAIL_PLAIN) == 0 ||
-            !prof_reader_holds(reader, pc_slot) ||
-            prof_slot_at(pc_slot + reader->delta) != step->pc)
+    const uint64_t low = w->reader->low, span = w->reader->span;
+    const uint64_t delta = w->reader->delta, end = low + span + 8;
+    const uint32_t from = trail->old_at, room = walk->capacity - walk->count;
+    const struct prof_trail_step *step = &trail->steps[from];
+    const struct prof_trail_step *last = step - (from < room ? from : room);
+    uint64_t *const first = walk->frames + walk->count, *frame = first;
+    w->followed_from = from;
+    if (end > PROF_TRAIL_ADDRESS || end < span)
+        last = step; /* addresses wrap around, and the checks below do not */
+    for (; step > last; step--, frame++) {
+        uint64_t sp = step[-1].sp & (PROF_TRAIL_ADDRESS | PROF_TRAIL_OTHER);
+        uint64_t slot = (uint8_t)(step[-1].sp >> PROF_TRAIL_SLOT_SHIFT);
+        uint64_t fp_slot = sp + 8 * slot - 8 * PROF_TRAIL_SLOTS;
+        uint64_t pc = step[-1].pc, fp = step[-1].fp;
+        if (slot == PROF_TRAIL_PC_ALONE)
+            fp = pc;
+        if (sp >= end || fp_slot - low >= span ||
+            !prof_slot_is(sp - 8 + delta, pc) ||
+            !prof_slot_is(fp_slot + delta, fp))
             break;
-        if (slot != 0 && (!prof_reader_holds(reader, fp_slot) ||
-                          prof_slot_at(fp_slot + reader->delta) != step->fp))
-            break;
-        walk->frames[count++] = step->pc;
-        w->key = step->pc;
-        w->sp = sp;
-        w->fp = step->fp;
+        *frame = pc;
     }
-    w->flags = count > walk->count ? 0 : w->flags;
-    walk->count = count;
-    trail->old_at = at;
+    uint32_t count = (uint32_t)(frame - first);
+    if (count == 0)
+        return true;
+    trail->old_at = from - count;
+    walk->count += count;
+    w->key = step->pc;
+    w->sp = step->sp & PROF_TRAIL_ADDRESS;
+    w->fp = step->fp;
+    w->flags = 0;
+    return w->key != trail->end_key || stop(w, PROF_WALK_COMPLETE);
 }
 
 /*
  * Go on in the caller at `pc`.
  *
- *   how      for the trail: PROF_TRAIL_PLAIN and the slot, or 0
+ *   how      for the trail, as in prof_trail_note()
  *   returns  false when the walk is over
  */
 static bool enter_frame(
@@ -120,9 +134,7 @@ static bool enter_frame(
     w->key = pc + (w->flags != 0);
     w->sp = sp;
     w->fp = fp;
-    if (w->trail != NULL && note(w, sp, pc | flags, fp, how))
-        follow(w);
-    return true;
+    return w->trail == NULL || !note(w, sp, pc | flags, fp, how) || follow(w);
 }
 
 static void set_state(
@@ -166,15 +178,15 @@ static bool walk_plain_rows(struct walker *w, uint32_t *row)
         }
         if (!prof_is_code_address(pc) || count == capacity) {
             set_state(w, key, sp, fp, count);
-            return enter_frame(w, pc, cfa, fp, 0, 0);
+            return enter_frame(w, pc, cfa, fp, 0, PROF_TRAIL_OTHER);
         }
         sp = cfa;
         frames[count++] = key = pc;
         w->flags = 0;
-        uint64_t how = PROF_TRAIL_PLAIN | slot << PROF_TRAIL_SLOT_SHIFT;
-        if (trail != NULL && note(w, sp, pc, fp, how)) {
+        if (trail != NULL && note(w, sp, pc, fp, prof_trail_plain(slot))) {
             set_state(w, key, sp, fp, count);
-            follow(w);
+            if (!follow(w))
+                return false;
             key = w->key;
             sp = w->sp;
             fp = w->fp;
@@ -192,7 +204,7 @@ static bool step_realigned(struct walker *w, uint32_t row)
         cfa <= w->sp || !prof_reader_load(w->reader, cfa - 8, &pc) ||
         !prof_reader_load(w->reader, w->fp, &fp))
         return stop(w, PROF_WALK_INCOMPLETE);
-    return enter_frame(w, pc, cfa, fp, 0, 0);
+    return enter_frame(w, pc, cfa, fp, 0, PROF_TRAIL_OTHER);
 }
 
 /*
@@ -245,13 +257,24 @@ static void walked_registers(const struct walker *w, struct prof_regs *regs)
     prof_regs_set(regs, PROF_REG_PC, register_pc(w->key, w->flags));
 }
 
+static void leaf_registers(const struct walker *w, struct prof_regs *regs)
+{
+    if (w->ucontext != NULL)
+        prof_regs_from_ucontext(regs, w->ucontext);
+    else
+        *regs = *w->leaf;
+}
+
 /*
  * Recover all registers of the frame we are at, by walking to it again from
  * the last frame whose registers are known.
  */
 static bool recover_registers(const struct walker *w, struct prof_regs *regs)
 {
-    *regs = w->checkpoint_count == 0 ? *w->leaf : w->checkpoint;
+    if (w->checkpoint_count == 0)
+        leaf_registers(w, regs);
+    else
+        *regs = w->checkpoint;
     uint64_t flags =
         w->checkpoint_count == 0 ? PROF_FRAME_EXACT : w->checkpoint_flags;
     uint32_t count = w->checkpoint_count == 0 ? 1 : w->checkpoint_count;
@@ -281,7 +304,7 @@ static bool walk_full_row(struct walker *w)
     bool is_leaf = w->walk->count == 1;
     struct prof_regs regs;
     if (is_leaf)
-        regs = *w->leaf;
+        leaf_registers(w, &regs);
     else
         walked_registers(w, &regs);
     uint64_t flags = w->flags;
@@ -309,7 +332,8 @@ static bool walk_full_row(struct walker *w)
     uint64_t fp =
         prof_regs_has(&regs, PROF_REG_FP) ? regs.value[PROF_REG_FP] : 0;
     return enter_frame(
-        w, regs.value[PROF_REG_PC], regs.value[PROF_REG_SP], fp, flags, 0);
+        w, regs.value[PROF_REG_PC], regs.value[PROF_REG_SP], fp, flags,
+        PROF_TRAIL_OTHER);
 }
 
 /* A row that walk_plain_rows() leaves to us; false when the walk is over. */
@@ -319,6 +343,8 @@ static bool walk_other_row(struct walker *w, uint32_t row)
     case PROF_ROW_REALIGNED:
         return step_realigned(w, row);
     case PROF_ROW_END:
+        if (w->trail != NULL)
+            w->trail->end_key = w->key;
         return stop(w, PROF_WALK_COMPLETE);
     default:
         return walk_full_row(w); /* PROF_ROW_FULL, PROF_ROW_NONE */
@@ -336,11 +362,13 @@ static void walk_frames(struct walker *w)
 }
 
 EVERY_SAMPLE void prof_walk_stack(
-    const struct prof_regs *regs, struct prof_reader *reader,
-    struct prof_modules *modules, struct prof_row_cache *cache,
-    struct prof_trail *trail, struct prof_walk *walk)
+    const struct prof_regs *regs, const void *ucontext,
+    struct prof_reader *reader, struct prof_modules *modules,
+    struct prof_row_cache *cache, struct prof_trail *trail,
+    struct prof_walk *walk)
 {
     struct walker w;
+    w.ucontext = ucontext;
     w.reader = reader;
     w.modules = modules;
     w.cache = cache;

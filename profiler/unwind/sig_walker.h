@@ -32,6 +32,8 @@
  * Unwind from `regs`: stack pointer and pc must be known, and what else is
  * known makes the walk more complete.
  *
+ *   ucontext  where the rest of the registers is, of which few walks need any;
+ *            NULL: `regs` has all
  *   reader   the thread's memory; its window may move
  *   cache    shared by all walks of this process, or NULL
  *   trail    taken for this walk by prof_trail_begin(), given back by it; or
@@ -40,8 +42,9 @@
  *   context  SIGNAL_SAFE when reader->refill is; 3 KiB of stack
  */
 SIGNAL_SAFE void prof_walk_stack(
-    const struct prof_regs *regs, struct prof_reader *reader,
-    struct prof_modules *modules, struct prof_row_cache *cache,
-    struct prof_trail *trail, struct prof_walk *walk);
+    const struct prof_regs *regs, const void *ucontext,
+    struct prof_reader *reader, struct prof_modules *modules,
+    struct prof_row_cache *cache, struct prof_trail *trail,
+    struct prof_walk *walk);
 
 #endif

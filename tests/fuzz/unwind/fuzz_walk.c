@@ -82,7 +82,8 @@ static struct prof_walk walk(
         (uint64_t)(uintptr_t)input->stack);
     if (trail != NULL && !prof_trail_begin(trail, 1, 1))
         abort();
-    prof_walk_stack(&input->regs, &reader, modules, cache, trail, &result);
+    prof_walk_stack(
+        &input->regs, NULL, &reader, modules, cache, trail, &result);
     if (result.count == 0 || result.count > FRAMES_MAX)
         abort();
     return result;
@@ -114,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct prof_modules *modules = publish(&input);
     struct prof_walk wanted = walk(&input, modules, NULL, NULL, plain);
     trail.old_count = 0;
+    trail.end_key = 0;
     for (unsigned i = 0; i < 3; i++) {
         struct prof_walk got = walk(&input, modules, &cache, &trail, fast);
         if (got.count != wanted.count || got.end != wanted.end ||

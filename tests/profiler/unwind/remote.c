@@ -199,13 +199,13 @@ void remote_walk(
     prof_process_reader_init(&remote->reader, remote->pid);
     if (is_plain) {
         prof_walk_stack(
-            regs, &remote->reader.reader, &remote->plain_modules, NULL, NULL,
-            walk);
+            regs, NULL, &remote->reader.reader, &remote->plain_modules, NULL,
+            NULL, walk);
         return;
     }
     uint32_t version = atomic_load(&remote->modules.version);
     bool is_taken = prof_trail_begin(&remote->trail, 1, version);
     prof_walk_stack(
-        regs, &remote->reader.reader, &remote->modules, &remote->cache,
+        regs, NULL, &remote->reader.reader, &remote->modules, &remote->cache,
         is_taken ? &remote->trail : NULL, walk);
 }

@@ -235,7 +235,8 @@ NOINLINE static void compare_walks(void)
     prof_reader_set_window(&reader, low, high, low);
     slow.walk = (struct prof_walk){
         .frames = slow.frames, .capacity = PROF_CFI_FRAMES_DEFAULT};
-    prof_walk_stack(&regs, &reader, &engine->modules, NULL, NULL, &slow.walk);
+    prof_walk_stack(
+        &regs, NULL, &reader, &engine->modules, NULL, NULL, &slow.walk);
     CHECK_EQ(fast.walk.end, slow.walk.end);
     CHECK_EQ(fast.walk.count, slow.walk.count);
     CHECK_OK(memcmp(

@@ -307,14 +307,14 @@ TEST(a_trail_belongs_to_one_walk_and_one_publication)
     static struct prof_trail trail;
     CHECK(prof_trail_begin(&trail, 1, 1));
     CHECK(!prof_trail_begin(&trail, 1, 1));
-    CHECK(!prof_trail_note(&trail, 0x1000, 10, 0, PROF_TRAIL_PLAIN));
-    CHECK(!prof_trail_note(&trail, 0x2000, 20, 0, PROF_TRAIL_PLAIN));
+    CHECK(!prof_trail_note(&trail, 0x1000, 10, 0, prof_trail_plain(0)));
+    CHECK(!prof_trail_note(&trail, 0x2000, 20, 0, prof_trail_plain(0)));
     prof_trail_finish(&trail, 0);
     CHECK_EQ(trail.old_count, 2);
 
     CHECK(prof_trail_begin(&trail, 1, 1));
-    CHECK(!prof_trail_note(&trail, 0x1000, 11, 0, PROF_TRAIL_PLAIN));
-    CHECK(prof_trail_note(&trail, 0x2000, 20, 0, PROF_TRAIL_PLAIN));
+    CHECK(!prof_trail_note(&trail, 0x1000, 11, 0, prof_trail_plain(0)));
+    CHECK(prof_trail_note(&trail, 0x2000, 20, 0, prof_trail_plain(0)));
     CHECK_EQ(trail.old_at, 0);
     prof_trail_finish(&trail, 0);
 
@@ -332,7 +332,8 @@ TEST(a_trail_that_overflows_keeps_the_innermost_steps)
     for (unsigned round = 0; round < 3; round++) {
         CHECK(prof_trail_begin(&trail, 1, 1));
         for (uint64_t i = 1; i <= 2 * PROF_TRAIL_STEPS; i++)
-            (void)prof_trail_note(&trail, i * 64, round, 0, PROF_TRAIL_PLAIN);
+            (void)prof_trail_note(
+                &trail, i * 64, round, 0, prof_trail_plain(0));
         prof_trail_finish(&trail, 0);
         CHECK_EQ(trail.old_count, PROF_TRAIL_STEPS);
         CHECK_EQ(trail.steps[PROF_TRAIL_STEPS - 1].sp & PROF_TRAIL_ADDRESS, 64);
