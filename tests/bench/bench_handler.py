@@ -21,8 +21,11 @@ def run(rounds):
     for words in lines_of("frames", "warm"):
         if words[0] == "warm,":
             depth = words[2]
-        else:
-            warm[" ".join(words[:-6]), depth] = float(words[-4])
+        elif words[0] == "nothing":
+            loop_ns = float(words[-4])
+        else:  # without the loop around the walk
+            count, ns = int(words[-6]), float(words[-4])
+            warm[" ".join(words[:-6]), depth] = ns - loop_ns / count
     for (name, depth), ns in warm.items():
         if name == "ours":
             rival = warm["unw_backtrace", depth]
