@@ -35,6 +35,7 @@ void prof_crashes_init(
 {
     *crashes = (struct prof_crashes){
         .options = *options, .dying.row_bytes = sizeof(struct prof_dying)};
+    prof_oom_ledger_init(&crashes->ooms);
 }
 
 static void forget(struct prof_dying *dying)
@@ -49,6 +50,7 @@ void prof_crashes_fini(struct prof_crashes *crashes)
     for (uint32_t i = 0; i < crashes->dying.count; i++)
         forget(table_row(&crashes->dying, i));
     table_fini(&crashes->dying);
+    prof_oom_ledger_fini(&crashes->ooms);
 }
 
 bool prof_crashes_are_pending(const struct prof_crashes *crashes)
@@ -198,10 +200,11 @@ static const struct wire_crash *find_handled(
 }
 
 static struct prof_crash *build_killed(
-    struct prof_target *target, int wait_status)
+    struct prof_crashes *crashes, struct prof_target *target, int wait_status)
 {
     int signal = WTERMSIG(wait_status);
-    bool is_oom = signal == SIGKILL && prof_oom_has_killed(&target->oom);
+    bool is_oom =
+        signal == SIGKILL && prof_oom_has_killed(&crashes->ooms, &target->oom);
     const struct wire_crash *handled = find_handled(target, signal);
     struct prof_crash *crash = prof_crash_build_late(target, handled);
     if (crash == NULL)
@@ -228,7 +231,7 @@ static struct prof_crash *build_exited(
 
 /* Nothing was taken in while it lived: what was it? */
 static struct prof_crash *judge(
-    const struct prof_crashes *crashes, struct prof_target *target)
+    struct prof_crashes *crashes, struct prof_target *target)
 {
     int wait_status = 0;
     const struct wire_crash *slot = &target->ring.ring.crashes->fatal;
@@ -244,7 +247,7 @@ static struct prof_crash *judge(
     }
     if (is_known && WIFSIGNALED(wait_status))
         return is_told(WTERMSIG(wait_status))
-                   ? build_killed(target, wait_status)
+                   ? build_killed(crashes, target, wait_status)
                    : NULL;
     if (is_known)
         return crashes->options.are_exits_wanted && wait_status != 0

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "profiler/base/table.h"
+#include "profiler/collector/oom.h"
 #include "profiler/crash.h"
 
 struct prof_target;
@@ -29,6 +30,7 @@ struct prof_crash_options {
 struct prof_crashes {
     struct prof_crash_options options;
     struct table dying; /* struct prof_dying */
+    struct prof_oom_ledger ooms;
 };
 
 void prof_crashes_init(

@@ -2,12 +2,9 @@
 #include "profiler/collector/death.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -62,84 +59,4 @@ bool prof_death_status(uint32_t pid, int pidfd, int *wait_status)
     /* It may be waited for between the two. */
     return ask_pidfd(pidfd, wait_status) || read_zombie(pid, wait_status) ||
            ask_pidfd(pidfd, wait_status);
-}
-
-/* ---- the OOM killer ---- */
-
-static bool read_count(const char *path, uint64_t *count)
-{
-    static const char name[] = "oom_kill ";
-    char line[256];
-    bool is_found = false;
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    while (!is_found && fgets(line, sizeof line, file) != NULL) {
-        is_found = strncmp(line, name, sizeof name - 1) == 0;
-        if (is_found)
-            *count = strtoull(line + sizeof name - 1, NULL, 10);
-    }
-    (void)fclose(file);
-    return is_found;
-}
-
-/*
- * In a name space of control groups, or without one in a container, the mount
- * is where the process is already.
- */
-static bool find_file(
-    struct prof_oom *oom, const char *mount, const char *group,
-    const char *name)
-{
-    const char *groups[] = {strcmp(group, "/") == 0 ? "" : group, ""};
-    for (int i = 0; i < 2; i++) {
-        int length = snprintf(
-            oom->path, sizeof oom->path, "%s%s/%s", mount, groups[i], name);
-        if (length > 0 && (size_t)length < sizeof oom->path &&
-            read_count(oom->path, &oom->before))
-            return true;
-    }
-    oom->path[0] = '\0';
-    return false;
-}
-
-/* A line is "ID:CONTROLLERS:PATH"; cgroups(7). */
-static bool try_line(struct prof_oom *oom, char *line)
-{
-    char *controllers = strchr(line, ':');
-    char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-    if (group == NULL)
-        return false;
-    *group++ = '\0';
-    group[strcspn(group, "\n")] = '\0';
-    if (strcmp(controllers + 1, "memory") == 0)
-        return find_file(
-            oom, "/sys/fs/cgroup/memory", group, "memory.oom_control");
-    if (controllers[1] != '\0')
-        return false;
-    return find_file(oom, "/sys/fs/cgroup", group, "memory.events") ||
-           find_file(oom, "/sys/fs/cgroup/unified", group, "memory.events");
-}
-
-void prof_oom_begin(struct prof_oom *oom, uint32_t pid)
-{
-    char path[64], line[PROF_OOM_PATH_BYTES];
-    oom->path[0] = '\0';
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/cgroup", pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return;
-    while (fgets(line, sizeof line, file) != NULL && !try_line(oom, line))
-        ;
-    (void)fclose(file);
-}
-
-bool prof_oom_has_killed(struct prof_oom *oom)
-{
-    uint64_t now;
-    if (oom->path[0] == '\0' || !read_count(oom->path, &now) ||
-        now <= oom->before)
-        return false;
-    oom->before = now;
-    return true;
 }

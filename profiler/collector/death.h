@@ -21,21 +21,4 @@ bool prof_death_is_there(uint32_t pid, int pidfd);
  */
 bool prof_death_status(uint32_t pid, int pidfd, int *wait_status);
 
-#define PROF_OOM_PATH_BYTES 512
-
-/*
- * What the OOM killer did in the control group of a process: the kernel counts
- * whom it kills there, and sends SIGKILL as anybody may.
- */
-struct prof_oom {
-    char path[PROF_OOM_PATH_BYTES]; /* of the file with the count; "": none */
-    uint64_t before;
-};
-
-/* Begin to watch the group that the process is in now. */
-void prof_oom_begin(struct prof_oom *oom, uint32_t pid);
-
-/* Whether it has killed since the beginning, or since the last such answer. */
-bool prof_oom_has_killed(struct prof_oom *oom);
-
 #endif

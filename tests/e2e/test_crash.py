@@ -418,6 +418,29 @@ def test_an_exit_is_told_if_that_is_wanted(tmp_path):
     assert value["mechanism"]["data"]["exit_status"] == 5
 
 
+def test_a_status_that_nobody_can_know(tmp_path):
+    """Its parent never asks, so that it is no zombie; from Linux 6.15 on the
+    kernel tells the status to who has a descriptor of it."""
+    release = os.uname().release.split(".")
+    is_kept = (int(release[0]), int(release[1])) >= (6, 15)
+    value = record(tmp_path / "known", PROGRAM, "kills_unwaited").event()[
+        "exception"]["values"][0]
+    assert value["type"] == ("SIGKILL" if is_kept else "Vanished")
+    folder = tmp_path / "unknown"
+    folder.mkdir()
+    result = lab.run(
+        lab.program("refuse_calls"), "pidfd_open", lab.WATCHFIRE, "record",
+        f"--crashes={folder}/%p.crash.json", "-o", folder / "x.folded", "--",
+        PROGRAM, "kills_unwaited", cwd=folder)
+    assert result.returncode == 0
+    event = Outcome(result, folder).event()
+    value = event["exception"]["values"][0]
+    assert (value["type"], value["value"]) == (
+        "Vanished", "ended without a word, status unknown")
+    assert "signal" not in value["mechanism"].get("meta", {})
+    assert "threads" not in event
+
+
 def test_the_first_process_of_a_name_space(tmp_path):
     lab.need_root()
     for case in ("null_write", "trap"):

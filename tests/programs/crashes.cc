@@ -669,6 +669,16 @@ static void kills_itself()
     (void)kill(getpid(), SIGKILL);
 }
 
+/* A child whose status nobody asks for: the kernel forgets it at once. */
+static void kills_unwaited()
+{
+    (void)signal(SIGCHLD, SIG_IGN);
+    pid_t child = fork();
+    if (child == 0)
+        (void)kill(getpid(), SIGKILL);
+    (void)waitpid(child, nullptr, 0);
+}
+
 static const struct {
     const char *name;
     function *run;
@@ -730,7 +740,8 @@ static const struct {
     CASE(beside_exit),
     CASE(hoards),
     CASE(exits),
-    CASE(kills_itself)};
+    CASE(kills_itself),
+    CASE(kills_unwaited)};
 
 int main(int argc, char **argv)
 {
