@@ -298,14 +298,19 @@ void prof_crashes_note_exit(
 
 /* ---- those who are about to die ---- */
 
-/* Give a slot back that somebody else's crash was written into. */
-static void free_slot(struct prof_target *targets, uint32_t target_pid)
+/*
+ * Give a slot back that somebody else's crash was written into. One that was
+ * told has died since the dead were buried last, and will be among the next.
+ */
+static void release(
+    struct prof_target *targets, const struct prof_dying *dying, bool is_told)
 {
     for (struct prof_target *at = targets; at != NULL; at = at->next) {
+        at->is_crash_told |= is_told && at->pid == dying->pid;
         struct wire_crash *slot = &at->ring.ring.crashes->fatal;
         uint32_t done = WIRE_CRASH_DONE;
         /* Pairs with the acquire in take_slot(). */
-        if (at->pid == target_pid)
+        if (at->pid == dying->target_pid)
             (void)atomic_compare_exchange_strong_explicit(
                 &slot->state, &done, WIRE_CRASH_FREE, memory_order_release,
                 memory_order_relaxed);
@@ -334,11 +339,12 @@ void prof_crashes_tend(
             *(struct prof_dying *)table_row(&crashes->dying, kept++) = dying;
             continue;
         }
-        if (is_dead && is_confirmed(&dying)) {
+        bool is_crash = is_dead && is_confirmed(&dying);
+        release(targets, &dying, is_crash);
+        if (is_crash) {
             hand_out(crashes, dying.crash);
             dying.crash = NULL;
         }
-        free_slot(targets, dying.target_pid);
         forget(&dying);
     }
     crashes->dying.count = kept;

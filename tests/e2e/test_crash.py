@@ -132,10 +132,18 @@ CASES = {
     "overflow_on_alternate": fault(
         ["recurse(int)"] * 200, ANYWHERE, data={"in_own_handler": True}),
     "beside_exit": fault([*WRITE, "beside_exit()", "main"]),
+    "closed": fault([*WRITE, "closed()", "main"]),
+    "without_addresses": fault([*WRITE, "without_addresses()", "main"]),
+    "before_main": fault([*WRITE, "before_main(int, char**)"]),
+    "threads_at_once": fault([*WRITE, "write_together(void*)"], main=False),
+    # Past libc, and so past us: its status is what is known.
+    "raw_handler_raises": Expected(
+        "SIGSEGV", "invalid memory access", None, None),
     "kills_itself": Expected("SIGKILL", "killed", None, None),
     # No crash, as the program goes on.
     "recover_by_mending": None,
     "recover_by_jumping": None,
+    "raw_handler_exits": None,
     "exits": None,
 }
 
@@ -272,6 +280,17 @@ def test_the_other_threads_are_told_as_well(outcomes):
     main = [t for t in threads if t["main"]][0]
     names = [f["function"] for f in stack(main)]
     assert "in_thread(void (*)())" in names and "main" in names
+
+
+def test_processes_that_crash_at_once_are_told_one_by_one(tmp_path):
+    plain = lab.run(PROGRAM, "processes_at_once")
+    watched = record(tmp_path / "at_once", PROGRAM, "processes_at_once")
+    assert watched.result.stdout == plain.stdout == "11\n" * 8
+    pids = {event["extra"]["pid"] for event in watched.events}
+    assert len(watched.events) == len(pids) == 8
+    for event in watched.events:
+        holds(stack(event["exception"]["values"][0]),
+              [*WRITE, "processes_at_once()", "main"])
 
 
 def test_a_line_says_it_and_where(outcomes):

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -582,6 +583,45 @@ static void overflow_on_alternate()
     overflow();
 }
 
+/* By whoever knows nothing of libc, as runtimes do: rt_sigaction(2). */
+extern "C" void crashes_restore();
+__asm__("crashes_restore: movq $15, %rax\n\tsyscall");
+
+static void set_raw(int number, void (*handler)(int))
+{
+    enum : unsigned long { HAS_RESTORER = 0x04000000 };
+    struct {
+        void (*handler)(int);
+        unsigned long flags;
+        void (*restorer)();
+        unsigned long mask;
+    } action = {handler, HAS_RESTORER | SA_NODEFER, crashes_restore, 0};
+    (void)syscall(SYS_rt_sigaction, number, &action, nullptr, 8);
+}
+
+static void handle_raw_by_exit(int)
+{
+    _exit(7);
+}
+
+static void raw_handler_exits()
+{
+    set_raw(SIGSEGV, handle_raw_by_exit);
+    null_write();
+}
+
+static void handle_raw_by_raising(int number)
+{
+    set_raw(number, SIG_DFL);
+    (void)raise(number);
+}
+
+static void raw_handler_raises()
+{
+    set_raw(SIGSEGV, handle_raw_by_raising);
+    null_write();
+}
+
 static void *page;
 
 static void handle_by_mending(int, siginfo_t *, void *)
@@ -679,6 +719,70 @@ static void kills_unwaited()
     (void)waitpid(child, nullptr, 0);
 }
 
+/* ---- when little is left ---- */
+
+static void closed()
+{
+    (void)close_range(0, ~0U, 0);
+    null_write();
+}
+
+static void without_addresses()
+{
+    const struct rlimit none = {1 << 20, 1 << 20};
+    (void)setrlimit(RLIMIT_AS, &none);
+    null_write();
+}
+
+/* Before main(), and before what libraries have begun is all there. */
+__attribute__((constructor)) static void before_main(int count, char **words)
+{
+    if (count > 1 && strcmp(words[1], "before_main") == 0)
+        null_write();
+}
+
+/* ---- at once ---- */
+
+enum { AT_ONCE = 8 };
+
+static pthread_barrier_t together;
+
+static void *write_together(void *)
+{
+    (void)pthread_barrier_wait(&together);
+    null_write();
+    return nullptr;
+}
+
+static void threads_at_once()
+{
+    pthread_t threads[AT_ONCE];
+    (void)pthread_barrier_init(&together, nullptr, AT_ONCE);
+    for (auto &thread : threads)
+        (void)pthread_create(&thread, nullptr, write_together, nullptr);
+    for (auto &thread : threads)
+        (void)pthread_join(thread, nullptr);
+}
+
+static void processes_at_once()
+{
+    int ends[2] = {}, status = 0;
+    char byte;
+    (void)pipe(ends);
+    for (int i = 0; i < AT_ONCE; i++) {
+        if (fork() == 0) {
+            (void)close(ends[1]);
+            (void)!read(ends[0], &byte, 1); /* until the parent closes it */
+            null_write();
+        }
+    }
+    (void)close(ends[1]);
+    for (int i = 0; i < AT_ONCE; i++) {
+        (void)wait(&status);
+        (void)printf("%d\n", WIFSIGNALED(status) ? WTERMSIG(status) : -1);
+    }
+}
+
 static const struct {
     const char *name;
     function *run;
@@ -740,6 +844,12 @@ static const struct {
     CASE(beside_exit),
     CASE(hoards),
     CASE(exits),
+    CASE(raw_handler_exits),
+    CASE(raw_handler_raises),
+    CASE(closed),
+    CASE(without_addresses),
+    CASE(threads_at_once),
+    CASE(processes_at_once),
     CASE(kills_itself),
     CASE(kills_unwaited)};
 
