@@ -9,6 +9,7 @@
 #include "exporters/sentry/envelope.h"
 #include "exporters/sentry/event.h"
 #include "exporters/sentry/system.h"
+#include "exporters/sentry/user_names.h"
 #include "tools/tool.h"
 
 /* As other SDKs read what is yes or no from the environment. */
@@ -53,6 +54,8 @@ static bool add_event(
         .is_pii_sent = is_set("SENTRY_SEND_DEFAULT_PII")};
     if (exp_event_make(crash, &options, &payload, &bytes) != STATUS_OK)
         return false;
+    if (!options.is_pii_sent)
+        bytes = exp_user_names_hide(payload);
     exp_envelope_add(envelope, EXP_ITEM_EVENT, NULL, 0, payload, bytes);
     free(payload);
     return true;

@@ -40,7 +40,7 @@ struct exp_event_options {
  * The payload.
  *
  *   crash    its profile is symbolized
- *   payload  out: the caller's to free
+ *   payload  out: the caller's to free; ends in a NUL
  *   errors   NO_MEMORY; LIMIT: it is too large whatever is left out
  */
 MUST_CHECK enum status exp_event_make(

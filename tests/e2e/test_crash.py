@@ -553,6 +553,37 @@ def test_a_service_that_crashes_shows_up(tmp_path):
     assert "server_name" not in event and "user" not in event
 
 
+IN_A_HOME = """
+mount -t tmpfs none /home && mkdir /home/zaphod && cp "$1" /home/zaphod/app &&
+cd /home/zaphod && LD_PRELOAD=$2 exec ./app "$3" my-password
+"""
+
+
+@pytest.mark.parametrize("case", ("null_write", "throws_own"))
+def test_nobody_is_named(tmp_path, case):
+    """Neither users, machines, arguments nor the environment."""
+    lab.need_root()
+    with Backend() as backend:
+        env = lab.clean_environment(
+            SENTRY_DSN=backend.dsn, WATCHFIRE_SPOOL=str(tmp_path / "spool"),
+            USER="zaphod", LOGNAME="zaphod", HOME="/home/zaphod",
+            A_TOKEN="a-secret")
+        result = lab.run(
+            lab.tool("unshare"), "--mount", "--uts", "/bin/sh", "-c",
+            "hostname magrathea && " + IN_A_HOME.strip(), "sh", PROGRAM,
+            lab.LIBRARY, case, env=env)
+        assert result.returncode in (-11, -6), result.stderr
+        assert backend.wait_for(lambda _: crashed_sessions(backend))
+        event, = events(backend)
+        said = b"".join(item.payload for kind in ("event", "session")
+                        for item in backend.items(kind)).decode()
+    for name in ("zaphod", "magrathea", os.uname().nodename, "my-password",
+                 "a-secret", "A_TOKEN"):
+        assert name not in said, name
+    assert "/home/~/app" in [
+        image["code_file"] for image in event["debug_meta"]["images"]]
+
+
 def test_names_and_arguments_where_they_may_be_told(tmp_path):
     with Backend() as backend:
         preload(backend, tmp_path, PROGRAM, "null_write", "an-argument",
