@@ -1,55 +1,14 @@
-/*
- * Running out of memory: every allocation of ours fails once. The linker sends
- * our calls (and not those of libelf and libdw) through the functions below.
- */
+/* Running out of memory: every allocation of ours fails once. */
 #include "tests/harness.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "symbolizer/builder.h"
+#include "tests/allocations.h"
 #include "tests/symbolizer/cache_folder.h"
 #include "tests/symbolizer/fixture.h"
-
-/* Where there is a cache, a thread may allocate as well. */
-static atomic_ulong count, fail_at; /* 0: never */
-
-static bool is_refused(void)
-{
-    return atomic_fetch_add(&count, 1) + 1 == fail_at;
-}
-
-/* The names are the linker's. */
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t rows, size_t bytes);
-void *__real_realloc(void *block, size_t bytes);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t rows, size_t bytes);
-void *__wrap_realloc(void *block, size_t bytes);
-char *__wrap_strdup(const char *text);
-
-void *__wrap_malloc(size_t bytes)
-{
-    return is_refused() ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t rows, size_t bytes)
-{
-    return is_refused() ? NULL : __real_calloc(rows, bytes);
-}
-
-void *__wrap_realloc(void *block, size_t bytes)
-{
-    return is_refused() ? NULL : __real_realloc(block, bytes);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return is_refused() ? NULL : __real_strdup(text);
-}
 
 /* Open a fixture and look at some addresses; the frames and the starts of
    functions found, or -1. */
@@ -86,17 +45,14 @@ static void sweep_with(const char *fixture, const char *cache_folder)
     (void)snprintf(path, sizeof path, "%s", fixture_path(fixture));
     uint64_t start = fixture_symbol("inline_gcc_dwarf5", "outer") - 32;
     uint64_t end = fixture_symbol("inline_gcc_dwarf5", "other") + 32;
-    fail_at = 0;
     int whole = try_once(path, cache_folder, start, end);
     CHECK(whole > 0);
 
     int refused = 0;
     for (unsigned long n = 1;; n++) {
-        count = 0;
-        fail_at = n;
+        allocations_fail(n);
         int found = try_once(path, cache_folder, start, end);
-        fail_at = 0;
-        if (count < n)
+        if (!allocations_restore())
             break; /* there were not that many */
         refused += found < 0;
         /* A debug file that cannot be opened for lack of memory is as good
@@ -156,11 +112,9 @@ TEST(every_failed_allocation_while_an_index_is_made_leaves_a_whole_one_or_none)
     (void)snprintf(path, sizeof path, "%s", fixture_path("inline_gcc_dwarf5"));
     int refused = 0;
     for (unsigned long n = 1;; n++) {
-        count = 0;
-        fail_at = n;
+        allocations_fail(n);
         enum status status = make_index(path, folder);
-        fail_at = 0;
-        if (count < n) {
+        if (!allocations_restore()) {
             CHECK_OK(status);
             break;
         }

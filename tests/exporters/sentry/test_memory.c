@@ -1,7 +1,6 @@
 /*
  * Every allocation fails once on the way of an envelope into the spool and out
- * again: it is kept whole or not at all, and nothing leaks. The linker sends
- * malloc and its kin here.
+ * again: it is kept whole or not at all, and nothing leaks.
  */
 #include "tests/harness.h"
 
@@ -16,42 +15,7 @@
 #include "exporters/sentry/request.h"
 #include "exporters/sentry/spool.h"
 #include "exporters/sentry/spool_model.h"
-
-static long allowed = -1; /* allocations until one fails; negative: no limit */
-
-static bool is_refused(void)
-{
-    return allowed >= 0 && allowed-- == 0;
-}
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *block, size_t bytes);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *block, size_t bytes);
-char *__wrap_strdup(const char *text);
-
-void *__wrap_malloc(size_t bytes)
-{
-    return is_refused() ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return is_refused() ? NULL : __real_calloc(count, bytes);
-}
-
-void *__wrap_realloc(void *block, size_t bytes)
-{
-    return is_refused() ? NULL : __real_realloc(block, bytes);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return is_refused() ? NULL : __real_strdup(text);
-}
+#include "tests/allocations.h"
 
 static enum status add(const char *folder)
 {
@@ -115,34 +79,51 @@ static void empty(const char *folder)
     CHECK_OK(rmdir(folder));
 }
 
-TEST(spool_survives_every_failing_allocation)
+static struct exp_spool *open_anew(char *folder)
 {
-    char folder[] = "/tmp/watchfire-memory-XXXXXX";
     struct exp_spool *spool;
+    (void)strcpy(folder, "/tmp/watchfire-memory-XXXXXX");
     CHECK(mkdtemp(folder) != NULL);
     CHECK_OK(exp_spool_open(&spool, folder, NULL, NULL));
-    enum status status = STATUS_NO_MEMORY;
-    long limit = 0;
-    for (; status != STATUS_OK && limit < 1000; limit++) {
-        CHECK_EQ(exp_spool_count(spool), 0);
-        allowed = limit;
-        status = add(folder);
-        allowed = -1;
+    return spool;
+}
+
+TEST(spool_takes_an_envelope_whole_or_not_at_all_whichever_allocation_fails)
+{
+    bool is_refused;
+    unsigned long n = 0;
+    do {
+        char folder[64];
+        struct exp_spool *spool = open_anew(folder);
+        allocations_fail(++n);
+        enum status status = add(folder);
+        is_refused = allocations_restore();
         CHECK(
-            status == STATUS_OK || status == STATUS_NO_MEMORY ||
-            status == STATUS_LIMIT);
-    }
-    CHECK(limit > 5);
-    CHECK_EQ(exp_spool_count(spool), 1);
-    status = STATUS_NO_MEMORY;
-    for (limit = 0; status != STATUS_OK && limit < 1000; limit++) {
-        allowed = limit;
-        status = take(spool);
-        allowed = -1;
-        CHECK(status == STATUS_OK || status == STATUS_NO_MEMORY);
+            status == STATUS_OK || (is_refused && (status == STATUS_NO_MEMORY ||
+                                                   status == STATUS_LIMIT)));
+        CHECK_EQ(exp_spool_count(spool), status == STATUS_OK);
+        exp_spool_close(spool);
+        empty(folder);
+    } while (is_refused);
+    CHECK(n > 5);
+}
+
+TEST(spool_gives_an_envelope_or_keeps_it_whichever_allocation_fails)
+{
+    char folder[64];
+    struct exp_spool *spool = open_anew(folder);
+    CHECK_OK(add(folder));
+    bool is_refused;
+    unsigned long n = 0;
+    do {
+        allocations_fail(++n);
+        enum status status = take(spool);
+        is_refused = allocations_restore();
+        CHECK(
+            status == STATUS_OK || (is_refused && status == STATUS_NO_MEMORY));
         CHECK_EQ(exp_spool_count(spool), 1);
-    }
-    CHECK(limit > 5);
+    } while (is_refused);
+    CHECK(n > 5);
     exp_spool_close(spool);
     empty(folder);
 }

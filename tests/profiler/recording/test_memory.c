@@ -1,6 +1,6 @@
 /*
  * Running out of memory: every allocation of a recording written or read
- * fails once. The linker sends our calls through the functions below.
+ * fails once.
  */
 #include "tests/harness.h"
 
@@ -10,37 +10,8 @@
 
 #include "profiler/recording/perf_writer.h"
 #include "profiler/recording/reader.h"
+#include "tests/allocations.h"
 #include "tests/profiler/recording/fixture.h"
-
-static unsigned long count, fail_at; /* 0: never */
-
-static bool is_refused(void)
-{
-    return ++count == fail_at;
-}
-
-/* The names are the linker's. */
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t rows, size_t bytes);
-void *__real_realloc(void *block, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t rows, size_t bytes);
-void *__wrap_realloc(void *block, size_t bytes);
-
-void *__wrap_malloc(size_t bytes)
-{
-    return is_refused() ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t rows, size_t bytes)
-{
-    return is_refused() ? NULL : __real_calloc(rows, bytes);
-}
-
-void *__wrap_realloc(void *block, size_t bytes)
-{
-    return is_refused() ? NULL : __real_realloc(block, bytes);
-}
 
 static enum status write_once(
     const struct prof_profile *profile, const char *path, struct diag *diag)
@@ -61,12 +32,12 @@ TEST(writing_survives_the_failure_of_any_allocation)
     const char *path = fixture_path("written.data");
     for (unsigned long nth = 1;; nth++) {
         struct diag diag = {0};
-        count = 0;
-        fail_at = nth;
+        allocations_fail(nth);
         enum status status = write_once(p, path, &diag);
-        fail_at = 0;
-        if (status == STATUS_OK && count < nth)
+        if (!allocations_restore()) {
+            CHECK_OK(status);
             break;
+        }
         CHECK_EQ(status, STATUS_NO_MEMORY);
         CHECK_EQ(diag.status, STATUS_NO_MEMORY);
     }
@@ -78,13 +49,14 @@ static void sweep_reading(const char *path)
     for (unsigned long nth = 1;; nth++) {
         struct prof_profile *q = prof_profile_create();
         struct diag diag = {0};
-        count = 0;
-        fail_at = nth;
+        allocations_fail(nth);
         enum status status = prof_recording_read(path, q, &diag);
-        fail_at = 0;
+        bool is_over = !allocations_restore();
         prof_profile_destroy(q);
-        if (status == STATUS_OK && count < nth)
+        if (is_over) {
+            CHECK_OK(status);
             break;
+        }
         CHECK_EQ(status, STATUS_NO_MEMORY);
         CHECK_EQ(diag.status, STATUS_NO_MEMORY);
     }
