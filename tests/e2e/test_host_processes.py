@@ -43,7 +43,7 @@ def test_closed_streams_stay_closed(tmp_path, way, closed):
 
 @pytest.mark.parametrize("way", ("record", "preload"))
 def test_the_environment_is_what_was_set(tmp_path, way):
-    """Beside the variables of ours, which the README names."""
+    """Beside the variables by which agents find the collector."""
     watched = host.watch(tmp_path, way, "sh", "-c", "exec env")
     names = {line.split("=")[0] for line in watched.result.stdout.splitlines()}
     plain = lab.run("sh", "-c", "exec env").stdout.splitlines()
@@ -76,6 +76,10 @@ class Terminal:
         seen, self.text = self.text[:match.end()], self.text[match.end():]
         return seen
 
+    def until_it_is_left_to_another(self):
+        """A key that interrupts would be the shell's before."""
+        assert lab.wait_until(lambda: os.tcgetpgrp(self.fd) != self.pid)
+
     def type(self, text):
         os.write(self.fd, text.encode())
 
@@ -101,7 +105,7 @@ def stop_continue_interrupt(prefix):
         terminal.type("jobs -l\n")
         seen.append("Stopped" in terminal.until("ready> "))
         terminal.type("fg\n")
-        time.sleep(0.3)
+        terminal.until_it_is_left_to_another()
         terminal.type("\x03")
         seen.append("KeyboardInterrupt" in terminal.until("ready> "))
         terminal.type("echo status $?\n")
