@@ -208,6 +208,25 @@ void exp_json_null(struct exp_json *json)
     exp_write_text(json->writer, "null");
 }
 
+void exp_json_member_string(
+    struct exp_json *json, const char *key, const char *text)
+{
+    exp_json_key(json, key);
+    exp_json_string(json, text);
+}
+
+void exp_json_member_u64(struct exp_json *json, const char *key, uint64_t value)
+{
+    exp_json_key(json, key);
+    exp_json_u64(json, value);
+}
+
+void exp_json_member_bool(struct exp_json *json, const char *key, bool value)
+{
+    exp_json_key(json, key);
+    exp_json_bool(json, value);
+}
+
 bool exp_json_is_complete(const struct exp_json *json)
 {
     return json->depth == 0 && !json->has_key;

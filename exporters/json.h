@@ -59,6 +59,13 @@ void exp_json_fixed(struct exp_json *json, uint64_t value, unsigned digits);
 void exp_json_bool(struct exp_json *json, bool value);
 void exp_json_null(struct exp_json *json);
 
+/* A key and its value. */
+void exp_json_member_string(
+    struct exp_json *json, const char *key, const char *text);
+void exp_json_member_u64(
+    struct exp_json *json, const char *key, uint64_t value);
+void exp_json_member_bool(struct exp_json *json, const char *key, bool value);
+
 /* Whether every level is closed. */
 bool exp_json_is_complete(const struct exp_json *json);
 

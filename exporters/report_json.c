@@ -12,20 +12,6 @@ struct rendering {
     struct exp_json json;
 };
 
-static void member_text(
-    struct rendering *rendering, const char *key, const char *value)
-{
-    exp_json_key(&rendering->json, key);
-    exp_json_string(&rendering->json, value);
-}
-
-static void member_u64(
-    struct rendering *rendering, const char *key, uint64_t value)
-{
-    exp_json_key(&rendering->json, key);
-    exp_json_u64(&rendering->json, value);
-}
-
 static void begin_object(struct rendering *rendering, const char *key)
 {
     exp_json_key(&rendering->json, key);
@@ -54,23 +40,29 @@ static void write_origin(struct rendering *rendering)
     };
     begin_object(rendering, "origin");
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        member_text(
-            rendering, texts[i].key, prof_profile_text(profile, texts[i].text));
-    member_u64(rendering, "period_ns", origin->period_ns);
-    member_u64(rendering, "start_unix_ns", origin->start_unix_ns);
-    member_u64(
-        rendering, "duration_ns", rendering->report->quality.duration_ns);
-    member_u64(rendering, "cpu_count", origin->cpu_count);
+        exp_json_member_string(
+            &rendering->json, texts[i].key,
+            prof_profile_text(profile, texts[i].text));
+    exp_json_member_u64(&rendering->json, "period_ns", origin->period_ns);
+    exp_json_member_u64(
+        &rendering->json, "start_unix_ns", origin->start_unix_ns);
+    exp_json_member_u64(
+        &rendering->json, "duration_ns",
+        rendering->report->quality.duration_ns);
+    exp_json_member_u64(&rendering->json, "cpu_count", origin->cpu_count);
     exp_json_end(&rendering->json);
 }
 
 static void write_value(struct rendering *rendering)
 {
     begin_object(rendering, "value");
-    member_text(rendering, "name", exp_report_value_name(rendering->report));
-    member_text(rendering, "unit", exp_report_unit(rendering->report));
+    exp_json_member_string(
+        &rendering->json, "name", exp_report_value_name(rendering->report));
+    exp_json_member_string(
+        &rendering->json, "unit", exp_report_unit(rendering->report));
     exp_json_end(&rendering->json);
-    member_u64(rendering, "total", exp_report_total(rendering->report));
+    exp_json_member_u64(
+        &rendering->json, "total", exp_report_total(rendering->report));
 }
 
 static void write_losses(
@@ -82,9 +74,11 @@ static void write_losses(
         if (quality->loss[reason] == 0)
             continue;
         exp_json_begin_object(&rendering->json);
-        member_text(rendering, "reason", exp_loss_name(reason, name));
-        member_text(rendering, "text", prof_loss_text(reason));
-        member_u64(rendering, "count", quality->loss[reason]);
+        exp_json_member_string(
+            &rendering->json, "reason", exp_loss_name(reason, name));
+        exp_json_member_string(
+            &rendering->json, "text", prof_loss_text(reason));
+        exp_json_member_u64(&rendering->json, "count", quality->loss[reason]);
         exp_json_end(&rendering->json);
     }
     exp_json_end(&rendering->json);
@@ -94,12 +88,14 @@ static void write_quality(struct rendering *rendering)
 {
     const struct exp_quality *quality = &rendering->report->quality;
     begin_object(rendering, "quality");
-    member_u64(rendering, "samples", quality->samples);
-    member_u64(rendering, "incomplete_samples", quality->incomplete_samples);
-    member_u64(rendering, "lost_samples", quality->lost_samples);
-    member_u64(rendering, "sampled_ns", quality->sampled_ns);
-    member_u64(rendering, "account_ns", quality->account_ns);
-    member_u64(rendering, "kernel_ns", quality->kernel_ns);
+    exp_json_member_u64(&rendering->json, "samples", quality->samples);
+    exp_json_member_u64(
+        &rendering->json, "incomplete_samples", quality->incomplete_samples);
+    exp_json_member_u64(
+        &rendering->json, "lost_samples", quality->lost_samples);
+    exp_json_member_u64(&rendering->json, "sampled_ns", quality->sampled_ns);
+    exp_json_member_u64(&rendering->json, "account_ns", quality->account_ns);
+    exp_json_member_u64(&rendering->json, "kernel_ns", quality->kernel_ns);
     write_losses(rendering, quality);
     exp_json_end(&rendering->json);
 }
@@ -122,8 +118,10 @@ static void write_states(struct rendering *rendering)
         if (rendering->report->states[state] == 0)
             continue;
         exp_json_begin_object(&rendering->json);
-        member_text(rendering, "state", prof_state_text(state));
-        member_u64(rendering, "total", rendering->report->states[state]);
+        exp_json_member_string(
+            &rendering->json, "state", prof_state_text(state));
+        exp_json_member_u64(
+            &rendering->json, "total", rendering->report->states[state]);
         exp_json_end(&rendering->json);
     }
     exp_json_end(&rendering->json);
@@ -139,8 +137,9 @@ static void write_processes(struct rendering *rendering)
         if (node->frame.kind != EXP_KIND_PROCESS)
             continue;
         exp_json_begin_object(&rendering->json);
-        member_text(rendering, "name", exp_tree_text(tree, id));
-        member_u64(rendering, "total", node->total);
+        exp_json_member_string(
+            &rendering->json, "name", exp_tree_text(tree, id));
+        exp_json_member_u64(&rendering->json, "total", node->total);
         exp_json_end(&rendering->json);
     }
     exp_json_end(&rendering->json);
@@ -151,11 +150,14 @@ static void write_identity(
     struct rendering *rendering, const struct exp_report_row *row)
 {
     const struct exp_report *report = rendering->report;
-    member_text(rendering, "name", exp_report_row_name(report, row));
-    member_text(rendering, "kind", exp_kind_text(row->kind));
-    member_text(rendering, "module", exp_report_row_module(report, row));
-    member_text(rendering, "file", exp_report_row_file(report, row));
-    member_u64(rendering, "line", row->line);
+    exp_json_member_string(
+        &rendering->json, "name", exp_report_row_name(report, row));
+    exp_json_member_string(&rendering->json, "kind", exp_kind_text(row->kind));
+    exp_json_member_string(
+        &rendering->json, "module", exp_report_row_module(report, row));
+    exp_json_member_string(
+        &rendering->json, "file", exp_report_row_file(report, row));
+    exp_json_member_u64(&rendering->json, "line", row->line);
 }
 
 static void write_function(struct rendering *rendering, uint32_t id)
@@ -163,8 +165,8 @@ static void write_function(struct rendering *rendering, uint32_t id)
     const struct exp_report_row *row = exp_report_row(rendering->report, id);
     exp_json_begin_object(&rendering->json);
     write_identity(rendering, row);
-    member_u64(rendering, "self", row->self);
-    member_u64(rendering, "total", row->total);
+    exp_json_member_u64(&rendering->json, "self", row->self);
+    exp_json_member_u64(&rendering->json, "total", row->total);
     exp_json_end(&rendering->json);
 }
 
@@ -184,7 +186,8 @@ static void write_functions(struct rendering *rendering)
         exp_writer_fail(rendering->json.writer, STATUS_NO_MEMORY);
         return;
     }
-    member_u64(rendering, "function_count", report->function_count);
+    exp_json_member_u64(
+        &rendering->json, "function_count", report->function_count);
     begin_array(rendering, "functions");
     for (uint32_t at = 0; at < count; at++) {
         is_written[report->by_self[at]] = true;
@@ -216,16 +219,16 @@ static void write_matches(
 static void write_related(
     struct rendering *rendering, const struct exp_relation *relation)
 {
-    member_text(rendering, "function", relation->wanted);
+    exp_json_member_string(&rendering->json, "function", relation->wanted);
     write_matches(rendering, relation);
-    member_u64(rendering, "total", relation->total);
-    member_u64(rendering, "self", relation->self);
+    exp_json_member_u64(&rendering->json, "total", relation->total);
+    exp_json_member_u64(&rendering->json, "self", relation->self);
     begin_array(rendering, "functions");
     for (uint32_t at = 0; at < shown(rendering, relation->row_count); at++) {
         uint32_t id = relation->rows[at];
         exp_json_begin_object(&rendering->json);
         write_identity(rendering, exp_report_row(rendering->report, id));
-        member_u64(rendering, "value", relation->values[id]);
+        exp_json_member_u64(&rendering->json, "value", relation->values[id]);
         exp_json_end(&rendering->json);
     }
     exp_json_end(&rendering->json);
@@ -258,7 +261,7 @@ void exp_report_write_json(
         .view = view,
         .json = exp_json_init(writer, EXP_JSON_INDENTED)};
     exp_json_begin_object(&rendering.json);
-    member_u64(&rendering, "version", 1);
+    exp_json_member_u64(&rendering.json, "version", 1);
     write_origin(&rendering);
     write_value(&rendering);
     write_quality(&rendering);

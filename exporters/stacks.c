@@ -194,25 +194,6 @@ static void write_cost(
 
 /* ---- JSON ---- */
 
-static void member_text(
-    struct exp_json *json, const char *key, const char *value)
-{
-    exp_json_key(json, key);
-    exp_json_string(json, value);
-}
-
-static void member_u64(struct exp_json *json, const char *key, uint64_t value)
-{
-    exp_json_key(json, key);
-    exp_json_u64(json, value);
-}
-
-static void member_bool(struct exp_json *json, const char *key, bool value)
-{
-    exp_json_key(json, key);
-    exp_json_bool(json, value);
-}
-
 /* Where a native frame's code runs in a process; 0: unknown. */
 static uint64_t address_of(
     const struct prof_profile *profile, uint32_t process,
@@ -246,15 +227,15 @@ static void json_line(
     if (index < row->line_count)
         column = prof_profile_line(profile, row->first_line + index)->column;
     exp_json_begin_object(json);
-    member_text(
+    exp_json_member_string(
         json, "function", exp_frames_text(rendering->frames, frame.name));
-    member_text(json, "kind", exp_kind_text(frame.kind));
-    member_text(json, "module", text_of(rendering, module));
-    member_text(json, "file", text_of(rendering, frame.file));
-    member_u64(json, "line", frame.line);
-    member_u64(json, "column", column);
-    member_u64(json, "address", address_of(profile, process, row));
-    member_bool(json, "is_inlined", frame.is_inlined);
+    exp_json_member_string(json, "kind", exp_kind_text(frame.kind));
+    exp_json_member_string(json, "module", text_of(rendering, module));
+    exp_json_member_string(json, "file", text_of(rendering, frame.file));
+    exp_json_member_u64(json, "line", frame.line);
+    exp_json_member_u64(json, "column", column);
+    exp_json_member_u64(json, "address", address_of(profile, process, row));
+    exp_json_member_bool(json, "is_inlined", frame.is_inlined);
     exp_json_end(json);
 }
 
@@ -266,10 +247,10 @@ static void json_thread(
         prof_profile_thread(profile, sample->thread);
     struct exp_json *json = &rendering->json;
     exp_json_begin_object(json);
-    member_u64(json, "tid", thread->tid);
-    member_text(json, "name", text_of(rendering, thread->name));
-    member_text(json, "state", prof_state_text(sample->state));
-    member_bool(json, "is_complete", is_complete(sample));
+    exp_json_member_u64(json, "tid", thread->tid);
+    exp_json_member_string(json, "name", text_of(rendering, thread->name));
+    exp_json_member_string(json, "state", prof_state_text(sample->state));
+    exp_json_member_bool(json, "is_complete", is_complete(sample));
     exp_json_key(json, "frames");
     exp_json_begin_array(json);
     for (uint32_t id = sample->stack; id != PROF_NONE;) {
@@ -289,9 +270,9 @@ static void json_process(struct rendering *rendering, uint32_t id)
     const struct prof_process *process = prof_profile_process(profile, id);
     struct exp_json *json = &rendering->json;
     exp_json_begin_object(json);
-    member_u64(json, "pid", process->pid);
-    member_text(json, "name", text_of(rendering, process->name));
-    member_text(json, "path", text_of(rendering, process->path));
+    exp_json_member_u64(json, "pid", process->pid);
+    exp_json_member_string(json, "name", text_of(rendering, process->name));
+    exp_json_member_string(json, "path", text_of(rendering, process->path));
     exp_json_key(json, "threads");
     exp_json_begin_array(json);
     for (uint32_t i = 0; i < prof_profile_sample_count(profile); i++) {
@@ -340,11 +321,11 @@ void exp_stacks_write_json(
         return;
     }
     exp_json_begin_object(&rendering.json);
-    member_u64(&rendering.json, "version", 1);
+    exp_json_member_u64(&rendering.json, "version", 1);
     exp_json_key(&rendering.json, "holds");
     exp_json_begin_object(&rendering.json);
-    member_u64(&rendering.json, "count", cost->hold_count);
-    member_u64(&rendering.json, "longest_ns", cost->longest_hold_ns);
+    exp_json_member_u64(&rendering.json, "count", cost->hold_count);
+    exp_json_member_u64(&rendering.json, "longest_ns", cost->longest_hold_ns);
     exp_json_end(&rendering.json);
     exp_json_key(&rendering.json, "processes");
     exp_json_begin_array(&rendering.json);

@@ -90,13 +90,17 @@ static void say_unsampled(
             percent);
 }
 
+static void say_unless_ok(const struct diag *diag)
+{
+    if (diag->status != STATUS_OK)
+        say("%s", diag->text);
+}
+
 void say_tap_remarks(const struct session *session)
 {
     struct prof_tap_stats stats = prof_tap_stats(session->tap);
-    if (stats.refusal.status != STATUS_OK)
-        say("%s", stats.refusal.text);
-    if (stats.sleep_refusal.status != STATUS_OK)
-        say("%s", stats.sleep_refusal.text);
+    say_unless_ok(&stats.refusal);
+    say_unless_ok(&stats.sleep_refusal);
     if (stats.unwatched > 0)
         say("%" PRIu32 " threads are not watched, and their time is "
             "[unsampled]: %s",
@@ -110,10 +114,8 @@ void say_tap_remarks(const struct session *session)
 static void say_stops_remarks(const struct session *session)
 {
     struct prof_stops_stats stats = prof_stops_stats(session->stops);
-    if (stats.refusal.status != STATUS_OK)
-        say("%s", stats.refusal.text);
-    if (stats.sleep_refusal.status != STATUS_OK)
-        say("%s", stats.sleep_refusal.text);
+    say_unless_ok(&stats.refusal);
+    say_unless_ok(&stats.sleep_refusal);
     if (stats.stops > 0)
         say("its threads were stopped %" PRIu64 " times, for %.3f ms at the "
             "longest",

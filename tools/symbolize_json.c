@@ -5,25 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static void member_text(
-    struct exp_json *json, const char *key, const char *value)
-{
-    exp_json_key(json, key);
-    exp_json_string(json, value);
-}
-
-static void member_u64(struct exp_json *json, const char *key, uint64_t value)
-{
-    exp_json_key(json, key);
-    exp_json_u64(json, value);
-}
-
 static void member_address(
     struct exp_json *json, const char *key, uint64_t value)
 {
     char text[24];
     (void)snprintf(text, sizeof text, "0x%" PRIx64, value);
-    member_text(json, key, text);
+    exp_json_member_string(json, key, text);
 }
 
 /* Members in the order of the alphabet, as LLVM has them. */
@@ -36,17 +23,17 @@ static void write_frame(
     if (strcmp(frame->raw_name, SYM_UNKNOWN_FUNCTION) == 0)
         name = "";
     exp_json_begin_object(json);
-    member_u64(json, "Column", frame->column);
-    member_u64(json, "Discriminator", frame->discriminator);
-    member_text(json, "FileName", frame->file);
-    member_text(json, "FunctionName", name);
-    member_u64(json, "Line", frame->line);
+    exp_json_member_u64(json, "Column", frame->column);
+    exp_json_member_u64(json, "Discriminator", frame->discriminator);
+    exp_json_member_string(json, "FileName", frame->file);
+    exp_json_member_string(json, "FunctionName", name);
+    exp_json_member_u64(json, "Line", frame->line);
     if (name[0] != '\0')
         member_address(json, "StartAddress", start);
     else
-        member_text(json, "StartAddress", "");
-    member_text(json, "StartFileName", "");
-    member_u64(json, "StartLine", 0);
+        exp_json_member_string(json, "StartAddress", "");
+    exp_json_member_string(json, "StartFileName", "");
+    exp_json_member_u64(json, "StartLine", 0);
     exp_json_end(json);
 }
 
@@ -60,7 +47,7 @@ void symbolize_write_json(
         .file = ""};
     exp_json_begin_object(json);
     member_address(json, "Address", address);
-    member_text(json, "ModuleName", style->module);
+    exp_json_member_string(json, "ModuleName", style->module);
     exp_json_key(json, "Symbol");
     exp_json_begin_array(json);
     if (frames->count == 0)
@@ -86,6 +73,6 @@ void symbolize_write_json_error(
     (void)snprintf(message, sizeof message, "not an address: %.512s", text);
     exp_json_string(json, message);
     exp_json_end(json);
-    member_text(json, "ModuleName", style->module);
+    exp_json_member_string(json, "ModuleName", style->module);
     exp_json_end(json);
 }

@@ -56,3 +56,11 @@ void check_golden(const char *name, const char *bytes, size_t count)
     free(golden);
     CHECK(is_equal);
 }
+
+void check_golden_writer(const char *name, struct exp_writer *writer)
+{
+    size_t count;
+    const char *bytes = exp_writer_bytes(writer, &count);
+    assert_non_null(bytes);
+    check_golden(name, bytes, count);
+}

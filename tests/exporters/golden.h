@@ -9,7 +9,12 @@
 
 #include <stddef.h>
 
+#include "exporters/writer.h"
+
 /* Fail the running case unless the bytes are those of the golden file. */
 void check_golden(const char *name, const char *bytes, size_t count);
+
+/* The same of what a writer in memory holds. */
+void check_golden_writer(const char *name, struct exp_writer *writer);
 
 #endif

@@ -15,10 +15,7 @@ static void check_folded(
 {
     struct exp_writer *writer = exp_writer_create_memory();
     exp_folded_write(profile, &options, writer);
-    size_t count;
-    const char *bytes = exp_writer_bytes(writer, &count);
-    assert_non_null(bytes);
-    check_golden(name, bytes, count);
+    check_golden_writer(name, writer);
     exp_writer_destroy(writer);
     prof_profile_destroy(profile);
 }

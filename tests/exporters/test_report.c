@@ -21,10 +21,7 @@ static void check_report(
     assert_non_null(report);
     struct exp_writer *writer = exp_writer_create_memory();
     write(report, &view, writer);
-    size_t count;
-    const char *bytes = exp_writer_bytes(writer, &count);
-    assert_non_null(bytes);
-    check_golden(name, bytes, count);
+    check_golden_writer(name, writer);
     exp_writer_destroy(writer);
     exp_report_destroy(report);
     prof_profile_destroy(profile);

@@ -16,10 +16,7 @@ static void check_stacks(
     struct exp_stacks_cost cost = {.hold_count = 2, .longest_hold_ns = 70500};
     struct exp_writer *writer = exp_writer_create_memory();
     write(profile, &cost, writer);
-    size_t count;
-    const char *bytes = exp_writer_bytes(writer, &count);
-    assert_non_null(bytes);
-    check_golden(name, bytes, count);
+    check_golden_writer(name, writer);
     exp_writer_destroy(writer);
     prof_profile_destroy(profile);
 }
