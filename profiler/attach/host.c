@@ -12,20 +12,20 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/proc.h"
 
-/* For one of the better choices, and in all. */
-#define CHOOSY_NS   UINT64_C(20000000)
-#define PATIENCE_NS UINT64_C(2000000000)
-#define ROUND_NS    200000
+/* For each of the better choices. */
+#define CHOOSY_NS UINT64_C(20000000)
+#define ROUND_NS  200000
 
 enum { TEXT_BYTES = 512 };
 
 struct search {
     uint32_t pid;
+    uint64_t patience_ns;
     int error; /* of ptrace(2), when that was refused */
     struct prof_remote *remote;
 };
 
-/* Whom to borrow; each second choice when a while has brought no better. */
+/* Whom to borrow: the next as well when a while has brought no better. */
 enum choice {
     FIRST_CHOICE,  /* it waits without a limit */
     SECOND_CHOICE, /* it waits, and is late by as long as it is held */
@@ -46,8 +46,8 @@ static bool sleeps_well(uint32_t pid, uint32_t tid, enum choice choice)
             &call.number, &words[0], &words[1], &words[2], &words[3], &words[4],
             &words[5]) != 7)
         return false;
-    return choice == FIRST_CHOICE ? prof_call_is_untimed(pid, &call)
-                                  : prof_call_may_be_held(&call, false);
+    return prof_call_is_untimed(pid, &call) ||
+           (choice != FIRST_CHOICE && prof_call_may_be_held(&call, false));
 }
 
 /* Borrowed, when it is true. */
@@ -91,23 +91,25 @@ static enum status find_none(const struct search *search, struct diag *diag)
             search->pid, strerror(search->error));
     return fail(
         diag, STATUS_LIMIT,
-        "no thread of process %" PRIu32 " came to a safe point within %u s: "
+        "no thread of process %" PRIu32 " came to a safe point within %.1g s: "
         "'watchfire record --via perf -p %" PRIu32 "' needs none",
-        search->pid, (unsigned)(PATIENCE_NS / 1000000000), search->pid);
+        search->pid, (double)search->patience_ns / 1e9, search->pid);
 }
 
 enum status prof_host_borrow(
-    uint32_t pid, struct prof_remote *remote, struct diag *diag)
+    uint32_t pid, uint64_t patience_ns, struct prof_remote *remote,
+    struct diag *diag)
 {
     static const struct timespec pause = {.tv_nsec = ROUND_NS};
-    struct search search = {.pid = pid, .remote = remote};
+    struct search search = {
+        .pid = pid, .patience_ns = patience_ns, .remote = remote};
     uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC), passed_ns = 0;
     while (!try_threads(
         &search, passed_ns > 2 * CHOOSY_NS ? LAST_CHOICE
                  : passed_ns > CHOOSY_NS   ? SECOND_CHOICE
                                            : FIRST_CHOICE)) {
         passed_ns = clock_now_ns(CLOCK_MONOTONIC) - since_ns;
-        if (search.error != 0 || passed_ns > PATIENCE_NS)
+        if (search.error != 0 || passed_ns > patience_ns)
             return find_none(&search, diag);
         (void)nanosleep(&pause, NULL);
     }
