@@ -14,10 +14,12 @@
 /*
  * Borrow a thread of the process `pid`, until prof_remote_end().
  *
+ *   patience_ns  for how long to look for one
  *   errors  GONE; NOT_PERMITTED: ptrace(2) is refused; LIMIT: none came to a
  *           safe point in time. Then nothing has been done to it
  */
 MUST_CHECK enum status prof_host_borrow(
-    uint32_t pid, struct prof_remote *remote, struct diag *diag);
+    uint32_t pid, uint64_t patience_ns, struct prof_remote *remote,
+    struct diag *diag);
 
 #endif

@@ -42,6 +42,7 @@ struct surgery {
     struct prof_remote host, guest; /* threads: borrowed, and made by it */
     uint64_t start_pc;
     uint64_t stack; /* prof_inject_stack(), when its vDSO was found */
+    uint64_t patience_ns;
     bool is_filtered;
     struct prof_injection *injection;
     struct diag *diag;
@@ -197,7 +198,8 @@ static enum status inject(void *owner, void *result, struct diag *diag)
     struct prof_injection *injection = result;
     surgery->injection = injection;
     surgery->diag = diag;
-    enum status status = prof_host_borrow(injection->pid, &surgery->host, diag);
+    enum status status = prof_host_borrow(
+        injection->pid, surgery->patience_ns, &surgery->host, diag);
     if (status != STATUS_OK)
         return status;
     injection->host = surgery->host.tid;
@@ -213,10 +215,10 @@ static enum status inject(void *owner, void *result, struct diag *diag)
 }
 
 enum status prof_inject(
-    uint32_t pid, const struct prof_inject_block *block,
+    uint32_t pid, uint64_t patience_ns, const struct prof_inject_block *block,
     struct prof_injection *injection, struct diag *diag)
 {
-    struct surgery surgery = {.block = block};
+    struct surgery surgery = {.block = block, .patience_ns = patience_ns};
     struct prof_injection made = {.pid = pid};
     struct prof_inject_place place;
     enum status status = prof_inject_check(pid, &place, diag);

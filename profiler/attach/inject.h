@@ -25,6 +25,9 @@ struct prof_injection {
     uint64_t held_ns;    /* for how long the thread was held */
 };
 
+/* To wait for a safe moment, when somebody waits for us. */
+#define PROF_INJECT_PATIENCE_NS UINT64_C(2000000000)
+
 /* Bytes that the new thread gets the address of. */
 struct prof_inject_block {
     void *bytes;
@@ -36,11 +39,12 @@ struct prof_inject_block {
 /*
  * Map the guest's image into the process `pid` and start it.
  *
+ *   patience_ns  for how long to wait for a safe moment
  *   errors   as prof_reach_check(); NOT_PERMITTED, UNSUPPORTED, LIMIT: why it
  *            may not be done to this process, or not now. Nothing is left
  */
 MUST_CHECK enum status prof_inject(
-    uint32_t pid, const struct prof_inject_block *block,
+    uint32_t pid, uint64_t patience_ns, const struct prof_inject_block *block,
     struct prof_injection *injection, struct diag *diag);
 
 /*

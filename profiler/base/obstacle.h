@@ -22,7 +22,8 @@
     X(CROWDED, "no room",                                                      \
       "its arguments and environment left no room for LD_PRELOAD")             \
     X(CHILD, "child",                                                          \
-      "a process that was attached to started it, and is not followed")
+      "a process that was attached to started it, and it got no agent in "     \
+      "time, or none at all")
 
 enum obstacle {
 #define OBSTACLE_ENUM(name, label, reason) OBSTACLE_##name,

@@ -66,7 +66,8 @@ MUST_CHECK enum status prof_collector_create(
 
 /*
  * Bring a guest into a process that runs already (injected.h), and sample it by
- * CPU-clock timers. Its children are not followed.
+ * CPU-clock timers. So are its children, those it has and those it starts,
+ * unless only some of its threads are asked for.
  *
  *   tids     its threads to be sampled, `count` of them; 0: all
  *   errors  why it is not possible, in a sentence for a person

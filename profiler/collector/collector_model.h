@@ -23,7 +23,8 @@ struct prof_collector {
     struct prof_crashes crashes;
     int epoll;
     int wait_ms;
-    uint32_t looked_pid; /* whose threads are looked at first, if due */
+    uint64_t next_child_ns; /* when one may be given a guest */
+    uint32_t looked_pid;    /* whose threads are looked at first, if due */
     bool is_waited_for, is_reference_wanted;
     const char *refusal;      /* borrowed */
     int leaving[LEAVING_MAX]; /* connections to answer when all is written */

@@ -181,7 +181,8 @@ enum status prof_injected_open(
     struct prof_injected *made = calloc(1, sizeof *made);
     if (made == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
-    enum status status = prof_inject(whom->pid, &block, &made->injection, diag);
+    enum status status = prof_inject(
+        whom->pid, whom->patience_ns, &block, &made->injection, diag);
     bool is_in = status == STATUS_OK;
     if (is_in)
         status = greet(made, segment, inner_pid, diag);

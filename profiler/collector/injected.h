@@ -18,6 +18,7 @@ struct prof_injected_whom {
     uint32_t pid;
     const uint32_t *tids; /* those of its threads that are sampled */
     uint32_t count;       /* of them; 0: all */
+    uint64_t patience_ns; /* to wait for a safe moment */
 };
 
 /*

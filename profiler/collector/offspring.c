@@ -13,33 +13,43 @@
 #define LOOK_NS    UINT64_C(100000000)
 #define LOOK_SHARE 100
 
-void prof_offspring_init(struct prof_offspring *offspring)
+/* Twice as long after each try. */
+#define RETRY_NS   UINT64_C(500000000)
+
+enum { TRIES_MAX = 6 };
+
+struct prof_offspring_child {
+    uint32_t pid;
+    uint32_t round; /* of the look that saw it last */
+    uint32_t tries; /* that have failed */
+    bool has_guest;
+    uint64_t due_ns; /* for a try */
+};
+
+void prof_offspring_init(struct prof_offspring *offspring, bool is_new)
 {
-    *offspring =
-        (struct prof_offspring){.pids = {.row_bytes = sizeof(uint32_t)}};
+    *offspring = (struct prof_offspring){
+        .children = {.row_bytes = sizeof(struct prof_offspring_child)},
+        .is_known = is_new};
 }
 
 void prof_offspring_fini(struct prof_offspring *offspring)
 {
-    table_fini(&offspring->pids);
+    table_fini(&offspring->children);
 }
 
-static void note_child(void *owner, uint32_t pid)
+static struct prof_offspring_child *find(
+    const struct prof_offspring *offspring, uint32_t pid)
 {
-    (void)table_add(owner, &pid);
-}
-
-static bool has(const struct table *pids, uint32_t pid)
-{
-    const uint32_t *rows = pids->rows;
-    for (uint32_t i = 0; i < pids->count; i++) {
-        if (rows[i] == pid)
-            return true;
+    for (uint32_t i = 0; i < offspring->children.count; i++) {
+        struct prof_offspring_child *child = table_row(&offspring->children, i);
+        if (child->pid == pid)
+            return child;
     }
-    return false;
+    return NULL;
 }
 
-static void follow(struct prof_strays *strays, uint32_t pid)
+static void follow(struct prof_strays *strays, uint32_t pid, bool is_new)
 {
     char path[64], program[1024];
     (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/exe", pid);
@@ -47,8 +57,47 @@ static void follow(struct prof_strays *strays, uint32_t pid)
     program[bytes > 0 ? bytes : 0] = '\0';
     struct prof_stray_news news = {
         .obstacle = OBSTACLE_CHILD, .pid = pid, .path = program};
-    if (bytes > 0) /* else it has ended */
+    if (bytes <= 0)
+        return; /* it has ended */
+    if (is_new)
         prof_strays_follow(strays, pid, &news);
+    else
+        (void)prof_strays_add(strays, pid, &news);
+}
+
+struct look {
+    struct prof_offspring *offspring;
+    struct prof_strays *strays;
+    uint64_t now_ns;
+};
+
+static void see_child(void *owner, uint32_t pid)
+{
+    const struct look *look = owner;
+    struct prof_offspring *offspring = look->offspring;
+    struct prof_offspring_child *known = find(offspring, pid);
+    if (known != NULL) {
+        known->round = offspring->round;
+        return;
+    }
+    bool is_new = offspring->is_known;
+    struct prof_offspring_child child = {
+        .pid = pid,
+        .round = offspring->round,
+        .due_ns = is_new ? look->now_ns + LOOK_NS : look->now_ns};
+    if (table_add(&offspring->children, &child) != TABLE_NONE)
+        follow(look->strays, pid, is_new);
+}
+
+static void forget_gone(struct prof_offspring *offspring)
+{
+    struct table *children = &offspring->children;
+    for (uint32_t i = children->count; i-- > 0;) {
+        struct prof_offspring_child *child = table_row(children, i);
+        if (child->round != offspring->round)
+            *child = *(struct prof_offspring_child *)table_row(
+                children, --children->count);
+    }
 }
 
 void prof_offspring_look(
@@ -58,16 +107,48 @@ void prof_offspring_look(
     if (now_ns < offspring->next_ns)
         return;
     uint64_t cost_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
-    struct table seen = {.row_bytes = sizeof(uint32_t)};
-    prof_children_visit(pid, note_child, &seen);
-    const uint32_t *rows = seen.rows;
-    for (uint32_t i = 0; i < seen.count && offspring->is_known; i++) {
-        if (!has(&offspring->pids, rows[i]))
-            follow(strays, rows[i]);
-    }
-    table_fini(&offspring->pids);
-    offspring->pids = seen;
+    struct look look = {offspring, strays, now_ns};
+    offspring->round++;
+    prof_children_visit(pid, see_child, &look);
+    forget_gone(offspring);
     offspring->is_known = true;
     cost_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID) - cost_ns;
     offspring->next_ns = now_ns + LOOK_NS + cost_ns * LOOK_SHARE;
+}
+
+uint32_t prof_offspring_due(
+    const struct prof_offspring *offspring, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < offspring->children.count; i++) {
+        const struct prof_offspring_child *child =
+            table_row(&offspring->children, i);
+        if (!child->has_guest && child->tries < TRIES_MAX &&
+            now_ns >= child->due_ns)
+            return child->pid;
+    }
+    return 0;
+}
+
+void prof_offspring_note(
+    struct prof_offspring *offspring, uint32_t pid, bool has_guest,
+    uint64_t now_ns)
+{
+    struct prof_offspring_child *child = find(offspring, pid);
+    if (child == NULL)
+        return;
+    child->has_guest = has_guest;
+    child->due_ns = now_ns + (RETRY_NS << child->tries);
+    child->tries = has_guest ? 0 : child->tries + 1;
+}
+
+void prof_offspring_lose(
+    struct prof_offspring *offspring, uint32_t pid, uint64_t now_ns,
+    struct prof_strays *strays)
+{
+    struct prof_offspring_child *child = find(offspring, pid);
+    if (child == NULL || !child->has_guest)
+        return;
+    child->has_guest = false;
+    child->due_ns = now_ns + LOOK_NS;
+    follow(strays, pid, false);
 }

@@ -27,7 +27,7 @@ static void answer_hello(
     struct diag diag = {
         .status = STATUS_MALFORMED, .text = "no segment came along"};
     struct prof_target **earlier = prof_collector_find(collector, hello->pid);
-    prof_strays_drop(&collector->strays, hello->pid);
+    (void)prof_strays_drop(&collector->strays, hello->pid);
     /* The same pid says HELLO again: it has exec'ed, or was taken anew. */
     if (*earlier != NULL)
         (*earlier)->is_replaced = true;
@@ -73,7 +73,7 @@ static void answer_exec(
     struct prof_target *target = *prof_collector_find(collector, request->pid);
     struct wire_reply reply = prof_collector_reply(collector);
     if (request->message.type == WIRE_EXEC_FAILED) {
-        prof_strays_drop(&collector->strays, request->pid);
+        (void)prof_strays_drop(&collector->strays, request->pid);
         if (target != NULL)
             target->until_ns = 0;
     }

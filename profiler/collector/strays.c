@@ -126,7 +126,7 @@ static void add(
     struct prof_strays *strays, uint32_t pid,
     const struct prof_stray_news *news, uint64_t before_ns)
 {
-    prof_strays_drop(strays, pid);
+    (void)prof_strays_drop(strays, pid);
     struct prof_stray stray = {
         .pid = pid,
         .program = find_program(strays, news),
@@ -161,14 +161,16 @@ void prof_strays_follow(
     add(strays, pid, news, 0);
 }
 
-void prof_strays_drop(struct prof_strays *strays, uint32_t pid)
+uint64_t prof_strays_drop(struct prof_strays *strays, uint32_t pid)
 {
     for (uint32_t i = 0; i < strays->live.count; i++) {
+        uint64_t before_ns = stray_at(strays, i)->before_ns;
         if (stray_at(strays, i)->pid == pid) {
             forget(strays, i);
-            return;
+            return before_ns;
         }
     }
+    return 0;
 }
 
 /* ---- the account of one ---- */

@@ -47,8 +47,11 @@ void prof_strays_follow(
     struct prof_strays *strays, uint32_t pid,
     const struct prof_stray_news *news);
 
-/* It does not: the exec failed, or there is an agent after all. */
-void prof_strays_drop(struct prof_strays *strays, uint32_t pid);
+/*
+ * It does not: the exec failed, or there is an agent after all. What CPU time
+ * of it is not of the recording, as far as is known here; ns.
+ */
+uint64_t prof_strays_drop(struct prof_strays *strays, uint32_t pid);
 
 /* Read the clocks, and close the accounts of those that are gone. */
 void prof_strays_look(struct prof_strays *strays);

@@ -39,7 +39,12 @@ void prof_target_begin_looks(struct prof_target *target, bool is_continued)
 
 void prof_target_begin_now(struct prof_target *target)
 {
-    target->account.earlier_ns = target->account.startup_ns;
+    prof_target_begin_at(target, target->account.startup_ns);
+}
+
+void prof_target_begin_at(struct prof_target *target, uint64_t before_ns)
+{
+    target->account.startup_ns = target->account.earlier_ns = before_ns;
 }
 
 void prof_target_end_now(struct prof_target *target)
@@ -85,7 +90,7 @@ struct prof_target *prof_target_open(
     scan_at_start(&target->space);
     prof_slots_init(&target->slots);
     prof_unarmed_init(&target->unarmed);
-    prof_offspring_init(&target->offspring);
+    prof_offspring_init(&target->offspring, false);
     prof_account_init(
         &target->account, pid, PROF_CLOCK_TIMER, common->period_ns);
     note_main_thread(target, earlier);

@@ -125,6 +125,12 @@ void prof_target_begin_now(struct prof_target *target);
 void prof_target_end_now(struct prof_target *target);
 
 /*
+ * As prof_target_begin_now(), but from when it had used `before_ns`: what it
+ * used since then, while there was no agent yet, is unsampled.
+ */
+void prof_target_begin_at(struct prof_target *target, uint64_t before_ns);
+
+/*
  * See whether it is traced by now, or has a filter that its agent does not know
  * of, and act upon it. Cheap when the last look was a moment ago.
  */
