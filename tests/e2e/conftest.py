@@ -21,6 +21,23 @@ def nothing_is_left_running():
     assert not left, f"watchfire still runs as {left}"
 
 
+@pytest.fixture
+def target():
+    """Starts programs that are gone when the test is over."""
+    started = []
+
+    def begin(*command, **options):
+        started.append(lab.start(*command, **options))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        lab.end(process)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def some_of_the_brief_programs_met_a_tick():
     yield

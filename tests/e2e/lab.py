@@ -63,6 +63,34 @@ def run(*command, env=None, **options):
     )
 
 
+def start(*command, **options):
+    """Run beside us, to be talked to; its end is up to the caller."""
+    options.setdefault("stdin", subprocess.PIPE)
+    return subprocess.Popen(
+        [str(word) for word in command], stdout=subprocess.PIPE, text=True,
+        env=clean_environment(), **options)
+
+
+LIBCS = ("glibc_dynamic", "glibc_static", "musl_dynamic", "musl_static")
+
+
+def lively(target, libc="glibc_dynamic", before=()):
+    """A program with threads that do not end; `target`: the fixture."""
+    path = PROGRAMS / f"lively_{libc}"
+    if not path.exists():
+        pytest.skip(f"{path} was not built")
+    process = target(*before, path)
+    assert wait_until(lambda: len(tasks(process.pid)) >= 3 or before)
+    return process
+
+
+def tasks(pid):
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+
+
 def program(name):
     """One of ours, by its name."""
     path = PROGRAMS / name

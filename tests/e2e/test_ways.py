@@ -17,48 +17,11 @@ import pytest
 
 import lab
 
-LIBCS = ("glibc_dynamic", "glibc_static", "musl_dynamic", "musl_static")
 NAMED = {
     "perf": "by perf events from outside",
     "inject": "by CPU-clock timers of an agent brought in",
     "ptrace": "by ptrace stops from outside",
 }
-
-
-@pytest.fixture
-def target():
-    """Starts programs that are gone when the test is over."""
-    started = []
-
-    def begin(*command, **options):
-        options.setdefault("stdin", subprocess.PIPE)
-        started.append(subprocess.Popen(
-            [str(word) for word in command], stdout=subprocess.PIPE, text=True,
-            env=lab.clean_environment(), **options))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        lab.end(process)
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                stream.close()
-
-
-def lively(target, libc="glibc_dynamic", before=()):
-    path = lab.PROGRAMS / f"lively_{libc}"
-    if not path.exists():
-        pytest.skip(f"{path} was not built")
-    process = target(*before, path)
-    assert lab.wait_until(lambda: len(tasks(process.pid)) >= 3 or before)
-    return process
-
-
-def tasks(pid):
-    try:
-        return os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return []
 
 
 def record(output, pids, *options, before=(), watchfire=lab.WATCHFIRE):
@@ -82,13 +45,13 @@ def took(result, way):
 def test_stops_see_every_libc_and_later_threads_and_break_no_wait(
         tmp_path, target):
     """All four at once; what they print says that no read ended early."""
-    processes = [lively(target, libc) for libc in LIBCS]
+    processes = [lab.lively(target, libc) for libc in lab.LIBCS]
     output = tmp_path / "x.folded"
     recorder = lab.Recorder(
         "ptrace", [output], [process.pid for process in processes])
     took(recorder.end_when_used(0.3), "ptrace")
     folded = lab.Folded(output)
-    for libc in LIBCS:
+    for libc in lab.LIBCS:
         part = folded.of_program(f"lively_{libc}")
         inside = [stack for stack, _ in part.stacks if "steady" in stack]
         assert inside, libc
@@ -138,8 +101,8 @@ def test_stops_follow_children_and_an_exec(tmp_path, target):
 
 def test_only_the_named_threads_are_stopped(tmp_path, target):
     process = target(lab.program("spin"), 60, 2)
-    assert lab.wait_until(lambda: len(tasks(process.pid)) == 2)
-    tid = max(int(task) for task in tasks(process.pid))
+    assert lab.wait_until(lambda: len(lab.tasks(process.pid)) == 2)
+    tid = max(int(task) for task in lab.tasks(process.pid))
     output = tmp_path / "x.folded"
     result = lab.run(
         lab.WATCHFIRE, "record", "--via", "ptrace", "-t", tid, "-d", "0.5",
@@ -151,7 +114,7 @@ def test_only_the_named_threads_are_stopped(tmp_path, target):
 
 def test_whoever_ends_the_recorder_leaves_the_program_as_it_was(
         tmp_path, target):
-    process = lively(target)
+    process = lab.lively(target)
     status = Path(f"/proc/{process.pid}/status")
     for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
         recorder = lab.Recorder(
@@ -349,7 +312,7 @@ def innermost(process):
 
 
 @pytest.mark.parametrize("way", NAMED)
-@pytest.mark.parametrize("libc", LIBCS)
+@pytest.mark.parametrize("libc", lab.LIBCS)
 def test_any_program_is_open_to_its_own_user(
         target, public_folder, way, libc):
     program = public_folder / f"lively_{libc}"
@@ -360,7 +323,7 @@ def test_any_program_is_open_to_its_own_user(
     folder.mkdir()
     folder.chmod(0o777)
     process = target(*lab.as_nobody(), program)
-    assert lab.wait_until(lambda: len(tasks(process.pid)) >= 3)
+    assert lab.wait_until(lambda: len(lab.tasks(process.pid)) >= 3)
     recorder = lab.Recorder(
         way, [folder / "x.folded"], [process.pid], before=lab.as_nobody(),
         watchfire=public_folder / "bin" / "watchfire")
