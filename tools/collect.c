@@ -318,7 +318,9 @@ int collect_main(int argc, char **argv)
     prof_collector_finish(collect.session.collector);
     interim_end(&collect.interim);
     (void)session_finish(&collect.session, 0, keep_failure, &collect);
-    session_report_end(&collect.session, collect.crashes.status);
+    session_report_end(
+        &collect.session,
+        crash_reports_session_status(&collect.crashes, collect.crashes.status));
     if (goes_with_program(&collect))
         reporting_finish(&collect.reporting, NULL);
     prof_collector_release(

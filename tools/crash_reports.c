@@ -145,8 +145,25 @@ static void note_status(
     bool is_from_outside =
         crash->kind == PROF_CRASH_OOM || crash->kind == PROF_CRASH_UNKNOWN ||
         (crash->kind == PROF_CRASH_KILLED && crash->signal == SIGKILL);
-    if (is_from_outside && is_first(reports, crash))
-        reports->status = EXP_SESSION_ABNORMAL;
+    enum exp_session_status status =
+        is_from_outside ? EXP_SESSION_ABNORMAL : EXP_SESSION_CRASHED;
+    if (crash->kind == PROF_CRASH_EXITED || crash->process == PROF_NONE)
+        return;
+    if (!is_first(reports, crash))
+        last_crash_note(
+            &reports->last, reports->session->profile,
+            prof_profile_process(crash->profile, crash->process)->pid, status);
+    else if (is_from_outside)
+        reports->status = status;
+}
+
+enum exp_session_status crash_reports_session_status(
+    const struct crash_reports *reports, enum exp_session_status status)
+{
+    bool is_ended =
+        status == EXP_SESSION_EXITED &&
+        last_crash_was_the_end(&reports->last, reports->session->profile);
+    return is_ended ? reports->last.status : status;
 }
 
 static void take(void *owner, struct prof_crash *crash)

@@ -7,6 +7,7 @@
 #define TOOLS_CRASH_REPORTS_H
 
 #include "profiler/collector/collector.h"
+#include "tools/last_crash.h"
 #include "tools/session.h"
 
 #define CRASH_REPORTS_PATTERN "watchfire.%e.%p.crash.json"
@@ -16,9 +17,10 @@ struct crash_reports {
     const char *pattern;     /* of the files' names (pattern.h); NULL: none */
     uint32_t count;          /* so far */
 
-    /* How the session of the first process ends, if it is not told of as a
-       crash: in good order, or by a hand from outside. */
+    /* How the session ends, as far as its first process is concerned, if that
+       is not told of as a crash: in good order, or by a hand from outside. */
     enum exp_session_status status;
+    struct last_crash last; /* of the others */
 };
 
 /*
@@ -28,6 +30,13 @@ struct crash_reports {
 void crash_reports_ask(
     struct crash_reports *reports, struct session *session,
     struct prof_collector_options *options);
+
+/*
+ * How the session ends, whose first process ended like that: by a crash of
+ * another one, if there was nothing else after it.
+ */
+enum exp_session_status crash_reports_session_status(
+    const struct crash_reports *reports, enum exp_session_status status);
 
 /*
  * One line for a person: what happened, and where in the program's own code.

@@ -246,9 +246,10 @@ static int run_program(struct run *run)
         &run->session, is_early ? 0 : usage_ns(&run->usage), session_say, NULL);
     if (!is_early)
         record_note_exit(&run->session, run->wait_status);
+    enum exp_session_status status =
+        is_early ? EXP_SESSION_EXITED : record_session_status(run->wait_status);
     session_report_end(
-        &run->session, is_early ? EXP_SESSION_EXITED
-                                : record_session_status(run->wait_status));
+        &run->session, crash_reports_session_status(&run->crashes, status));
     say_summary(run);
     record_finish_reports(&run->session);
     bool is_failed = failed > 0 || is_empty(&run->session);

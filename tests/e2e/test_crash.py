@@ -609,6 +609,39 @@ def test_a_crash_loop_does_not_flood(tmp_path):
             None, None, 2]
 
 
+@pytest.mark.parametrize("command, crashes, status, errors", (
+    ([PROGRAM, "null_write"], 1, "crashed", 1),
+    ([PROGRAM, "as_daemon"], 1, "crashed", 1),
+    ([PROGRAM, "as_worker"], 1, "exited", 1),
+    ([PROGRAM, "exits"], 0, "exited", 0),
+    ([PROGRAM, "recover_by_mending"], 0, "exited", 0),
+    ([PROGRAM, "raw_handler_exits"], 0, "exited", 0),
+    # Behind a shell that waits, or becomes the program, or goes on.
+    (["/bin/sh", "-c", '"$0" null_write; exit 3', PROGRAM], 1, "crashed", 1),
+    (["/bin/sh", "-c", 'exec "$0" null_write', PROGRAM], 1, "crashed", 1),
+    (["/bin/sh", "-c", '"$0" null_write; "$0" exits', PROGRAM], 1, "exited",
+     1),
+    (["/bin/sh", "-c", '"$0" kills_itself; exit 3', PROGRAM], 1, "abnormal",
+     1),
+))
+def test_a_session_ends_as_what_it_was(
+        tmp_path, command, crashes, status, errors):
+    """One for the program and what it starts, and one end of it."""
+    with Backend() as backend:
+        preload(backend, tmp_path, *command, SENTRY_RELEASE="app@1")
+        assert backend.wait_for(lambda _: len(events(backend)) == crashes)
+        assert backend.wait_for(lambda _: any(
+            json.loads(item.payload)["status"] != "ok"
+            for item in backend.items("session")))
+        backend.check()
+        told = [json.loads(item.payload) for item in backend.items("session")]
+    ends = [one for one in told if one["status"] != "ok"]
+    assert len({one["sid"] for one in told}) == 1
+    assert sum(one["init"] for one in told) == 1 and told[0]["init"]
+    assert [(one["status"], one["errors"]) for one in ends] == [
+        (status, errors)]
+
+
 def test_a_service_that_is_killed_is_no_crash(tmp_path):
     with Backend() as backend:
         preload(backend, tmp_path, PROGRAM, "kills_itself",

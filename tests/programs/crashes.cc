@@ -783,6 +783,33 @@ static void processes_at_once()
     }
 }
 
+/* ---- services ---- */
+
+/* Its first process ends at once, in good order. */
+static void as_daemon()
+{
+    pid_t parent = getpid();
+    if (fork() != 0)
+        return;
+    (void)setsid();
+    while (getppid() == parent)
+        (void)usleep(1000);
+    null_write();
+}
+
+/* A worker crashes, another one takes its place. */
+static void as_worker()
+{
+    for (int i = 0; i < 2; i++) {
+        pid_t child = fork();
+        if (child == 0 && i == 0)
+            null_write();
+        if (child == 0)
+            _exit(0);
+        (void)waitpid(child, nullptr, 0);
+    }
+}
+
 static const struct {
     const char *name;
     function *run;
@@ -850,6 +877,8 @@ static const struct {
     CASE(without_addresses),
     CASE(threads_at_once),
     CASE(processes_at_once),
+    CASE(as_daemon),
+    CASE(as_worker),
     CASE(kills_itself),
     CASE(kills_unwaited)};
 
