@@ -69,7 +69,7 @@ MUST_CHECK enum status prof_collector_create(
  * CPU-clock timers. So are its children, those it has and those it starts,
  * unless only some of its threads are asked for.
  *
- *   tids     its threads to be sampled, `count` of them; 0: all
+ *   tids    its threads to be sampled, `count` of them; 0: all
  *   errors  why it is not possible, in a sentence for a person
  */
 MUST_CHECK enum status prof_collector_inject(
@@ -82,7 +82,10 @@ void prof_collector_destroy(struct prof_collector *collector);
 /* The value of WATCHFIRE_SESSION for the program to be sampled. */
 const char *prof_collector_session(const struct prof_collector *collector);
 
+/* The descriptor to poll, for reading; the collector's. */
 int prof_collector_fd(const struct prof_collector *collector);
+
+/* How long to wait for it at most; -1: there is nobody to look after. */
 int prof_collector_wait_ms(const struct prof_collector *collector);
 
 /* Take requests and samples; never waits. */
@@ -99,8 +102,8 @@ void prof_collector_rouse(struct prof_collector *collector);
 
 /*
  * End sampling everywhere, close every account, and refuse who asks. What was
- * lost and why is noted in the profile. Agents
- * that wait for outputs go on waiting, until prof_collector_release().
+ * lost and why is noted in the profile. Agents that wait for outputs go on
+ * waiting, until prof_collector_release().
  */
 void prof_collector_finish(struct prof_collector *collector);
 

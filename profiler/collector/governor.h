@@ -6,9 +6,9 @@
  * A cost is judged over a while, at least 100 ms and fifty periods, and a
  * whole second unless it is twice the limit: what is shorter is chance. Above
  * the limit the period grows to where the same work would cost nine tenths of
- * it. Below seven tenths it shrinks, to
- * 85 %, and not before two seconds have passed: arming anew costs something
- * too, and a program that changes its ways must not be followed at every turn.
+ * it. Below seven tenths it shrinks, to 85 %, and not before two seconds have
+ * passed: arming anew costs something too, and a program that changes its ways
+ * must not be followed at every turn.
  *
  * No limit is above 90 %: where handling a sample takes longer than a period,
  * the next one is due at once, and the program gets nowhere. All of the time

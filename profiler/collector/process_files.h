@@ -9,13 +9,18 @@
 
 #include "profiler/profile.h"
 
-/* Add the process, with its name, program and parent. */
+/*
+ * Add the process, with its name, program and parent.
+ *
+ *   returns  its row; PROF_NONE when out of memory
+ */
 uint32_t prof_process_files_add(struct prof_profile *profile, uint32_t pid);
 
 /* The name in a "comm" file, as a string of the profile; 0: there is none. */
 uint32_t prof_process_files_name(
     struct prof_profile *profile, const char *path);
 
+/* Whether the process has this thread now. */
 bool prof_process_files_has_thread(uint32_t pid, uint32_t tid);
 
 /*

@@ -69,6 +69,7 @@ void prof_sight_destroy(struct prof_sight *sight); /* NULL is accepted */
 /* Look at a thread; false when it is gone. */
 bool prof_sight_look(
     struct prof_sight *sight, uint32_t tid, struct prof_seen *seen);
+/* The same of one that waits in a handler of ours, and so is not gone. */
 void prof_sight_look_at_known(
     struct prof_sight *sight, const struct prof_sight_known *known,
     struct prof_seen *seen);
