@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "exporters/quality.h"
 #include "profiler/base/clock.h"
 #include "tools/attach.h"
 #include "tools/crash_reports.h"
@@ -141,11 +142,31 @@ static uint64_t usage_ns(const struct rusage *usage)
 
 /* ---- the end ---- */
 
+/* So much CPU time beside samples is worth a word on the other way. */
+enum { ACCOUNT_MENTIONED = 4 };
+#define ACCOUNT_MENTIONED_NS UINT64_C(100000000)
+
+/* An agent needs some time to begin in each program, and has no end of it;
+ * who may see all processors need not do with that. */
+static void say_what_agents_miss(
+    const struct run *run, const struct prof_collector_stats *stats)
+{
+    struct exp_quality quality = exp_quality_of(run->session.profile);
+    if (geteuid() == 0 && stats->mode == PROF_CLOCK_PERF &&
+        quality.account_ns >= ACCOUNT_MENTIONED_NS &&
+        quality.account_ns > quality.sampled_ns / ACCOUNT_MENTIONED)
+        say("%.0f %% of the CPU time was used where no agent is, as in "
+            "programs "
+            "that begin or end: --via perf samples that too",
+            100.0 * (double)quality.account_ns / (double)quality.sampled_ns);
+}
+
 static void say_remarks(const struct run *run)
 {
     struct prof_collector_stats stats =
         prof_collector_stats(run->session.collector);
     say_collector_remarks(&run->session);
+    say_what_agents_miss(run, &stats);
     if (stats.processes == 0 && stats.failure.status == STATUS_OK)
         say("no process could be sampled: the agent was not loaded into '%s'",
             run->options.command[0]);

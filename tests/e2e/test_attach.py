@@ -293,6 +293,30 @@ def test_a_command_that_nothing_can_be_preloaded_into(tmp_path):
     assert folded.inclusive()["_start"] / folded.total() > 0.98
 
 
+def test_brief_programs_are_sampled_on_processors_and_missed_by_agents(tmp_path):
+    """An agent has just begun when such a program ends, and says so."""
+    lab.need_root()
+    script = "i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i + 1)); done"
+
+    def watch(*options):
+        output = tmp_path / "b.folded"
+        before = stolen_ns()
+        result = lab.run(
+            lab.WATCHFIRE, "record", *options, "-o", output, "--",
+            lab.program("timed"), tmp_path / "usage", "sh", "-c", script)
+        assert result.returncode == 0, result.stderr
+        folded = lab.Folded(output)
+        kernel_ns = sum(map(int, (tmp_path / "usage").read_text().split()))
+        # Some 150 samples: chance is 8 % of them.
+        assert folded.total() <= 1.32 * kernel_ns + stolen_ns() - before
+        return folded.account() / folded.total(), result.stderr
+
+    share, stderr = watch()
+    assert share > 0.5 and "--via perf samples that too" in stderr, stderr
+    share, stderr = watch("--via", "perf")
+    assert share < 0.32 and "--via perf" not in stderr, stderr
+
+
 def test_the_command_keeps_its_exit_status(tmp_path):
     for script, status in (("exit 7", 7), ("kill -9 $$", -9)):
         result = lab.run(
