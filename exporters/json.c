@@ -215,10 +215,23 @@ void exp_json_member_string(
     exp_json_string(json, text);
 }
 
+void exp_json_member_if(
+    struct exp_json *json, const char *key, const char *text)
+{
+    if (text != NULL && text[0] != '\0')
+        exp_json_member_string(json, key, text);
+}
+
 void exp_json_member_u64(struct exp_json *json, const char *key, uint64_t value)
 {
     exp_json_key(json, key);
     exp_json_u64(json, value);
+}
+
+void exp_json_member_i64(struct exp_json *json, const char *key, int64_t value)
+{
+    exp_json_key(json, key);
+    exp_json_i64(json, value);
 }
 
 void exp_json_member_bool(struct exp_json *json, const char *key, bool value)

@@ -59,11 +59,14 @@ void exp_json_fixed(struct exp_json *json, uint64_t value, unsigned digits);
 void exp_json_bool(struct exp_json *json, bool value);
 void exp_json_null(struct exp_json *json);
 
-/* A key and its value. */
+/* A key and its value; `_if`: unless the text is NULL or empty. */
 void exp_json_member_string(
+    struct exp_json *json, const char *key, const char *text);
+void exp_json_member_if(
     struct exp_json *json, const char *key, const char *text);
 void exp_json_member_u64(
     struct exp_json *json, const char *key, uint64_t value);
+void exp_json_member_i64(struct exp_json *json, const char *key, int64_t value);
 void exp_json_member_bool(struct exp_json *json, const char *key, bool value);
 
 /* Whether every level is closed. */

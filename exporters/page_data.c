@@ -204,26 +204,19 @@ static void write_off_cpu(struct data *data)
     exp_json_end(&data->json);
 }
 
-static void write_member(
-    struct exp_json *json, const char *key, const char *text)
-{
-    exp_json_key(json, key);
-    exp_json_string(json, text);
-}
-
 static void write_head(struct data *data)
 {
     const struct exp_page *page = data->page;
     struct exp_json *json = &data->json;
-    write_member(json, "title", page->title);
-    write_member(json, "command", page->command);
-    write_member(json, "facts", page->facts);
-    write_member(json, "losses", page->losses);
+    exp_json_member_string(json, "title", page->title);
+    exp_json_member_string(json, "command", page->command);
+    exp_json_member_string(json, "facts", page->facts);
+    exp_json_member_string(json, "losses", page->losses);
     exp_json_key(json, "is_good");
     exp_json_bool(json, page->is_good);
     exp_json_key(json, "is_icicle");
     exp_json_bool(json, page->options->is_icicle);
-    write_member(json, "unit", exp_page_unit(page));
+    exp_json_member_string(json, "unit", exp_page_unit(page));
     exp_json_key(json, "period");
     exp_json_u64(json, prof_profile_read_origin(page->profile)->period_ns);
 }

@@ -1,8 +1,6 @@
 /* What a session reports to a Sentry backend. */
 #include "tools/reporting.h"
 
-#include <dirent.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "exporters/sentry/chunk.h"
+#include "exporters/sentry/chunk_spool.h"
 #include "exporters/sentry/envelope.h"
+#include "exporters/sentry/release.h"
 #include "profiler/base/clock.h"
 #include "tools/open_symbolizer.h"
 #include "tools/symbolize_profile.h"
@@ -151,12 +150,7 @@ bool reporting_add_crash(
 static enum status spool_chunk(
     void *context, const char *payload, size_t bytes, struct diag *diag)
 {
-    struct exp_envelope *envelope = exp_envelope_create(NULL);
-    if (envelope == NULL)
-        return fail(diag, STATUS_NO_MEMORY, "out of memory");
-    exp_chunk_add(envelope, payload, bytes);
-    enum status status = exp_spool_add(context, envelope, diag);
-    exp_envelope_destroy(envelope);
+    enum status status = exp_chunk_spool(context, payload, bytes, diag);
     /* What is too large for the spool was counted there. */
     return status == STATUS_LIMIT ? STATUS_OK : status;
 }
@@ -204,37 +198,13 @@ static bool *mark_frames(
     return is_wanted;
 }
 
-/*
- * A lock of the spool's is the sender's thread's, and a copy of its descriptor
- * would hold it for as long as this process lives.
- */
-static void close_spool_files(const char *spool_path)
-{
-    DIR *folder = opendir("/proc/self/fd");
-    struct dirent *entry;
-    char path[PATH_MAX], target[PATH_MAX];
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
-        int fd = atoi(entry->d_name);
-        (void)snprintf(path, sizeof path, "/proc/self/fd/%s", entry->d_name);
-        ssize_t length = readlink(path, target, sizeof target - 1);
-        target[length > 0 ? length : 0] = '\0';
-        if (fd != dirfd(folder) &&
-            strncmp(target, spool_path, strlen(spool_path)) == 0)
-            (void)close(fd);
-    }
-    if (folder != NULL)
-        (void)closedir(folder);
-}
-
 static enum status write_batch(
     struct reporting *reporting, struct prof_profile *profile,
     const struct prof_kept_files *kept)
 {
     struct exp_spool *spool = NULL;
-    char path[PATH_MAX];
-    (void)snprintf(path, sizeof path, "%s", exp_spool_path(reporting->spool));
-    close_spool_files(path);
-    enum status status = exp_spool_open(&spool, path, NULL, NULL);
+    enum status status =
+        exp_spool_open(&spool, exp_spool_path(reporting->spool), NULL, NULL);
     struct sym_symbolizer *symbolizer = open_symbolizer(NULL);
     bool *is_wanted = mark_frames(reporting, profile);
     const struct symbolize_help help = {.kept = kept, .is_wanted = is_wanted};

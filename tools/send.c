@@ -14,8 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "exporters/sentry/chunk.h"
-#include "exporters/sentry/envelope.h"
+#include "exporters/sentry/chunk_spool.h"
 #include "exporters/sentry/envelope_reader.h"
 #include "exporters/sentry/sender.h"
 #include "exporters/sentry/spool.h"
@@ -232,18 +231,6 @@ static int drain(
     return say_result(&state, spool, is_drained);
 }
 
-static enum status keep_chunk(
-    void *context, const char *payload, size_t bytes, struct diag *diag)
-{
-    struct exp_envelope *envelope = exp_envelope_create(NULL);
-    if (envelope == NULL)
-        return fail(diag, STATUS_NO_MEMORY, "out of memory");
-    exp_chunk_add(envelope, payload, bytes);
-    enum status status = exp_spool_add(context, envelope, diag);
-    exp_envelope_destroy(envelope);
-    return status;
-}
-
 /* What the counts of folded stacks stand for. */
 static void settle_counts(const struct send *send, struct prof_profile *profile)
 {
@@ -267,8 +254,8 @@ static enum status keep_profile(
     if (status != STATUS_OK)
         return status;
     settle_counts(send, profile);
-    status =
-        exp_chunks_of_profile(profile, &send->scope, keep_chunk, spool, diag);
+    status = exp_chunks_of_profile(
+        profile, &send->scope, exp_chunk_spool, spool, diag);
     prof_profile_destroy(profile);
     return status;
 }

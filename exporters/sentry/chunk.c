@@ -64,13 +64,11 @@ static void pass(struct exp_chunk_work *work, uint64_t to_ns)
 }
 
 static enum status give_window(
-    struct exp_chunk_work *work, exp_chunk_take *take, void *context,
-    struct diag *diag)
+    struct exp_chunk_work *work, uint64_t bytes_max, exp_chunk_take *take,
+    void *context, struct diag *diag)
 {
     uint64_t from_ns = stretch_at(work, work->next)->start_ns;
     uint64_t to_ns = end_of_window(work, from_ns);
-    uint64_t bytes_max =
-        work->options->bytes_max ? work->options->bytes_max : BYTES_MAX;
     for (;;) {
         size_t count;
         struct exp_writer *writer = exp_chunk_payload(work, from_ns, to_ns);
@@ -134,7 +132,9 @@ enum status exp_chunks_make(
 {
     struct exp_chunk_work work = {
         .profile = profile,
-        .options = options,
+        .scope = options->scope,
+        .profiler_id = options->profiler_id,
+        .chunk_id = options->chunk_id,
         .timeline = timeline,
         .stretches.row_bytes = sizeof(struct exp_stretch)};
     enum status status = STATUS_OK;
@@ -144,7 +144,9 @@ enum status exp_chunks_make(
         status = check_length(&work, diag);
     work.unix_ns = clock_difference(profile, &work.stretches);
     while (status == STATUS_OK && work.next < work.stretches.count)
-        status = give_window(&work, take, context, diag);
+        status = give_window(
+            &work, options->bytes_max ? options->bytes_max : BYTES_MAX, take,
+            context, diag);
     table_fini(&work.stretches);
     return status;
 }
@@ -175,41 +177,4 @@ enum status exp_chunks_of_profile(
         take, context, diag);
     exp_timeline_fini(&timeline);
     return status;
-}
-
-/* "" when there is none. */
-static const char *build_id_of_path(
-    const struct prof_profile *profile, uint32_t path,
-    char text[static EXP_RELEASE_BYTES])
-{
-    text[0] = '\0';
-    for (uint32_t i = 0; i < prof_profile_module_count(profile); i++) {
-        const struct prof_module *module = prof_profile_module(profile, i);
-        if (module->kind != PROF_MODULE_FILE || module->path != path)
-            continue;
-        for (size_t at = 0; at < module->build_id_bytes; at++)
-            (void)snprintf(
-                text + 2 * at, EXP_RELEASE_BYTES - 2 * at, "%02x",
-                module->build_id[at]);
-        break;
-    }
-    return text;
-}
-
-const char *exp_release_of_profile(
-    const struct prof_profile *profile, char text[static EXP_RELEASE_BYTES])
-{
-    const struct prof_process *first = prof_profile_process_count(profile) > 0
-                                           ? prof_profile_process(profile, 0)
-                                           : NULL;
-    if (first != NULL && *build_id_of_path(profile, first->path, text) != '\0')
-        return text;
-    const char *name = "";
-    if (first != NULL)
-        name = exp_text_base_name(prof_profile_text(profile, first->path));
-    if (first != NULL && *name == '\0')
-        name = prof_profile_text(profile, first->name);
-    (void)snprintf(
-        text, EXP_RELEASE_BYTES, "%s", *name != '\0' ? name : "unknown");
-    return text;
 }

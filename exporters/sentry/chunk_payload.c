@@ -7,9 +7,10 @@
 
 #include "exporters/frames.h"
 #include "exporters/json.h"
-#include "exporters/sentry/chunk.h"
 #include "exporters/sentry/chunk_stacks.h"
 #include "exporters/sentry/client.h"
+#include "exporters/sentry/id.h"
+#include "exporters/sentry/release.h"
 #include "exporters/sentry/scope.h"
 #include "exporters/sentry/timeline.h"
 #include "exporters/text.h"
@@ -123,13 +124,6 @@ static bool add_points(struct chunk *chunk)
 
 /* ---- from points to JSON ---- */
 
-static void write_member(
-    struct exp_json *json, const char *key, const char *value)
-{
-    exp_json_key(json, key);
-    exp_json_string(json, value);
-}
-
 static const struct exp_track *track_at(
     const struct exp_chunk_work *work, uint32_t id)
 {
@@ -154,7 +148,7 @@ static void write_samples(const struct chunk *chunk, struct exp_json *json)
         exp_json_fixed(json, point->time_us, 6);
         exp_json_key(json, "stack_id");
         exp_json_u64(json, point->stack);
-        write_member(
+        exp_json_member_string(
             json, "thread_id",
             id_text(track_at(chunk->work, point->track), id));
         exp_json_end(json);
@@ -185,7 +179,7 @@ static void write_thread(
         is_one_of_many ? ")" : "");
     exp_json_key(json, id_text(track, id));
     exp_json_begin_object(json);
-    write_member(json, "name", name[0] != '\0' ? name : id);
+    exp_json_member_string(json, "name", name[0] != '\0' ? name : id);
     exp_json_end(json);
 }
 
@@ -204,35 +198,36 @@ static void write_chunk_id(
     const struct exp_chunk_work *work, struct exp_json *json)
 {
     enum { KEPT = 20 };
-    const char *first = work->options->chunk_id;
+    const char *first = work->chunk_id;
     char id[EXP_ID_BYTES];
     uint64_t number = strtoull(first + KEPT, NULL, 16) + work->chunk_count;
     (void)snprintf(
         id, sizeof id, "%.*s%012" PRIx64, KEPT, first,
         number & ((UINT64_C(1) << 48) - 1));
-    write_member(json, "chunk_id", id);
+    exp_json_member_string(json, "chunk_id", id);
 }
 
 static void write_head(const struct chunk *chunk, struct exp_json *json)
 {
     const struct exp_chunk_work *work = chunk->work;
-    const struct exp_scope *scope = work->options->scope;
+    const struct exp_scope *scope = work->scope;
     char build_id[EXP_RELEASE_BYTES];
     const char *release = scope->release != NULL && scope->release[0] != '\0'
                               ? scope->release
                               : exp_release_of_profile(work->profile, build_id);
-    write_member(json, "type", "profile_chunk"); /* Spotlight wants it */
-    write_member(json, "version", "2");
+    exp_json_member_string(
+        json, "type", "profile_chunk"); /* Spotlight wants it */
+    exp_json_member_string(json, "version", "2");
     write_chunk_id(work, json);
-    write_member(json, "profiler_id", work->options->profiler_id);
-    write_member(json, "platform", EXP_CHUNK_PLATFORM);
-    write_member(json, "release", release);
-    write_member(
+    exp_json_member_string(json, "profiler_id", work->profiler_id);
+    exp_json_member_string(json, "platform", EXP_CHUNK_PLATFORM);
+    exp_json_member_string(json, "release", release);
+    exp_json_member_string(
         json, "environment", exp_scope_environment(scope->environment));
     exp_json_key(json, "client_sdk");
     exp_json_begin_object(json);
-    write_member(json, "name", EXP_CLIENT_NAME);
-    write_member(json, "version", EXP_CLIENT_VERSION);
+    exp_json_member_string(json, "name", EXP_CLIENT_NAME);
+    exp_json_member_string(json, "version", EXP_CLIENT_VERSION);
     exp_json_end(json);
 }
 
@@ -263,7 +258,7 @@ static void write_series(
     const struct exp_chunk_work *work = chunk->work;
     exp_json_key(json, name);
     exp_json_begin_object(json);
-    write_member(json, "unit", unit);
+    exp_json_member_string(json, "unit", unit);
     exp_json_key(json, "values");
     exp_json_begin_array(json);
     for (uint32_t i = 0; i < prof_profile_reading_count(work->profile); i++) {
@@ -329,11 +324,11 @@ struct exp_writer *exp_chunk_payload(
         .points.row_bytes = sizeof(struct point),
         .part_counts =
             calloc((size_t)work->timeline->tracks.count + 1, sizeof(uint32_t))};
-    bool is_made =
-        exp_chunk_stacks_init(
-            &chunk.stacks, work->profile, work->options->scope->in_app) &&
-        writer != NULL && chunk.part_counts != NULL && cut_parts(&chunk) &&
-        add_points(&chunk) && write_chunk(&chunk, writer);
+    bool is_made = exp_chunk_stacks_init(
+                       &chunk.stacks, work->profile, work->scope->in_app) &&
+                   writer != NULL && chunk.part_counts != NULL &&
+                   cut_parts(&chunk) && add_points(&chunk) &&
+                   write_chunk(&chunk, writer);
     exp_chunk_stacks_fini(&chunk.stacks);
     table_fini(&chunk.parts);
     table_fini(&chunk.points);

@@ -10,7 +10,7 @@
 #include "profiler/base/table.h"
 #include "profiler/profile.h"
 
-struct exp_chunk_options;
+struct exp_scope;
 struct exp_timeline;
 struct exp_writer;
 
@@ -19,7 +19,9 @@ struct exp_writer;
 /* What chunks are made of. */
 struct exp_chunk_work {
     const struct prof_profile *profile;
-    const struct exp_chunk_options *options;
+    const struct exp_scope *scope;
+    const char *profiler_id;
+    const char *chunk_id; /* of the first */
     struct exp_timeline *timeline;
     struct table stretches; /* struct exp_stretch, by their starts */
     uint32_t next;          /* of them: those before are done */

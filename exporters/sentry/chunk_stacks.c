@@ -169,20 +169,12 @@ static bool write_stack(
 
 /* ---- what a frame is ---- */
 
-static void write_text(struct exp_json *json, const char *key, const char *text)
-{
-    if (text[0] == '\0')
-        return;
-    exp_json_key(json, key);
-    exp_json_string(json, text);
-}
-
 /* Sentry groups by `module`, where there is one; older servers do not know
    `package`. */
 static void write_object(struct exp_json *json, const char *path)
 {
-    write_text(json, "module", exp_text_base_name(path));
-    write_text(json, "package", path);
+    exp_json_member_if(json, "module", exp_text_base_name(path));
+    exp_json_member_if(json, "package", path);
 }
 
 static bool write_frame(
@@ -202,11 +194,11 @@ static bool write_frame(
         path = prof_profile_text(
             profile, prof_profile_module(profile, frame.module)->path);
     exp_json_begin_object(json);
-    write_text(json, "function", function);
+    exp_json_member_if(json, "function", function);
     write_object(json, path);
     const char *file = prof_profile_text(profile, frame.file);
-    write_text(json, "filename", exp_text_base_name(file));
-    write_text(json, "abs_path", file);
+    exp_json_member_if(json, "filename", exp_text_base_name(file));
+    exp_json_member_if(json, "abs_path", file);
     if (frame.line > 0) {
         exp_json_key(json, "lineno");
         exp_json_u64(json, frame.line);

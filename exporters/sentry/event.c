@@ -40,26 +40,6 @@ struct event {
     struct exp_json json;
 };
 
-static void write_text(struct exp_json *json, const char *key, const char *text)
-{
-    if (text == NULL || text[0] == '\0')
-        return;
-    exp_json_key(json, key);
-    exp_json_string(json, text);
-}
-
-static void write_number(struct exp_json *json, const char *key, int64_t value)
-{
-    exp_json_key(json, key);
-    exp_json_i64(json, value);
-}
-
-static void write_bool(struct exp_json *json, const char *key, bool value)
-{
-    exp_json_key(json, key);
-    exp_json_bool(json, value);
-}
-
 /* ---- what it is called ---- */
 
 static bool has_exception(const struct prof_crash *crash)
@@ -124,11 +104,11 @@ static void write_signal(const struct prof_crash *crash, struct exp_json *json)
     exp_json_begin_object(json);
     exp_json_key(json, "signal");
     exp_json_begin_object(json);
-    write_number(json, "number", crash->signal);
-    write_text(json, "name", prof_signal_name(crash->signal, name));
+    exp_json_member_i64(json, "number", crash->signal);
+    exp_json_member_if(json, "name", prof_signal_name(crash->signal, name));
     if (crash->kind == PROF_CRASH_CAUGHT) {
-        write_number(json, "code", crash->code);
-        write_text(
+        exp_json_member_i64(json, "code", crash->code);
+        exp_json_member_if(
             json, "code_name",
             prof_signal_code_name(crash->signal, crash->code));
     }
@@ -136,8 +116,8 @@ static void write_signal(const struct prof_crash *crash, struct exp_json *json)
     if (crash->error != 0) {
         exp_json_key(json, "errno");
         exp_json_begin_object(json);
-        write_number(json, "number", crash->error);
-        write_text(json, "name", strerrorname_np(crash->error));
+        exp_json_member_i64(json, "number", crash->error);
+        exp_json_member_if(json, "name", strerrorname_np(crash->error));
         exp_json_end(json);
     }
     exp_json_end(json);
@@ -149,12 +129,14 @@ static void write_status(const struct prof_crash *crash, struct exp_json *json)
     if (!crash->is_status_known)
         return;
     if (WIFSIGNALED(crash->wait_status)) {
-        write_text(
+        exp_json_member_if(
             json, "ended_by",
             prof_signal_name(WTERMSIG(crash->wait_status), name));
-        write_bool(json, "core_dumped", WCOREDUMP(crash->wait_status));
+        exp_json_member_bool(
+            json, "core_dumped", WCOREDUMP(crash->wait_status));
     } else {
-        write_number(json, "exit_status", WEXITSTATUS(crash->wait_status));
+        exp_json_member_i64(
+            json, "exit_status", WEXITSTATUS(crash->wait_status));
     }
 }
 
@@ -166,13 +148,13 @@ static void write_mechanism_data(
     if (crash->is_fault)
         exp_image_write_address(json, "fault_address", crash->address);
     if (crash->sender != 0)
-        write_number(json, "sender_pid", crash->sender);
+        exp_json_member_i64(json, "sender_pid", crash->sender);
     if (crash->reason != 0)
-        write_number(json, "system_call", crash->reason);
+        exp_json_member_i64(json, "system_call", crash->reason);
     if (crash->is_in_handler)
-        write_bool(json, "in_own_handler", true);
+        exp_json_member_bool(json, "in_own_handler", true);
     if (crash->message[0] != '\0' && has_exception(crash))
-        write_text(json, "message", crash->message);
+        exp_json_member_if(json, "message", crash->message);
     write_status(crash, json);
     exp_json_end(json);
 }
@@ -182,14 +164,14 @@ static void write_mechanism(
 {
     exp_json_key(json, "mechanism");
     exp_json_begin_object(json);
-    write_text(
+    exp_json_member_if(
         json, "type",
         crash->signal != 0                 ? "signalhandler"
         : crash->kind == PROF_CRASH_EXITED ? "exit"
                                            : "generic");
-    write_bool(json, "handled", false);
+    exp_json_member_bool(json, "handled", false);
     /* Then the title is where it happened, and not "SIGSEGV" each time. */
-    write_bool(
+    exp_json_member_bool(
         json, "synthetic",
         crash->kind == PROF_CRASH_CAUGHT && !has_exception(crash));
     if (crash->signal != 0)
@@ -211,10 +193,10 @@ static bool write_exception(struct event *event)
     exp_json_key(json, "values");
     exp_json_begin_array(json);
     exp_json_begin_object(json);
-    write_text(json, "type", exp_event_type(crash, buffer));
-    write_text(json, "value", value);
+    exp_json_member_if(json, "type", exp_event_type(crash, buffer));
+    exp_json_member_if(json, "value", value);
     if (crash->thread != PROF_NONE)
-        write_number(
+        exp_json_member_i64(
             json, "thread_id",
             prof_profile_thread(crash->profile, crash->thread)->tid);
     write_mechanism(crash, json);
@@ -238,15 +220,15 @@ static bool write_thread(struct event *event, uint32_t thread)
     const struct prof_sample *sample = prof_crash_stack(crash, thread);
     bool is_crashed = thread == crash->thread, is_written = true;
     exp_json_begin_object(json);
-    write_number(json, "id", row->tid);
-    write_text(json, "name", prof_profile_text(profile, row->name));
-    write_bool(json, "crashed", is_crashed);
-    write_bool(json, "current", is_crashed);
-    write_bool(
+    exp_json_member_i64(json, "id", row->tid);
+    exp_json_member_if(json, "name", prof_profile_text(profile, row->name));
+    exp_json_member_bool(json, "crashed", is_crashed);
+    exp_json_member_bool(json, "current", is_crashed);
+    exp_json_member_bool(
         json, "main",
         row->tid == prof_profile_process(profile, row->process)->pid);
     if (sample != NULL && !is_crashed) {
-        write_text(json, "state", prof_state_text(sample->state));
+        exp_json_member_if(json, "state", prof_state_text(sample->state));
         is_written = exp_event_stack_write(
             &event->stacks, sample, event->limits->other_frames, false, json);
     }
@@ -310,14 +292,15 @@ static void write_scope(struct event *event)
     const struct prof_origin *origin = prof_profile_read_origin(crash->profile);
     if ((server == NULL || *server == '\0') && event->options->is_pii_sent)
         server = prof_profile_text(crash->profile, origin->hostname);
-    write_text(json, "release", scope->release);
-    write_text(json, "environment", exp_scope_environment(scope->environment));
-    write_text(json, "dist", scope->dist);
-    write_text(json, "server_name", server);
+    exp_json_member_if(json, "release", scope->release);
+    exp_json_member_if(
+        json, "environment", exp_scope_environment(scope->environment));
+    exp_json_member_if(json, "dist", scope->dist);
+    exp_json_member_if(json, "server_name", server);
     exp_json_key(json, "tags");
     exp_json_begin_object(json);
     for (size_t i = 0; i < scope->tag_count; i++)
-        write_text(json, scope->tags[i].key, scope->tags[i].value);
+        exp_json_member_if(json, scope->tags[i].key, scope->tags[i].value);
     exp_json_end(json);
 }
 
@@ -332,10 +315,10 @@ static void write_app(struct event *event)
         prof_profile_process(crash->profile, crash->process);
     exp_json_key(json, "app");
     exp_json_begin_object(json);
-    write_text(json, "type", "app");
-    write_text(
+    exp_json_member_if(json, "type", "app");
+    exp_json_member_if(
         json, "app_name", prof_profile_text(crash->profile, process->name));
-    write_text(
+    exp_json_member_if(
         json, "app_start_time",
         exp_time_text(crash->start_unix_ns / NS_PER_MS, time));
     exp_json_end(json);
@@ -353,16 +336,16 @@ static void write_contexts(struct event *event)
     if (event->options->profiler_id != NULL) {
         exp_json_key(json, "profile");
         exp_json_begin_object(json);
-        write_text(json, "type", "profile");
-        write_text(json, "profiler_id", event->options->profiler_id);
+        exp_json_member_if(json, "type", "profile");
+        exp_json_member_if(json, "profiler_id", event->options->profiler_id);
         exp_json_end(json);
     }
     if (event->options->trace_id != NULL) {
         exp_json_key(json, "trace");
         exp_json_begin_object(json);
-        write_text(json, "type", "trace");
-        write_text(json, "trace_id", event->options->trace_id);
-        write_text(json, "span_id", exp_id_make_span(span));
+        exp_json_member_if(json, "type", "trace");
+        exp_json_member_if(json, "trace_id", event->options->trace_id);
+        exp_json_member_if(json, "span_id", exp_id_make_span(span));
         exp_json_end(json);
     }
     exp_json_end(json);
@@ -376,9 +359,9 @@ static void write_command(struct event *event)
     const char *line = prof_profile_text(
         crash->profile, prof_profile_read_origin(crash->profile)->command_line);
     if (event->options->is_pii_sent)
-        write_text(json, "command_line", line);
+        exp_json_member_if(json, "command_line", line);
     if (crash->argument_count > 0)
-        write_number(json, "argument_count", crash->argument_count);
+        exp_json_member_i64(json, "argument_count", crash->argument_count);
 }
 
 static void write_extra(struct event *event)
@@ -388,14 +371,14 @@ static void write_extra(struct event *event)
     exp_json_key(json, "extra");
     exp_json_begin_object(json);
     if (event->crash->process != PROF_NONE)
-        write_number(
+        exp_json_member_i64(
             json, "pid",
             prof_profile_process(profile, event->crash->process)->pid);
     write_command(event);
     if (event->options->repeats > 0)
-        write_number(json, "repeats", event->options->repeats);
+        exp_json_member_i64(json, "repeats", event->options->repeats);
     if (prof_profile_note_count(profile) > 0)
-        write_text(
+        exp_json_member_if(
             json, "note",
             prof_profile_text(profile, prof_profile_note(profile, 0)->text));
     exp_json_end(json);
@@ -406,18 +389,18 @@ static bool write_event(struct event *event)
     struct exp_json *json = &event->json;
     char time[EXP_TIME_BYTES];
     exp_json_begin_object(json);
-    write_text(json, "event_id", event->options->event_id);
-    write_text(
+    exp_json_member_if(json, "event_id", event->options->event_id);
+    exp_json_member_if(
         json, "timestamp",
         exp_time_text(event->crash->unix_ns / NS_PER_MS, time));
-    write_text(json, "platform", "native");
-    write_text(
+    exp_json_member_if(json, "platform", "native");
+    exp_json_member_if(
         json, "level",
         event->crash->kind == PROF_CRASH_EXITED ? "error" : "fatal");
     exp_json_key(json, "sdk");
     exp_json_begin_object(json);
-    write_text(json, "name", EXP_CLIENT_NAME);
-    write_text(json, "version", EXP_CLIENT_VERSION);
+    exp_json_member_if(json, "name", EXP_CLIENT_NAME);
+    exp_json_member_if(json, "version", EXP_CLIENT_VERSION);
     exp_json_end(json);
     write_scope(event);
     bool is_written = write_exception(event) && write_threads(event);

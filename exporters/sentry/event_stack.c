@@ -10,14 +10,6 @@
 /* Of a stack that is too deep, this part is of its beginning. */
 enum { OUTERMOST_SHARE = 8 };
 
-static void write_text(struct exp_json *json, const char *key, const char *text)
-{
-    if (text[0] == '\0')
-        return;
-    exp_json_key(json, key);
-    exp_json_string(json, text);
-}
-
 uint64_t exp_event_frame_pc(const struct prof_crash *crash, uint32_t frame)
 {
     const struct prof_profile *profile = crash->profile;
@@ -76,10 +68,10 @@ static bool write_line(
     /* Code that nobody has a name for may be none at all. */
     bool is_named = is_file || function[0] != '[';
     exp_json_begin_object(json);
-    write_text(json, "function", is_named ? function : "");
-    write_text(json, "package", path);
-    write_text(json, "filename", exp_text_base_name(file));
-    write_text(json, "abs_path", file);
+    exp_json_member_if(json, "function", is_named ? function : "");
+    exp_json_member_if(json, "package", path);
+    exp_json_member_if(json, "filename", exp_text_base_name(file));
+    exp_json_member_if(json, "abs_path", file);
     if (line.line > 0) {
         exp_json_key(json, "lineno");
         exp_json_u64(json, line.line);
@@ -155,7 +147,7 @@ bool exp_event_stack_write(
     exp_json_key(json, "stacktrace");
     exp_json_begin_object(json);
     /* A caller's address is within its call already. */
-    write_text(json, "instruction_addr_adjustment", "none");
+    exp_json_member_if(json, "instruction_addr_adjustment", "none");
     write_omitted(count, first, last, json);
     exp_json_key(json, "frames");
     exp_json_begin_array(json);

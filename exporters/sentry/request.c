@@ -33,9 +33,10 @@ static bool is_held(const struct making *making, const struct exp_item *item)
         making->limits, exp_item_category(item->type), making->now_ms);
 }
 
-/* A request has its event wherever it stands, so this is looked for first. */
-static enum status find_parent(
-    struct making *making, struct exp_envelope_reader reader)
+typedef void visitor(struct making *making, const struct exp_item *item);
+
+static enum status visit_items(
+    struct making *making, struct exp_envelope_reader reader, visitor *visit)
 {
     struct exp_item item;
     bool is_end = false;
@@ -44,11 +45,16 @@ static enum status find_parent(
             exp_envelope_reader_next(&reader, &item, &is_end, NULL);
         if (status != STATUS_OK || is_end)
             return status;
-        if ((item.type == EXP_ITEM_EVENT ||
-             item.type == EXP_ITEM_TRANSACTION) &&
-            is_held(making, &item))
-            making->is_parent_held = true;
+        visit(making, &item);
     }
+}
+
+/* A request has its event wherever it stands, so this is looked for first. */
+static void find_parent(struct making *making, const struct exp_item *item)
+{
+    if ((item->type == EXP_ITEM_EVENT || item->type == EXP_ITEM_TRANSACTION) &&
+        is_held(making, item))
+        making->is_parent_held = true;
 }
 
 /* Its own header, but for what only the sender may say. */
@@ -70,25 +76,16 @@ static bool write_header(
     return is_dated && text != NULL;
 }
 
-static enum status write_items(
-    struct making *making, struct exp_envelope_reader reader)
+static void write_item(struct making *making, const struct exp_item *item)
 {
-    struct exp_item item;
-    bool is_end = false;
-    for (;;) {
-        enum status status =
-            exp_envelope_reader_next(&reader, &item, &is_end, NULL);
-        if (status != STATUS_OK || is_end)
-            return status;
-        if (is_held(making, &item)) {
-            exp_discards_add_item(
-                &making->request->held, EXP_DISCARD_RATELIMIT_BACKOFF, &item);
-            continue;
-        }
-        making->has_items = true;
-        exp_write(making->writer, item.bytes, item.byte_count);
-        exp_write_char(making->writer, '\n');
+    if (is_held(making, item)) {
+        exp_discards_add_item(
+            &making->request->held, EXP_DISCARD_RATELIMIT_BACKOFF, item);
+        return;
     }
+    making->has_items = true;
+    exp_write(making->writer, item->bytes, item->byte_count);
+    exp_write_char(making->writer, '\n');
 }
 
 static void write_report(
@@ -125,14 +122,15 @@ enum status exp_request_make(
     enum status status = exp_envelope_reader_init(
         &reader, envelope->bytes, envelope->count, NULL);
     if (status == STATUS_OK)
-        status = find_parent(&making, reader);
+        status = visit_items(&making, reader, find_parent);
     if (status != STATUS_OK)
         return status;
     making.writer = exp_writer_create_memory();
     if (making.writer == NULL)
         return STATUS_NO_MEMORY;
-    status = write_header(&making, &reader) ? write_items(&making, reader)
-                                            : STATUS_NO_MEMORY;
+    status = write_header(&making, &reader)
+                 ? visit_items(&making, reader, write_item)
+                 : STATUS_NO_MEMORY;
     if (status == STATUS_OK && making.has_items) {
         if (discards != NULL && !exp_discards_is_empty(discards))
             write_report(&making, discards);

@@ -7,13 +7,6 @@
 #include "exporters/sentry/time_text.h"
 #include "exporters/writer.h"
 
-static void write_member(
-    struct exp_json *json, const char *key, const char *value)
-{
-    exp_json_key(json, key);
-    exp_json_string(json, value);
-}
-
 static void write_session(
     const struct exp_session *session, enum exp_session_status status,
     bool is_first, uint64_t now_ms, struct exp_writer *writer)
@@ -29,12 +22,13 @@ static void write_session(
     if (status == EXP_SESSION_CRASHED && errors == 0)
         errors = 1; /* a crash is one */
     exp_json_begin_object(&json);
-    write_member(&json, "sid", session->id);
+    exp_json_member_string(&json, "sid", session->id);
     exp_json_key(&json, "init");
     exp_json_bool(&json, is_first);
-    write_member(&json, "started", exp_time_text(session->started_ms, time));
-    write_member(&json, "timestamp", exp_time_text(now_ms, time));
-    write_member(&json, "status", names[status]);
+    exp_json_member_string(
+        &json, "started", exp_time_text(session->started_ms, time));
+    exp_json_member_string(&json, "timestamp", exp_time_text(now_ms, time));
+    exp_json_member_string(&json, "status", names[status]);
     exp_json_key(&json, "errors");
     exp_json_u64(&json, errors);
     if (status != EXP_SESSION_OK && now_ms >= session->started_ms) {
@@ -43,8 +37,8 @@ static void write_session(
     }
     exp_json_key(&json, "attrs");
     exp_json_begin_object(&json);
-    write_member(&json, "release", session->release);
-    write_member(
+    exp_json_member_string(&json, "release", session->release);
+    exp_json_member_string(
         &json, "environment", exp_scope_environment(session->environment));
     exp_json_end(&json);
     exp_json_end(&json);

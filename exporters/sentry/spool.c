@@ -57,7 +57,6 @@ enum status exp_spool_open(
     struct exp_spool *made = calloc(1, sizeof *made);
     if (made == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
-    made->passing_lock = -1;
     made->caps = caps != NULL ? *caps : default_caps;
     if (made->caps.bytes == 0)
         made->caps.bytes = default_caps.bytes;
@@ -80,27 +79,6 @@ enum status exp_spool_open(
     return STATUS_OK;
 }
 
-enum status exp_spool_open_for(
-    struct exp_spool **spool, const struct exp_dsn *dsn, struct diag *diag)
-{
-    char path[PATH_MAX];
-    struct diag why = {.status = STATUS_OK};
-    enum status status = exp_spool_place(dsn, path, sizeof path, &why);
-    if (status == STATUS_OK)
-        status = exp_spool_open(spool, path, NULL, &why);
-    if (status == STATUS_OK || status == STATUS_NO_MEMORY)
-        return status == STATUS_OK ? status
-                                   : fail(diag, status, "%s", why.text);
-    status = spool_passing_open(spool, dsn, diag);
-    if (status == STATUS_OK)
-        (void)fail(
-            diag, STATUS_OK,
-            "%.300s; what cannot be sent before the end stays in '%.100s', "
-            "where the next run looks for it",
-            why.text, (*spool)->path);
-    return status;
-}
-
 const char *exp_spool_path(const struct exp_spool *spool)
 {
     return spool->path;
@@ -110,7 +88,8 @@ void exp_spool_close(struct exp_spool *spool)
 {
     if (spool == NULL)
         return;
-    spool_passing_close(spool);
+    if (spool->leave != NULL)
+        spool->leave(spool);
     if (spool->folder >= 0)
         (void)close(spool->folder);
     free(spool->path);

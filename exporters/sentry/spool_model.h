@@ -14,7 +14,8 @@ struct exp_spool {
     int folder;
     char *path; /* for sentences */
     struct exp_spool_caps caps;
-    int passing_lock; /* of a folder for this process alone; -1: it is not */
+    void (*leave)(struct exp_spool *spool); /* before its end; NULL: nothing */
+    int passing_lock; /* of a folder for this process alone */
 };
 
 /* "e-0001763800000123-0123456789abcdef.envelope.gz" and the NUL. */
@@ -48,18 +49,6 @@ bool spool_file_is_ours(const struct stat *info);
 
 /* Move what is not ours, or is damaged, out of the way. */
 void spool_set_aside(struct exp_spool *spool, const char *name);
-
-/* spool_passing.c */
-
-/*
- * Open a folder below $TMPDIR for this DSN: one that was left with envelopes,
- * or a new one. It ends with the spool, unless there are any then.
- */
-MUST_CHECK enum status spool_passing_open(
-    struct exp_spool **spool, const struct exp_dsn *dsn, struct diag *diag);
-
-/* The end of the spool is near; if it is such a folder, so is the folder's. */
-void spool_passing_close(struct exp_spool *spool);
 
 /* spool_state.c */
 

@@ -68,14 +68,6 @@ void exp_system_read(struct exp_system *system)
 
 /* ---- writing ---- */
 
-static void write_text(struct exp_json *json, const char *key, const char *text)
-{
-    if (text[0] == '\0')
-        return;
-    exp_json_key(json, key);
-    exp_json_string(json, text);
-}
-
 static void write_number(struct exp_json *json, const char *key, uint64_t value)
 {
     if (value == 0)
@@ -90,9 +82,10 @@ static void write_release(struct exp_json *json, const char *release)
     char numbers[EXP_SYSTEM_TEXT_BYTES];
     size_t length = strspn(release, "0123456789.");
     (void)snprintf(numbers, sizeof numbers, "%.*s", (int)length, release);
-    write_text(json, "version", numbers);
-    write_text(json, "build", release + length + (release[length] == '-'));
-    write_text(json, "kernel_version", release);
+    exp_json_member_if(json, "version", numbers);
+    exp_json_member_if(
+        json, "build", release + length + (release[length] == '-'));
+    exp_json_member_if(json, "kernel_version", release);
 }
 
 void exp_system_write(const struct exp_system *system, struct exp_json *json)
@@ -100,25 +93,27 @@ void exp_system_write(const struct exp_system *system, struct exp_json *json)
     char text[EXP_TIME_BYTES];
     exp_json_key(json, "os");
     exp_json_begin_object(json);
-    write_text(json, "type", "os");
-    write_text(json, "name", "Linux");
+    exp_json_member_if(json, "type", "os");
+    exp_json_member_if(json, "name", "Linux");
     write_release(json, system->kernel);
-    write_text(json, "raw_description", system->version);
-    write_text(json, "distribution_name", system->distribution);
-    write_text(json, "distribution_version", system->distribution_version);
-    write_text(json, "distribution_pretty_name", system->distribution_title);
+    exp_json_member_if(json, "raw_description", system->version);
+    exp_json_member_if(json, "distribution_name", system->distribution);
+    exp_json_member_if(
+        json, "distribution_version", system->distribution_version);
+    exp_json_member_if(
+        json, "distribution_pretty_name", system->distribution_title);
     exp_json_end(json);
 
     exp_json_key(json, "device");
     exp_json_begin_object(json);
-    write_text(json, "type", "device");
-    write_text(json, "arch", system->machine);
-    write_text(json, "cpu_description", system->processor);
+    exp_json_member_if(json, "type", "device");
+    exp_json_member_if(json, "arch", system->machine);
+    exp_json_member_if(json, "cpu_description", system->processor);
     write_number(json, "processor_count", system->processor_count);
     write_number(json, "memory_size", system->memory_bytes);
     write_number(json, "free_memory", system->free_bytes);
     if (system->boot_unix_s > 0)
-        write_text(
+        exp_json_member_if(
             json, "boot_time", exp_time_text(system->boot_unix_s * 1000, text));
     exp_json_end(json);
 }

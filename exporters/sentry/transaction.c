@@ -37,15 +37,6 @@ const char *exp_trace_status(uint32_t status)
     return status < sizeof names / sizeof names[0] ? names[status] : "unknown";
 }
 
-static void write_text(
-    struct exp_json *json, const char *key, const char *value)
-{
-    if (value == NULL || value[0] == '\0')
-        return;
-    exp_json_key(json, key);
-    exp_json_string(json, value);
-}
-
 /* With microseconds, which is what profiles have. */
 static void write_time(
     struct exp_json *json, const char *key,
@@ -56,14 +47,14 @@ static void write_time(
     (void)exp_time_text(unix_us / 1000, text);
     char *zone = strchr(text, 'Z');
     (void)snprintf(zone, 5, "%03uZ", (unsigned)(unix_us % 1000));
-    write_text(json, key, text);
+    exp_json_member_if(json, key, text);
 }
 
 static void write_span_id(struct exp_json *json, const char *key, uint64_t id)
 {
     char text[EXP_SPAN_ID_BYTES];
     (void)snprintf(text, sizeof text, "%016" PRIx64, id);
-    write_text(json, key, text);
+    exp_json_member_if(json, key, text);
 }
 
 static const char *trace_id(
@@ -81,17 +72,17 @@ static void write_part(
     const struct exp_trace_part *part)
 {
     char text[EXP_ID_BYTES];
-    write_text(json, "trace_id", trace_id(transaction, text));
+    exp_json_member_if(json, "trace_id", trace_id(transaction, text));
     write_span_id(json, "span_id", part->id);
     if (part->parent != 0)
         write_span_id(json, "parent_span_id", part->parent);
-    write_text(json, "op", part->op);
-    write_text(json, "status", exp_trace_status(part->status));
-    write_text(json, "origin", "manual");
+    exp_json_member_if(json, "op", part->op);
+    exp_json_member_if(json, "status", exp_trace_status(part->status));
+    exp_json_member_if(json, "origin", "manual");
     exp_json_key(json, "data");
     exp_json_begin_object(json);
     (void)snprintf(text, sizeof text, "%" PRIu32, part->tid);
-    write_text(json, "thread.id", text);
+    exp_json_member_if(json, "thread.id", text);
     exp_json_end(json);
 }
 
@@ -105,7 +96,7 @@ static void write_spans(
         const struct exp_trace_part *part = table_row(&transaction->spans, i);
         exp_json_begin_object(json);
         write_part(json, transaction, part);
-        write_text(json, "description", part->name);
+        exp_json_member_if(json, "description", part->name);
         write_time(json, "start_timestamp", setting, part->start_ns);
         write_time(json, "timestamp", setting, part->end_ns);
         exp_json_end(json);
@@ -157,7 +148,7 @@ static void write_contexts(
     if (setting->profiler_id != NULL && setting->profiler_id[0] != '\0') {
         exp_json_key(json, "profile");
         exp_json_begin_object(json);
-        write_text(json, "profiler_id", setting->profiler_id);
+        exp_json_member_if(json, "profiler_id", setting->profiler_id);
         exp_json_end(json);
     }
     exp_json_end(json);
@@ -169,20 +160,21 @@ static void write_payload(
 {
     const struct exp_trace_part *part = &transaction->part;
     exp_json_begin_object(json);
-    write_text(json, "type", "transaction");
-    write_text(json, "event_id", event_id);
-    write_text(json, "transaction", part->name[0] ? part->name : "<unnamed>");
+    exp_json_member_if(json, "type", "transaction");
+    exp_json_member_if(json, "event_id", event_id);
+    exp_json_member_if(
+        json, "transaction", part->name[0] ? part->name : "<unnamed>");
     exp_json_key(json, "transaction_info");
     exp_json_begin_object(json);
-    write_text(json, "source", "custom");
+    exp_json_member_if(json, "source", "custom");
     exp_json_end(json);
-    write_text(json, "platform", "native");
-    write_text(json, "release", setting->release);
-    write_text(
+    exp_json_member_if(json, "platform", "native");
+    exp_json_member_if(json, "release", setting->release);
+    exp_json_member_if(
         json, "environment",
         exp_scope_environment(setting->scope->environment));
-    write_text(json, "dist", setting->scope->dist);
-    write_text(json, "server_name", setting->scope->server_name);
+    exp_json_member_if(json, "dist", setting->scope->dist);
+    exp_json_member_if(json, "server_name", setting->scope->server_name);
     write_time(json, "start_timestamp", setting, part->start_ns);
     write_time(json, "timestamp", setting, part->end_ns);
     write_contexts(json, transaction, setting);

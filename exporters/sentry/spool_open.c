@@ -1,6 +1,6 @@
 /*
- * Where a spool is kept that has no place: for a user without a home, or on a
- * disk that cannot be written. A folder below $TMPDIR, for one process alone,
+ * Where a DSN's spool is: in its place, or where it has none, as for a user
+ * without a home, in a folder below $TMPDIR, for one process alone,
  *
  *     watchfire-spool-DSN-RANDOM    DSN: a hash of it, of 16 digits
  *
@@ -121,7 +121,13 @@ static void move(struct exp_spool *spool, int folder, const char *path)
     remove_folder(folder, path);
 }
 
-enum status spool_passing_open(
+static void leave(struct exp_spool *spool)
+{
+    remove_folder(spool->folder, spool->path);
+    spool_release(spool->passing_lock);
+}
+
+static enum status open_passing(
     struct exp_spool **spool, const struct exp_dsn *dsn, struct diag *diag)
 {
     char path[PATH_MAX], other[PATH_MAX], prefix[64];
@@ -140,6 +146,7 @@ enum status spool_passing_open(
                   below());
     if (status == STATUS_OK) {
         (*spool)->passing_lock = lock;
+        (*spool)->leave = leave;
         int left;
         while ((left = find_left(stream, prefix, other, sizeof other)) >= 0) {
             move(*spool, left, other);
@@ -153,10 +160,23 @@ enum status spool_passing_open(
     return status;
 }
 
-void spool_passing_close(struct exp_spool *spool)
+enum status exp_spool_open_for(
+    struct exp_spool **spool, const struct exp_dsn *dsn, struct diag *diag)
 {
-    if (spool->passing_lock < 0)
-        return;
-    remove_folder(spool->folder, spool->path);
-    spool_release(spool->passing_lock);
+    char path[PATH_MAX];
+    struct diag why = {.status = STATUS_OK};
+    enum status status = exp_spool_place(dsn, path, sizeof path, &why);
+    if (status == STATUS_OK)
+        status = exp_spool_open(spool, path, NULL, &why);
+    if (status == STATUS_OK || status == STATUS_NO_MEMORY)
+        return status == STATUS_OK ? status
+                                   : fail(diag, status, "%s", why.text);
+    status = open_passing(spool, dsn, diag);
+    if (status == STATUS_OK)
+        (void)fail(
+            diag, STATUS_OK,
+            "%.300s; what cannot be sent before the end stays in '%.100s', "
+            "where the next run looks for it",
+            why.text, (*spool)->path);
+    return status;
 }
