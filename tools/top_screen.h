@@ -19,6 +19,8 @@ struct top_screen {
     bool shows_threads;            /* the threads, to choose one of */
     uint32_t tid;                  /* this thread only; 0: all */
     uint32_t chosen;               /* row of the list of threads */
+    uint32_t chosen_tid;           /* of that row as last drawn; 0: none */
+    int page_rows;                 /* of the list, as last drawn */
     uint32_t first;                /* row at the top of the list */
     bool is_filtering;             /* the filter is being typed */
     char filter[TOP_FILTER_BYTES]; /* only functions with this in their name */
@@ -42,7 +44,7 @@ void top_screen_end(void);
 
 void top_screen_draw(struct top_screen *screen, const struct top_facts *facts);
 
-/* Take the keys that were pressed; false when there were none. */
+/* top_keys.c: take the keys that were pressed; false when there were none. */
 bool top_screen_keys(struct top_screen *screen);
 
 #endif
