@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "symbolizer/budget.h"
+#include "symbolizer/bytes.h"
+
 /* ---- opening ---- */
 
 static enum status check_header(
@@ -33,8 +36,7 @@ static enum status check_header(
 
     index->at = sym_index_layout(header);
     if (index->at.end != index->bytes_count || header->stretch_shift > 31 ||
-        header->source_count == 0 || header->string_count == 0 ||
-        header->text_bytes == 0)
+        header->string_count == 0 || header->text_bytes == 0)
         return fail(diag, STATUS_MALFORMED, "an index that is not whole");
     if (header->checksums_checksum !=
         sym_index_checksum(
@@ -46,6 +48,7 @@ static enum status check_header(
 static enum status open_bytes(
     struct sym_index *index, uint64_t key, struct diag *diag)
 {
+    index->text.row_bytes = 1;
     enum status status = check_header(index, key, diag);
     if (status != STATUS_OK)
         return status;
@@ -116,6 +119,7 @@ void sym_index_close(struct sym_index *index)
     if (index->is_read)
         free((void *)(uintptr_t)index->bytes);
     free(index->is_checked);
+    table_fini(&index->text);
     *index = (struct sym_index){0};
 }
 
@@ -135,14 +139,12 @@ static bool check_block(struct sym_index *index, uint64_t block)
     return true;
 }
 
-/* `count` rows of a part, from `row` on, which the caller has bounded. NULL:
+/* `count` bytes of a part, from `row` on, which the caller has bounded. NULL:
    damaged. */
-static inline const void *part(
-    struct sym_index *index, uint64_t start, uint64_t row, size_t row_bytes,
-    uint32_t count)
+static inline const uint8_t *part(
+    struct sym_index *index, uint64_t start, uint64_t row, uint64_t count)
 {
-    uint64_t offset = start + row * row_bytes;
-    uint64_t end = offset + count * row_bytes;
+    uint64_t offset = start + row, end = offset + count;
     uint64_t first = (offset - index->at.directory) >> SYM_INDEX_BLOCK_SHIFT;
     uint64_t last = (end - 1 - index->at.directory) >> SYM_INDEX_BLOCK_SHIFT;
     for (uint64_t block = first; block <= last; block++) {
@@ -155,102 +157,183 @@ static inline const void *part(
 static inline uint32_t number(
     struct sym_index *index, uint64_t start, uint64_t row)
 {
-    const uint32_t *value = part(index, start, row, sizeof *value, 1);
-    return value ? *value : 0;
+    uint32_t value = 0;
+    const uint8_t *at = part(index, start, row * sizeof value, sizeof value);
+    if (at != NULL)
+        memcpy(&value, at, sizeof value);
+    return value;
+}
+
+/* ---- strings ---- */
+
+/* From an offset in the text on, to the NUL that must come before the end;
+   nothing where it does not. */
+static struct sym_bytes text_at(struct sym_index *index, uint64_t offset)
+{
+    static const struct sym_bytes none = {.is_bad = true};
+    uint64_t left = index->header.text_bytes;
+    if (offset >= left)
+        return none;
+    left -= offset;
+    if (left > SYM_TEXT_LIMIT_BYTES)
+        left = SYM_TEXT_LIMIT_BYTES;
+    /* Block by block, so that no more is checked than is read. */
+    for (uint64_t done = 0; done < left;) {
+        uint64_t place = index->at.text + offset + done - index->at.directory;
+        uint64_t step =
+            SYM_INDEX_BLOCK_BYTES - (place & (SYM_INDEX_BLOCK_BYTES - 1));
+        if (step > left - done)
+            step = left - done;
+        const uint8_t *at = part(index, index->at.text, offset + done, 1);
+        const uint8_t *nul = at != NULL ? memchr(at, '\0', step) : NULL;
+        if (at == NULL)
+            return none;
+        if (nul != NULL)
+            return (struct sym_bytes){
+                .at = index->bytes + index->at.text + offset, .end = nul};
+        done += step;
+    }
+    return none;
+}
+
+/* Replace what is behind the first `shared` bytes. */
+static bool change_text(
+    struct sym_index *index, uint32_t shared, struct sym_bytes rest)
+{
+    struct table *text = &index->text;
+    if (shared < text->count)
+        text->count = shared;
+    return sym_bytes_left(&rest) == 0 ||
+           table_add_many(text, rest.at, (uint32_t)sym_bytes_left(&rest)) !=
+               TABLE_NONE;
 }
 
 const char *sym_index_string(struct sym_index *index, uint32_t id)
 {
+    static const char nul = '\0';
     if (id >= index->header.string_count)
         return "";
-    uint32_t first = number(index, index->at.strings, id);
-    uint32_t text_bytes = index->header.text_bytes;
-    if (first >= text_bytes)
-        return "";
-    /* Block by block to the NUL that must come before the end. */
-    for (uint64_t at = first; at < text_bytes;) {
-        const char *text = part(index, index->at.text, at, 1, 1);
-        if (text == NULL)
+    index->text.count = 0;
+    uint64_t offset = number(index, index->at.groups, id / SYM_INDEX_GROUP);
+    for (uint32_t i = 0; i <= id % SYM_INDEX_GROUP; i++) {
+        uint32_t shared = 0;
+        if (i > 0 && offset < index->header.text_bytes) {
+            const uint8_t *at = part(index, index->at.text, offset++, 1);
+            shared = at != NULL ? *at : 0;
+        }
+        struct sym_bytes rest = text_at(index, offset);
+        if (rest.is_bad)
             return "";
-        uint64_t in_block = (index->at.text + at - index->at.directory) &
-                            (SYM_INDEX_BLOCK_BYTES - 1);
-        uint64_t room = SYM_INDEX_BLOCK_BYTES - in_block;
-        if (room > text_bytes - at)
-            room = text_bytes - at;
-        if (memchr(text, '\0', room) != NULL)
-            return (const char *)index->bytes + index->at.text + first;
-        at += room;
+        if (!change_text(index, shared, rest))
+            return NULL;
+        offset += sym_bytes_left(&rest) + 1;
     }
-    return "";
+    return table_add(&index->text, &nul) != TABLE_NONE ? index->text.rows
+                                                       : NULL;
 }
 
 /* ---- finding ---- */
 
-/* The place in force at `distance` from the base, or SYM_INDEX_NONE. */
-static uint32_t find_place(struct sym_index *index, uint64_t distance)
+static uint32_t unzigzag(uint32_t value)
 {
-    const struct sym_index_header *header = &index->header;
-    uint64_t stretch = distance >> header->stretch_shift;
-    if (stretch >= header->stretch_count)
-        return SYM_INDEX_NONE;
-    uint32_t low = number(index, index->at.directory, stretch);
-    uint32_t high = number(index, index->at.directory, stretch + 1);
-    if (low > high || high > header->place_count)
-        return SYM_INDEX_NONE;
-    /* The answer is among these: fetch it while the search goes on. */
-    __builtin_prefetch(
-        index->bytes + index->at.answers +
-        (low + (high - low) / 2) * sizeof(struct sym_index_answer));
-    /* Those of the stretch; none of them: the one before reaches into it. */
-    if (low < high) {
-        const uint32_t *places =
-            part(index, index->at.places, low, sizeof *places, high - low);
-        uint32_t before = 0, count = high - low;
-        if (places == NULL)
-            return SYM_INDEX_NONE;
-        while (before < count) {
-            uint32_t middle = before + (count - before) / 2;
-            if (places[middle] <= distance)
-                before = middle + 1;
-            else
-                count = middle;
-        }
-        low += before;
+    return (value >> 1) ^ (0 - (value & 1));
+}
+
+/* What a place says; numbers follow each other. */
+struct state {
+    uint32_t node; /* plus 1 */
+    struct sym_index_source source;
+};
+
+static inline void take_changes(
+    struct sym_bytes *bytes, unsigned head, struct state *state)
+{
+    if ((head & SYM_INDEX_HAS_NODE) != 0)
+        state->node += unzigzag((uint32_t)sym_bytes_uleb(bytes));
+    if ((head & SYM_INDEX_HAS_FILE) != 0)
+        state->source.file = (uint32_t)sym_bytes_uleb(bytes);
+    if ((head & SYM_INDEX_HAS_LINE) != 0)
+        state->source.line += unzigzag((uint32_t)sym_bytes_uleb(bytes));
+    if ((head & SYM_INDEX_HAS_COLUMN) != 0)
+        state->source.column = (uint32_t)sym_bytes_uleb(bytes);
+    if ((head & SYM_INDEX_HAS_DISCRIMINATOR) != 0)
+        state->source.discriminator = (uint32_t)sym_bytes_uleb(bytes);
+}
+
+/* Go through the places of a stretch, to what is in force at `distance`. */
+static struct state read_places(
+    struct sym_bytes bytes, uint64_t place, uint64_t distance)
+{
+    static const unsigned all = (1u << SYM_INDEX_STEP_SHIFT) - 1;
+    struct state state = {0};
+    bool is_known = false;
+    for (bool is_first = true; sym_bytes_left(&bytes) > 0; is_first = false) {
+        unsigned head = *bytes.at++;
+        uint64_t step = head >> SYM_INDEX_STEP_SHIFT;
+        if (step == 0 && !is_first)
+            step = sym_bytes_uleb(&bytes);
+        place += step;
+        if (place > distance)
+            break;
+        is_known = (head & all) != 0;
+        take_changes(&bytes, head, &state);
     }
-    return low > 0 ? low - 1 : SYM_INDEX_NONE;
+    return is_known && !bytes.is_bad ? state : (struct state){0};
 }
 
 struct sym_index_walk sym_index_find(struct sym_index *index, uint64_t vaddr)
 {
+    const struct sym_index_header *header = &index->header;
     struct sym_index_walk walk = {.node = SYM_INDEX_NONE, .start_vaddr = vaddr};
-    if (vaddr < index->header.base)
+    uint64_t distance = vaddr - header->base;
+    uint64_t stretch = distance >> header->stretch_shift;
+    if (vaddr < header->base || stretch >= header->stretch_count)
         return walk;
-    uint32_t place = find_place(index, vaddr - index->header.base);
-    if (place == SYM_INDEX_NONE)
+    uint32_t first = number(index, index->at.directory, stretch);
+    uint32_t end = number(index, index->at.directory, stretch + 1);
+    if (first >= end || end > header->place_bytes)
         return walk;
-    const struct sym_index_answer *answer =
-        part(index, index->at.answers, place, sizeof *answer, 1);
-    if (answer == NULL)
+    const uint8_t *places = part(index, index->at.places, first, end - first);
+    if (places == NULL)
         return walk;
-    walk.node = answer->node;
-    walk.source = answer->source;
+    struct state state = read_places(
+        (struct sym_bytes){.at = places, .end = places + (end - first)},
+        stretch << header->stretch_shift, distance);
+    walk.node = state.node - 1;
+    walk.source = state.source;
     return walk;
 }
 
-/* What a frame says of its place in the source. */
-static void fill_source(
-    struct sym_index *index, uint32_t id, struct sym_index_frame *frame)
+/* ---- walking ---- */
+
+struct node {
+    uint32_t name, back; /* to the caller; 0: it is a body */
+    uint32_t start;
+    struct sym_index_source call;
+};
+
+static bool read_node(struct sym_index *index, uint32_t offset, struct node *to)
 {
-    if (id >= index->header.source_count)
-        return;
-    const struct sym_index_source *source =
-        part(index, index->at.sources, id, sizeof *source, 1);
-    if (source == NULL)
-        return;
-    frame->file = source->file;
-    frame->line = source->line;
-    frame->column = source->column;
-    frame->discriminator = source->discriminator;
+    uint32_t left = index->header.node_bytes;
+    if (offset >= left)
+        return false;
+    left -= offset;
+    if (left > SYM_INDEX_NODE_BYTES)
+        left = SYM_INDEX_NODE_BYTES;
+    const uint8_t *at = part(index, index->at.nodes, offset, left);
+    if (at == NULL)
+        return false;
+    struct sym_bytes bytes = {.at = at, .end = at + left};
+    *to = (struct node){.name = (uint32_t)sym_bytes_uleb(&bytes)};
+    to->back = (uint32_t)sym_bytes_uleb(&bytes);
+    if (to->back == 0) {
+        to->start = (uint32_t)sym_bytes_uleb(&bytes);
+    } else {
+        to->call.file = (uint32_t)sym_bytes_uleb(&bytes);
+        to->call.line = (uint32_t)sym_bytes_uleb(&bytes);
+        to->call.column = (uint32_t)sym_bytes_uleb(&bytes);
+    }
+    return !bytes.is_bad;
 }
 
 bool sym_index_walk_next(
@@ -259,23 +342,20 @@ bool sym_index_walk_next(
 {
     if (walk->is_over)
         return false;
-    *frame = (struct sym_index_frame){0};
-    fill_source(index, walk->source, frame);
+    *frame = (struct sym_index_frame){.source = walk->source};
 
-    const struct sym_index_node *node = NULL;
-    if (walk->node < index->header.node_count)
-        node = part(index, index->at.nodes, walk->node, sizeof *node, 1);
+    struct node node = {0};
+    bool is_known = read_node(index, walk->node, &node);
+    frame->name = node.name;
     /* Callers come first, so this walk ends. */
-    if (node == NULL || node->caller >= walk->node) {
+    if (!is_known || node.back == 0 || node.back > walk->node) {
         walk->is_over = true;
-        if (node != NULL)
-            walk->start_vaddr = index->header.base + node->call;
-        frame->name = node ? node->name : 0;
-        return frame->name != 0 || frame->file != 0;
+        if (is_known)
+            walk->start_vaddr = index->header.base + node.start;
+        return frame->name != 0 || frame->source.file != 0;
     }
-    frame->name = node->name;
     frame->is_inlined = true;
-    walk->node = node->caller;
-    walk->source = node->call;
+    walk->node -= node.back;
+    walk->source = node.call;
     return true;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
+#include "profiler/base/table.h"
 #include "symbolizer/index_format.h"
 
 struct sym_index {
@@ -21,20 +22,20 @@ struct sym_index {
     struct sym_index_header header;
     struct sym_index_layout at;
     uint8_t *is_checked; /* a byte for every block */
+    struct table text;   /* of the last string */
 };
 
 /* A walk from the innermost frame at an address outwards. */
 struct sym_index_walk {
-    uint32_t node;   /* of the next frame, or SYM_INDEX_NONE */
-    uint32_t source; /* of the next frame */
+    uint32_t node;                  /* of the next frame, or SYM_INDEX_NONE */
+    struct sym_index_source source; /* of the next frame */
     bool is_over;
     uint64_t start_vaddr; /* of the function, when the walk is over */
 };
 
 struct sym_index_frame {
     uint32_t name; /* string; 0: not known */
-    uint32_t file; /* string; 0: not known */
-    uint32_t line, column, discriminator;
+    struct sym_index_source source;
     bool is_inlined;
 };
 
@@ -68,7 +69,8 @@ bool sym_index_walk_next(
     struct sym_index *index, struct sym_index_walk *walk,
     struct sym_index_frame *frame);
 
-/* "" for what is out of bounds. Lives as long as the index. */
+/* "" for what is out of bounds. Valid until the next one; NULL when out of
+   memory. */
 const char *sym_index_string(struct sym_index *index, uint32_t id);
 
 #endif

@@ -23,24 +23,18 @@ struct sym_index_layout sym_index_layout(const struct sym_index_header *header)
 {
     struct sym_index_layout at = {.checksums = sizeof *header};
     uint64_t directory = rounded(4 * (UINT64_C(1) + header->stretch_count));
-    uint64_t places = rounded(UINT64_C(4) * header->place_count);
-    uint64_t answers =
-        sizeof(struct sym_index_answer) * (uint64_t)header->place_count;
-    uint64_t nodes =
-        rounded(sizeof(struct sym_index_node) * (uint64_t)header->node_count);
-    uint64_t sources = rounded(
-        sizeof(struct sym_index_source) * (uint64_t)header->source_count);
-    uint64_t strings = rounded(UINT64_C(4) * header->string_count);
+    uint64_t group_count =
+        (UINT64_C(0) + header->string_count + SYM_INDEX_GROUP - 1) /
+        SYM_INDEX_GROUP;
+    uint64_t groups = rounded(4 * group_count);
     at.block_count = blocks_of(
-        directory + places + answers + nodes + sources + strings +
+        directory + groups + header->place_bytes + header->node_bytes +
         header->text_bytes);
     at.directory = at.checksums + 8 * at.block_count;
-    at.places = at.directory + directory;
-    at.answers = at.places + places;
-    at.nodes = at.answers + answers;
-    at.sources = at.nodes + nodes;
-    at.strings = at.sources + sources;
-    at.text = at.strings + strings;
+    at.groups = at.directory + directory;
+    at.places = at.groups + groups;
+    at.nodes = at.places + header->place_bytes;
+    at.text = at.nodes + header->node_bytes;
     at.end = at.text + header->text_bytes;
     return at;
 }

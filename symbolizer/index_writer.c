@@ -4,8 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Places that share one row of the directory, about: one cache line. */
-enum { PLACES_A_STRETCH = 16 };
+#include "symbolizer/index_pack.h"
 
 void sym_index_writer_init(
     struct sym_index_writer *writer, const struct sym_strings *texts,
@@ -19,7 +18,6 @@ void sym_index_writer_init(
         .nodes.row_bytes = sizeof(struct sym_index_node),
         .sources.row_bytes = sizeof(struct sym_index_source),
         .strings.row_bytes = sizeof(uint32_t),
-        .text.row_bytes = 1,
         .known.row_bytes = sizeof(uint32_t)};
     /* String 0 and source 0. */
     (void)sym_index_writer_source(writer, (struct sym_index_source){0});
@@ -32,7 +30,6 @@ void sym_index_writer_fini(struct sym_index_writer *writer)
     table_fini(&writer->nodes);
     table_fini(&writer->sources);
     table_fini(&writer->strings);
-    table_fini(&writer->text);
     table_fini(&writer->known);
     index_fini(&writer->node_index);
     index_fini(&writer->source_index);
@@ -45,15 +42,6 @@ static void fail_with(struct sym_index_writer *writer, enum status status)
 }
 
 /* ---- what answers share ---- */
-
-static uint32_t add_string(struct sym_index_writer *writer, const char *text)
-{
-    uint32_t start =
-        table_add_many(&writer->text, text, (uint32_t)strlen(text) + 1);
-    if (start == TABLE_NONE)
-        return TABLE_NONE;
-    return table_add(&writer->strings, &start);
-}
 
 /* The string of an id of `texts`; 0 after a failure. */
 static uint32_t string_of(struct sym_index_writer *writer, uint32_t id)
@@ -69,7 +57,7 @@ static uint32_t string_of(struct sym_index_writer *writer, uint32_t id)
     }
     uint32_t *string = table_row(&writer->known, id);
     if (*string == TABLE_NONE)
-        *string = add_string(writer, sym_strings_text(writer->texts, id));
+        *string = table_add(&writer->strings, &id);
     if (*string != TABLE_NONE)
         return *string;
     fail_with(writer, STATUS_NO_MEMORY);
@@ -147,36 +135,6 @@ void sym_index_writer_answer(
         fail_with(writer, STATUS_NO_MEMORY);
 }
 
-/* ---- the directory ---- */
-
-static uint32_t shift_for(uint32_t reach, uint32_t place_count)
-{
-    uint32_t shift = 0;
-    while (shift < 31 && reach >> shift > place_count / PLACES_A_STRETCH)
-        shift++;
-    return shift;
-}
-
-static bool make_directory(
-    const struct sym_index_writer *writer, struct sym_index_header *header,
-    struct table *directory)
-{
-    const uint32_t *places = writer->places.rows;
-    uint32_t count = writer->places.count;
-    uint32_t reach = count > 0 ? places[count - 1] : 0;
-    header->stretch_shift = shift_for(reach, count);
-    header->stretch_count = (reach >> header->stretch_shift) + 1;
-    uint32_t first = 0;
-    for (uint64_t stretch = 0; stretch <= header->stretch_count; stretch++) {
-        while (first < count &&
-               places[first] >> header->stretch_shift < stretch)
-            first++;
-        if (table_add(directory, &first) == TABLE_NONE)
-            return false;
-    }
-    return true;
-}
-
 /* ---- writing ---- */
 
 /* Blocks on their way to a file. */
@@ -235,7 +193,7 @@ static void put(struct stream *stream, const void *bytes, size_t count)
 }
 
 /* A part, rounded up to 8 bytes. */
-static void put_table(struct stream *stream, const struct table *table)
+static void put_words(struct stream *stream, const struct table *table)
 {
     static const uint8_t zeros[8];
     size_t bytes = (size_t)table->count * table->row_bytes;
@@ -244,16 +202,14 @@ static void put_table(struct stream *stream, const struct table *table)
 }
 
 static enum status write_parts(
-    struct stream *stream, const struct sym_index_writer *writer,
-    const struct table *directory, struct diag *diag)
+    struct stream *stream, const struct sym_index_packed *packed,
+    struct diag *diag)
 {
-    put_table(stream, directory);
-    put_table(stream, &writer->places);
-    put_table(stream, &writer->answers);
-    put_table(stream, &writer->nodes);
-    put_table(stream, &writer->sources);
-    put_table(stream, &writer->strings);
-    put(stream, writer->text.rows, writer->text.count);
+    put_words(stream, &packed->directory);
+    put_words(stream, &packed->groups);
+    put(stream, packed->places.rows, packed->places.count);
+    put(stream, packed->nodes.rows, packed->nodes.count);
+    put(stream, packed->text.rows, packed->text.count);
     flush(stream);
     if (stream->is_out_of_memory)
         return fail(diag, STATUS_NO_MEMORY, "no memory for an index");
@@ -279,33 +235,46 @@ static enum status write_head(
     return STATUS_OK;
 }
 
+static enum status write_packed(
+    const struct sym_index_packed *packed, int fd,
+    struct sym_index_header *header, struct diag *diag)
+{
+    struct table checksums = {.row_bytes = sizeof(uint64_t)};
+    struct stream stream = {
+        .fd = fd,
+        .offset = sym_index_layout(header).directory,
+        .checksums = &checksums};
+    enum status status = write_parts(&stream, packed, diag);
+    if (status == STATUS_OK)
+        status = write_head(fd, header, &checksums, diag);
+    table_fini(&checksums);
+    return status;
+}
+
 enum status sym_index_writer_save(
     struct sym_index_writer *writer, int fd, uint64_t key, struct diag *diag)
 {
     if (writer->status != STATUS_OK)
         return fail(diag, writer->status, "no room for an index");
+    struct sym_index_packed packed;
+    enum status status =
+        sym_index_pack(&packed, writer)
+            ? STATUS_OK
+            : fail(diag, STATUS_NO_MEMORY, "no memory for an index");
     struct sym_index_header header = {
         .magic = SYM_INDEX_MAGIC,
         .version = SYM_INDEX_VERSION,
+        .stretch_shift = packed.stretch_shift,
         .key = key,
         .base = writer->base,
-        .place_count = writer->places.count,
-        .node_count = writer->nodes.count,
-        .source_count = writer->sources.count,
+        .stretch_count = packed.stretch_count,
         .string_count = writer->strings.count,
-        .text_bytes = writer->text.count};
-    struct table directory = {.row_bytes = sizeof(uint32_t)};
-    struct table checksums = {.row_bytes = sizeof(uint64_t)};
-    struct stream stream = {.fd = fd, .checksums = &checksums};
-    enum status status = STATUS_OK;
-    if (!make_directory(writer, &header, &directory))
-        status = fail(diag, STATUS_NO_MEMORY, "no memory for an index");
-    stream.offset = sym_index_layout(&header).directory;
+        .node_count = writer->nodes.count,
+        .place_bytes = packed.places.count,
+        .node_bytes = packed.nodes.count,
+        .text_bytes = packed.text.count};
     if (status == STATUS_OK)
-        status = write_parts(&stream, writer, &directory, diag);
-    if (status == STATUS_OK)
-        status = write_head(fd, &header, &checksums, diag);
-    table_fini(&directory);
-    table_fini(&checksums);
+        status = write_packed(&packed, fd, &header, diag);
+    sym_index_packed_fini(&packed);
     return status;
 }

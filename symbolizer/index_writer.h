@@ -15,6 +15,22 @@
 #include "symbolizer/index_format.h"
 #include "symbolizer/strings.h"
 
+/*
+ * What runs from a place on. Without a node no function is known: the answer
+ * is the source alone, or none at all.
+ */
+struct sym_index_answer {
+    uint32_t node;   /* the innermost, or SYM_INDEX_NONE */
+    uint32_t source; /* of the instruction */
+};
+
+/* A function, or a call that was inlined, behind everything around it. */
+struct sym_index_node {
+    uint32_t name; /* string; 0: a function of which only the start is known */
+    uint32_t caller; /* a node, or SYM_INDEX_NONE for a function's own body */
+    uint32_t call;   /* source of the call; of a body, its start from `base` */
+};
+
 struct sym_index_writer {
     const struct sym_strings *texts; /* what ids of names and files mean */
     uint64_t base;
@@ -22,8 +38,7 @@ struct sym_index_writer {
     struct table answers; /* struct sym_index_answer */
     struct table nodes;   /* struct sym_index_node */
     struct table sources; /* struct sym_index_source */
-    struct table strings; /* uint32_t: offsets in `text` */
-    struct table text;    /* char */
+    struct table strings; /* uint32_t: ids of `texts` */
     struct table known;   /* per id of `texts`: its string, or TABLE_NONE */
     struct index node_index, source_index;
     enum status status; /* the first failure: NO_MEMORY or LIMIT */

@@ -40,29 +40,35 @@ static bool open_index(struct sym_module *module)
 
 /*
  * A string of the index, and as a person writes it where it is a name. Both
- * are worked out once. What is out of bounds is "".
+ * are worked out once. What is out of bounds is "". NULL when out of memory.
  */
 static struct sym_known_string *known_string(
     struct sym_module *module, uint32_t id)
 {
     struct sym_module_index *own = &module->index;
+    struct sym_strings *strings = &module->shared->strings;
     if (id >= own->index.header.string_count)
         id = 0;
     struct sym_known_string *known = &own->strings[id];
-    if (known->raw == NULL)
-        known->raw = sym_index_string(&own->index, id);
+    if (known->raw != NULL)
+        return known;
+    const char *text = sym_index_string(&own->index, id);
+    if (text == NULL)
+        return NULL;
+    known->id = sym_strings_add(strings, text, strlen(text));
+    if (known->id == SYM_NO_STRING)
+        return NULL;
+    known->raw = sym_strings_text(strings, known->id);
     return known;
 }
 
 static const char *demangled(
     struct sym_module *module, struct sym_known_string *known)
 {
-    struct sym_strings *strings = &module->shared->strings;
-    if (module->shared->raw_names)
-        return known->function = known->raw;
-    uint32_t id = sym_strings_add(strings, known->raw, strlen(known->raw));
-    if (id != SYM_NO_STRING)
-        known->function = sym_strings_demangled(strings, id);
+    known->function =
+        module->shared->raw_names
+            ? known->raw
+            : sym_strings_demangled(&module->shared->strings, known->id);
     return known->function;
 }
 
@@ -70,13 +76,16 @@ static enum status add_frame(
     struct sym_module *module, const struct sym_index_frame *found)
 {
     struct sym_known_string *name = known_string(module, found->name);
+    struct sym_known_string *file = known_string(module, found->source.file);
+    if (name == NULL || file == NULL)
+        return STATUS_NO_MEMORY;
     struct sym_frame frame = {
         .raw_name = name->raw,
         .function = name->function ? name->function : demangled(module, name),
-        .file = known_string(module, found->file)->raw,
-        .line = found->line,
-        .column = found->column,
-        .discriminator = found->discriminator,
+        .file = file->raw,
+        .line = found->source.line,
+        .column = found->source.column,
+        .discriminator = found->source.discriminator,
         .is_inlined = found->is_inlined};
     if (found->name == 0)
         frame.raw_name = frame.function = SYM_UNKNOWN_FUNCTION;
@@ -100,7 +109,6 @@ bool sym_module_index_answer(
     module->start_vaddr = walk.start_vaddr;
     if (!index->is_damaged)
         return true;
-    /* Strings given out so far lie in it, so it stays until the end. */
     sym_cache_remove(module->shared->cache, module->index.fingerprint.name);
     module->frames.count = 0;
     module->start_vaddr = vaddr;

@@ -1,6 +1,6 @@
 /*
  * Any bytes as an index from the cache: whatever its numbers say, every walk
- * ends, and every text is inside the file.
+ * ends, and every text is made of the file.
  *
  *   byte 0      bit 0: make the checksums right, as a forger would; else the
  *               file is taken as it is
@@ -25,9 +25,8 @@ static size_t fit(struct sym_index_header *header, size_t size)
     header->key = KEY;
     header->stretch_shift %= 32;
     header->stretch_count %= 64;
-    header->place_count %= 64;
-    header->node_count %= 64;
-    header->source_count = header->source_count % 32 + 1;
+    header->place_bytes %= 1024;
+    header->node_bytes %= 1024;
     header->string_count = header->string_count % 64 + 1;
     header->text_bytes = header->text_bytes % 4096 + 1;
     struct sym_index_layout at = sym_index_layout(header);
@@ -52,13 +51,11 @@ static void forge(uint8_t *bytes, struct sym_index_header *header)
     memcpy(bytes, header, sizeof *header);
 }
 
-static void check_text(const struct sym_index *index, const char *text)
+static void check_text(struct sym_index *index, uint32_t id)
 {
-    const uint8_t *start = (const uint8_t *)text;
-    if (text[0] == '\0')
-        return;
-    if (start < index->bytes || start >= index->bytes + index->bytes_count ||
-        start + strlen(text) >= index->bytes + index->bytes_count)
+    const char *text = sym_index_string(index, id);
+    /* What is shared grows by no more than a byte tells with each string. */
+    if (text == NULL || strlen(text) > index->header.text_bytes + 8 * 255)
         abort();
 }
 
@@ -68,10 +65,10 @@ static void ask(struct sym_index *index, uint64_t vaddr)
     struct sym_index_frame frame;
     uint32_t frames = 0;
     while (sym_index_walk_next(index, &walk, &frame)) {
-        if (++frames > index->header.node_count + 1)
+        if (++frames > index->header.node_bytes + 1)
             abort();
-        check_text(index, sym_index_string(index, frame.name));
-        check_text(index, sym_index_string(index, frame.file));
+        check_text(index, frame.name);
+        check_text(index, frame.source.file);
     }
 }
 
@@ -86,7 +83,7 @@ static void ask_all(const uint8_t *bytes, size_t size)
         ask(&index, index.header.base - i);
     }
     for (uint32_t id = 0; id < index.header.string_count; id++)
-        check_text(&index, sym_index_string(&index, id));
+        check_text(&index, id);
     sym_index_close(&index);
 }
 

@@ -9,49 +9,65 @@ import sys
 from pathlib import Path
 
 
-def parts(places, nodes, sources, strings):
-    """The bytes behind the table of checksums, and the counts in the header."""
-    text = b"".join(word + b"\0" for word in strings)
-    offsets, at = [], 0
-    for word in strings:
-        offsets.append(at)
-        at += len(word) + 1
-    pieces = [
-        struct.pack(f"<{len(places) + 2}I", 0, *range(len(places) + 1)),
-        struct.pack(f"<{len(places)}I", *(place for place, _, _ in places)),
-        b"".join(struct.pack("<2I", node, source)
-                 for _, node, source in places),
-        b"".join(struct.pack("<3I", *node) for node in nodes),
-        b"".join(struct.pack("<4I", *source) for source in sources),
-        struct.pack(f"<{len(offsets)}I", *offsets)]
-    body = b"".join(piece + b"\0" * (-len(piece) % 8) for piece in pieces)
-    return body + text, len(text)
+def leb(*numbers):
+    out = bytearray()
+    for number in numbers:
+        while number >= 0x80:
+            out.append(0x80 | number & 0x7f)
+            number >>= 7
+        out.append(number)
+    return bytes(out)
 
 
-def index(shift, places, nodes, sources, strings):
-    body, text_bytes = parts(places, nodes, sources, strings)
-    # The fuzzer bounds the last three counts and adds one to each.
+def front_coded(words):
+    """The text, and where each eighth word begins."""
+    text, groups, before = b"", [], b""
+    for number, word in enumerate(words):
+        shared = 0
+        if number % 8 == 0:
+            groups.append(len(text))
+        else:
+            while (shared < min(len(before), len(word), 255)
+                   and before[shared] == word[shared]):
+                shared += 1
+            text += bytes([shared])
+        text += word[shared:] + b"\0"
+        before = word
+    return text, groups
+
+
+def index(shift, stretches, nodes, words):
+    text, groups = front_coded(words)
+    offsets = [sum(map(len, stretches[:i])) for i in range(len(stretches) + 1)]
+    body = b"".join(
+        piece + b"\0" * (-len(piece) % 8) for piece in (
+            struct.pack(f"<{len(offsets)}I", *offsets),
+            struct.pack(f"<{len(groups)}I", *groups)))
+    body += b"".join(stretches) + nodes + text
+    # The fuzzer bounds these, and adds one to the last and the second.
     header = struct.pack(
-        "<QIIQQ6IQQ", 0, 0, shift, 0, 0x401000, len(places) + 1, len(places),
-        len(nodes), len(sources) - 1, len(strings) - 1, text_bytes - 1, 0, 0)
+        "<QIIQQ6IQQ", 0, 0, shift, 0, 0x401000, len(stretches),
+        len(words) - 1, 3, offsets[-1], len(nodes), len(text) - 1, 0, 0)
     blocks = (len(body) + 0x3fff) >> 14
     return header + bytes(8 * blocks) + body
 
 
 def main():
     folder = Path(sys.argv[1])
-    none = 0xffffffff
-    strings = [b"", b"main", b"inlined", b"a.c", b"x" * 3000]
-    sources = [(0, 0, 0, 0), (3, 10, 1, 0), (3, 20, 2, 1)]
-    nodes = [(1, none, 0), (2, 0, 1), (4, 1, 2)]
-    places = [(i, i % 4 if i % 4 < 3 else none, i % 3) for i in range(16)]
-    for number, shift in enumerate((0, 1, 4, 31)):
-        content = index(shift, places, nodes, sources, strings)
+    words = [b"", b"/a.c", b"/a.h", b"inlined", b"inlined_too", b"main",
+             b"x", b"xy", b"xyz" * 700, b"xyz" * 700 + b"z"]
+    body, call = leb(5, 0, 0), leb(3, 3, 1, 10, 1)
+    nodes = body + call + leb(9, len(call), 2, 20, 2)
+    # A body, an inlined call 4 bytes on, one in it 200 bytes on, and a gap.
+    stretch = (bytes([0x07]) + leb(2, 1, 20) + bytes([4 << 5 | 0x0d])
+               + leb(6, 3, 7) + bytes([0x13]) + leb(200, 10, 2, 5)
+               + bytes([1 << 5]))
+    for number, shift in enumerate((0, 4, 8, 31)):
+        content = index(shift, [stretch, b"", stretch], nodes, words)
         for flag in (0, 1):
             (folder / f"index_{number}_{flag}").write_bytes(
                 bytes([flag]) + content)
-    (folder / "empty").write_bytes(
-        b"\1" + index(0, [], [], [(0, 0, 0, 0)], [b""]))
+    (folder / "empty").write_bytes(b"\1" + index(0, [b""], b"", [b""]))
 
 
 if __name__ == "__main__":

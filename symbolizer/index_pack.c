@@ -1,0 +1,282 @@
+/* Packing an index. */
+#include "symbolizer/index_pack.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Places that share a row of the directory, about. More of them take longer to
+   go through, fewer need more bytes to begin from zeros. */
+enum { PLACES_A_STRETCH = 32 };
+
+/* ---- bytes ---- */
+
+static void put_byte(
+    struct sym_index_packed *packed, struct table *part, unsigned byte)
+{
+    uint8_t value = (uint8_t)byte;
+    if (table_add(part, &value) == TABLE_NONE)
+        packed->has_failed = true;
+}
+
+static void put_number(
+    struct sym_index_packed *packed, struct table *part, uint32_t number)
+{
+    for (; number >= 0x80; number >>= 7)
+        put_byte(packed, part, 0x80 | (number & 0x7f));
+    put_byte(packed, part, number);
+}
+
+static uint32_t zigzag(uint32_t difference)
+{
+    return difference << 1 ^ (0 - (difference >> 31));
+}
+
+static void put_word(
+    struct sym_index_packed *packed, struct table *part, uint32_t word)
+{
+    if (table_add(part, &word) == TABLE_NONE)
+        packed->has_failed = true;
+}
+
+static uint32_t word_of(const struct table *words, uint32_t id)
+{
+    return *(const uint32_t *)table_row(words, id);
+}
+
+/* ---- strings ---- */
+
+struct text {
+    const char *start;
+    uint32_t id;
+};
+
+static int by_text(const void *left, const void *right)
+{
+    const struct text *a = left, *b = right;
+    return strcmp(a->start, b->start);
+}
+
+static uint32_t shared_bytes(const char *one, const char *two)
+{
+    uint32_t count = 0;
+    while (count < UINT8_MAX && one[count] != '\0' && one[count] == two[count])
+        count++;
+    return count;
+}
+
+static void pack_text(
+    struct sym_index_packed *packed, const struct text *texts, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && !packed->has_failed; i++) {
+        const char *rest = texts[i].start;
+        if (i % SYM_INDEX_GROUP == 0) {
+            put_word(packed, &packed->groups, packed->text.count);
+        } else {
+            uint32_t shared = shared_bytes(texts[i - 1].start, rest);
+            put_byte(packed, &packed->text, shared);
+            rest += shared;
+        }
+        if (table_add_many(&packed->text, rest, (uint32_t)strlen(rest) + 1) ==
+            TABLE_NONE)
+            packed->has_failed = true;
+        *(uint32_t *)table_row(&packed->ranks, texts[i].id) = i;
+    }
+}
+
+/* Sorted, and where each of the writer's is now; "" stays the first. */
+static void pack_strings(
+    struct sym_index_packed *packed, const struct sym_index_writer *writer)
+{
+    uint32_t count = writer->strings.count;
+    struct text *texts = malloc(count * sizeof *texts);
+    if (texts == NULL) {
+        packed->has_failed = true;
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        texts[i] = (struct text){
+            .start =
+                sym_strings_text(writer->texts, word_of(&writer->strings, i)),
+            .id = i};
+        put_word(packed, &packed->ranks, 0);
+    }
+    if (!packed->has_failed) {
+        qsort(texts, count, sizeof *texts, by_text);
+        pack_text(packed, texts, count);
+    }
+    free(texts);
+}
+
+/* ---- nodes ---- */
+
+static void pack_nodes(
+    struct sym_index_packed *packed, const struct sym_index_writer *writer)
+{
+    struct table *part = &packed->nodes;
+    for (uint32_t i = 0; i < writer->nodes.count && !packed->has_failed; i++) {
+        const struct sym_index_node *node = table_row(&writer->nodes, i);
+        uint32_t start = part->count;
+        put_word(packed, &packed->offsets, start);
+        put_number(packed, part, word_of(&packed->ranks, node->name));
+        if (node->caller == SYM_INDEX_NONE) {
+            put_number(packed, part, 0);
+            put_number(packed, part, node->call);
+            continue;
+        }
+        const struct sym_index_source *call =
+            table_row(&writer->sources, node->call);
+        put_number(
+            packed, part, start - word_of(&packed->offsets, node->caller));
+        put_number(packed, part, word_of(&packed->ranks, call->file));
+        put_number(packed, part, call->line);
+        put_number(packed, part, call->column);
+    }
+}
+
+/* ---- places ---- */
+
+struct answer {
+    uint32_t node; /* plus 1 */
+    struct sym_index_source source;
+};
+
+static struct answer answer_of(
+    const struct sym_index_packed *packed,
+    const struct sym_index_writer *writer, uint32_t place)
+{
+    const struct sym_index_answer *row = table_row(&writer->answers, place);
+    const struct sym_index_source *source =
+        table_row(&writer->sources, row->source);
+    struct answer answer = {.source = *source};
+    answer.source.file = word_of(&packed->ranks, source->file);
+    if (row->node != SYM_INDEX_NONE)
+        answer.node = word_of(&packed->offsets, row->node) + 1;
+    return answer;
+}
+
+static unsigned changes_of(
+    const struct answer *before, const struct answer *answer)
+{
+    unsigned changes = 0;
+    if (before->node != answer->node)
+        changes |= SYM_INDEX_HAS_NODE;
+    if (before->source.file != answer->source.file)
+        changes |= SYM_INDEX_HAS_FILE;
+    if (before->source.line != answer->source.line)
+        changes |= SYM_INDEX_HAS_LINE;
+    if (before->source.column != answer->source.column)
+        changes |= SYM_INDEX_HAS_COLUMN;
+    if (before->source.discriminator != answer->source.discriminator)
+        changes |= SYM_INDEX_HAS_DISCRIMINATOR;
+    /* The same as before something unknown: say so once more. */
+    return changes != 0 ? changes : SYM_INDEX_HAS_COLUMN;
+}
+
+static void pack_place(
+    struct sym_index_packed *packed, uint32_t step, bool is_first,
+    struct answer *before, const struct answer *answer)
+{
+    static const struct answer unknown;
+    struct table *part = &packed->places;
+    bool is_unknown = memcmp(answer, &unknown, sizeof unknown) == 0;
+    unsigned changes = is_unknown ? 0 : changes_of(before, answer);
+    bool is_short = step <= SYM_INDEX_STEP_MAX;
+    put_byte(
+        packed, part, changes | (is_short ? step : 0) << SYM_INDEX_STEP_SHIFT);
+    if (!is_first && (!is_short || step == 0))
+        put_number(packed, part, step);
+    if ((changes & SYM_INDEX_HAS_NODE) != 0)
+        put_number(packed, part, zigzag(answer->node - before->node));
+    if ((changes & SYM_INDEX_HAS_FILE) != 0)
+        put_number(packed, part, answer->source.file);
+    if ((changes & SYM_INDEX_HAS_LINE) != 0)
+        put_number(
+            packed, part, zigzag(answer->source.line - before->source.line));
+    if ((changes & SYM_INDEX_HAS_COLUMN) != 0)
+        put_number(packed, part, answer->source.column);
+    if ((changes & SYM_INDEX_HAS_DISCRIMINATOR) != 0)
+        put_number(packed, part, answer->source.discriminator);
+    if (!is_unknown)
+        *before = *answer;
+}
+
+static uint32_t shift_for(uint32_t reach, uint32_t place_count)
+{
+    uint32_t shift = 0;
+    while (shift < 31 && reach >> shift > place_count / PLACES_A_STRETCH)
+        shift++;
+    return shift;
+}
+
+/* The places from `*next` on that are in the stretch which begins at `start`,
+   behind what holds there. */
+static void pack_stretch(
+    struct sym_index_packed *packed, const struct sym_index_writer *writer,
+    uint64_t start, uint32_t *next)
+{
+    uint32_t count = writer->places.count;
+    uint64_t end = start + (UINT64_C(1) << packed->stretch_shift);
+    struct answer before = {0}, answer = {0};
+    uint64_t at = start;
+    bool is_first = true;
+    if (*next < count && word_of(&writer->places, *next) > start) {
+        if (*next > 0)
+            answer = answer_of(packed, writer, *next - 1);
+        pack_place(packed, 0, true, &before, &answer);
+        is_first = false;
+    }
+    for (; *next < count && word_of(&writer->places, *next) < end; ++*next) {
+        uint32_t place = word_of(&writer->places, *next);
+        answer = answer_of(packed, writer, *next);
+        pack_place(packed, (uint32_t)(place - at), is_first, &before, &answer);
+        at = place;
+        is_first = false;
+    }
+}
+
+static void pack_places(
+    struct sym_index_packed *packed, const struct sym_index_writer *writer)
+{
+    uint32_t count = writer->places.count, next = 0;
+    uint32_t reach = count > 0 ? word_of(&writer->places, count - 1) : 0;
+    packed->stretch_shift = shift_for(reach, count);
+    packed->stretch_count = (reach >> packed->stretch_shift) + 1;
+    for (uint64_t i = 0; i < packed->stretch_count && !packed->has_failed;
+         i++) {
+        put_word(packed, &packed->directory, packed->places.count);
+        pack_stretch(packed, writer, i << packed->stretch_shift, &next);
+    }
+    put_word(packed, &packed->directory, packed->places.count);
+}
+
+/* ---- all of it ---- */
+
+bool sym_index_pack(
+    struct sym_index_packed *packed, const struct sym_index_writer *writer)
+{
+    *packed = (struct sym_index_packed){
+        .directory.row_bytes = sizeof(uint32_t),
+        .groups.row_bytes = sizeof(uint32_t),
+        .places.row_bytes = 1,
+        .nodes.row_bytes = 1,
+        .text.row_bytes = 1,
+        .ranks.row_bytes = sizeof(uint32_t),
+        .offsets.row_bytes = sizeof(uint32_t)};
+    pack_strings(packed, writer);
+    if (!packed->has_failed)
+        pack_nodes(packed, writer);
+    if (!packed->has_failed)
+        pack_places(packed, writer);
+    return !packed->has_failed;
+}
+
+void sym_index_packed_fini(struct sym_index_packed *packed)
+{
+    table_fini(&packed->directory);
+    table_fini(&packed->groups);
+    table_fini(&packed->places);
+    table_fini(&packed->nodes);
+    table_fini(&packed->text);
+    table_fini(&packed->ranks);
+    table_fini(&packed->offsets);
+}
