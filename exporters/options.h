@@ -19,7 +19,8 @@ struct exp_options {
     bool with_threads;  /* a frame for the thread below its process */
     bool mark_inlined;  /* folded: "_[i]" after the name of an inlined frame */
     bool is_icicle;     /* svg: the root at the top */
-    const char *title;  /* NULL: made from the command */
+    bool has_short_names; /* whoever fills the profile shortens its names */
+    const char *title;    /* NULL: made from the command */
     const struct exp_scope *scope; /* envelope: release and so on; or NULL */
 };
 

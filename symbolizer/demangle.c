@@ -137,6 +137,13 @@ static const char *skip_arguments(const char *start, const char *at)
     return NULL;
 }
 
+/* Whether the bracket at `at` is of arguments: of Rust's it may be of a type.
+ */
+static bool has_name_before(const char *start, const char *at)
+{
+    return at > start && strchr("<(&*", at[-1]) == NULL;
+}
+
 void sym_demangled_shorten(char *name)
 {
     static const char left[] = "<...>";
@@ -148,7 +155,9 @@ void sym_demangled_shorten(char *name)
             after = skip_arguments(name, at + 1);
             if (after == NULL)
                 break; /* the rest as it is */
-            if ((size_t)(after - at) >= sizeof left) {
+            if (!has_name_before(name, at)) {
+                after = at;
+            } else if ((size_t)(after - at) >= sizeof left) {
                 memcpy(to, left, sizeof left - 1);
                 to += sizeof left - 1;
                 at = after;

@@ -23,8 +23,9 @@ size_t sym_demangle(const char *name, char *text, size_t text_bytes);
 /*
  * Shorten a demangled name in place: what stands between the angle brackets of
  * templates becomes "...", which leaves std::map<...>::find(int const&) of a
- * line or two. Operators keep theirs. A name whose brackets do not match stays
- * as it is.
+ * line or two. Operators keep theirs, and so do brackets that no name stands
+ * before, which in Rust hold what a method belongs to: <Vec<...> as
+ * Drop>::drop. A name whose brackets do not match stays as it is.
  */
 void sym_demangled_shorten(char *name);
 

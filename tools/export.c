@@ -13,6 +13,7 @@
 #include "tools/open_symbolizer.h"
 #include "tools/outputs.h"
 #include "tools/sentry_settings.h"
+#include "tools/short_names.h"
 #include "tools/symbolize_profile.h"
 
 struct export
@@ -43,13 +44,21 @@ static const char export_help[] =
     "  --unit UNIT  what folded counts are: ns or samples\n"
     "  --title T    the title of a flame graph\n"
     "  --icicle     flame graphs with the root at the top\n"
+    "  --short-names  leave the arguments of templates out of names: "
+    "map<...>\n"
     "  -h, --help   this text\n";
 
 static const char flamegraph_help[] =
     "Usage: watchfire flamegraph [-i FILE] -o FILE.svg\n"
     "Draw the flame graph of a profile; the options are those of export.\n";
 
-enum { OPTION_THREADS = 256, OPTION_UNIT, OPTION_TITLE, OPTION_ICICLE };
+enum {
+    OPTION_THREADS = 256,
+    OPTION_UNIT,
+    OPTION_TITLE,
+    OPTION_ICICLE,
+    OPTION_SHORT_NAMES
+};
 
 static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
@@ -60,6 +69,7 @@ static const struct option long_options[] = {
     {"unit", required_argument, NULL, OPTION_UNIT},
     {"title", required_argument, NULL, OPTION_TITLE},
     {"icicle", no_argument, NULL, OPTION_ICICLE},
+    {"short-names", no_argument, NULL, OPTION_SHORT_NAMES},
     {NULL, 0, NULL, 0}};
 
 static int take_option(struct export *export, int option, char **argv)
@@ -89,6 +99,9 @@ static int take_option(struct export *export, int option, char **argv)
         return EXIT_DONE;
     case OPTION_ICICLE:
         options->is_icicle = true;
+        return EXIT_DONE;
+    case OPTION_SHORT_NAMES:
+        options->has_short_names = true;
         return EXIT_DONE;
     case OPTION_UNIT:
         if (parse_unit(optarg, &options->unit))
@@ -175,6 +188,8 @@ static int run_export(struct export *export)
     }
     if (status == STATUS_OK)
         status = load_profile(&profile, export->input, &diag);
+    if (status == STATUS_OK && export->outputs.options.has_short_names)
+        shorten_names(profile);
     if (status == STATUS_OK)
         status = outputs_begin(&export->outputs, &diag);
     if (status != STATUS_OK) {

@@ -70,6 +70,7 @@ static const char help[] =
     "                 Sentry, or, behind a '!', are not; see the README\n"
     "  --threads      show threads apart\n"
     "  --unit UNIT    what folded counts are: ns or samples\n"
+    "  --short-names  leave the arguments of templates out of names: map<...>\n"
     "  --max-overhead PERCENT\n"
     "                 lower the rate when sampling costs more than this share\n"
     "                 of the CPU time; 3 unless given, and never more than 90\n"
@@ -80,6 +81,7 @@ static const char help[] =
 enum {
     OPTION_THREADS = 256,
     OPTION_UNIT,
+    OPTION_SHORT_NAMES,
     OPTION_CLOCK,
     OPTION_UNWINDER,
     OPTION_MAX_OVERHEAD,
@@ -99,6 +101,7 @@ static const struct option long_options[] = {
     {"event", required_argument, NULL, 'e'},
     {"threads", no_argument, NULL, OPTION_THREADS},
     {"unit", required_argument, NULL, OPTION_UNIT},
+    {"short-names", no_argument, NULL, OPTION_SHORT_NAMES},
     {"clock", required_argument, NULL, OPTION_CLOCK},
     {"unwinder", required_argument, NULL, OPTION_UNWINDER},
     {"max-overhead", required_argument, NULL, OPTION_MAX_OVERHEAD},
@@ -236,6 +239,9 @@ static int take_option(struct record_options *options, int option)
         return EXIT_DONE;
     case OPTION_THREADS:
         options->output.with_threads = true;
+        return EXIT_DONE;
+    case OPTION_SHORT_NAMES:
+        options->output.has_short_names = true;
         return EXIT_DONE;
     case OPTION_TAG:
         return add_tag(options, optarg);

@@ -9,6 +9,7 @@
 
 #include "exporters/report.h"
 #include "exporters/writer.h"
+#include "tools/short_names.h"
 
 enum { DEFAULT_TOP = 20 };
 
@@ -30,9 +31,17 @@ static const char help[] =
     "  --callees FUNCTION  what it calls\n"
     "  --json              the same for a program\n"
     "  --unit UNIT         ns or samples\n"
+    "  --short-names       leave the arguments of templates out of names: "
+    "map<...>\n"
     "  -h, --help          this text\n";
 
-enum { OPTION_CALLERS = 256, OPTION_CALLEES, OPTION_JSON, OPTION_UNIT };
+enum {
+    OPTION_CALLERS = 256,
+    OPTION_CALLEES,
+    OPTION_JSON,
+    OPTION_UNIT,
+    OPTION_SHORT_NAMES
+};
 
 static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
@@ -42,6 +51,7 @@ static const struct option long_options[] = {
     {"callees", required_argument, NULL, OPTION_CALLEES},
     {"json", no_argument, NULL, OPTION_JSON},
     {"unit", required_argument, NULL, OPTION_UNIT},
+    {"short-names", no_argument, NULL, OPTION_SHORT_NAMES},
     {NULL, 0, NULL, 0}};
 
 static bool parse_count(const char *text, uint32_t *count)
@@ -75,6 +85,9 @@ static int take_option(struct report *report, int option, char **argv)
         return EXIT_DONE;
     case OPTION_JSON:
         report->is_json = true;
+        return EXIT_DONE;
+    case OPTION_SHORT_NAMES:
+        report->options.has_short_names = true;
         return EXIT_DONE;
     case OPTION_UNIT:
         if (parse_unit(optarg, &report->options.unit))
@@ -117,6 +130,8 @@ static enum status write_report(const struct report *report, struct diag *diag)
     enum status status = load_profile(&profile, report->input, diag);
     if (status != STATUS_OK)
         return status;
+    if (report->options.has_short_names)
+        shorten_names(profile);
 
     struct exp_report *made = exp_report_create(profile, &report->options);
     struct exp_writer *writer = exp_writer_create(STDOUT_FILENO);

@@ -10,6 +10,7 @@
 #include "exporters/quality.h"
 #include "profiler/base/clock.h"
 #include "tools/open_symbolizer.h"
+#include "tools/short_names.h"
 #include "tools/symbolize_profile.h"
 #include "tools/tool.h"
 
@@ -261,7 +262,11 @@ static enum status complete(
     name_clock(session);
     const struct symbolize_help help = {
         .kept = kept_files(session), .remark = session->remark};
-    return symbolize_profile(session->profile, symbolizer, &help, diag);
+    enum status status =
+        symbolize_profile(session->profile, symbolizer, &help, diag);
+    if (session->outputs.options.has_short_names)
+        shorten_names(session->profile);
+    return status;
 }
 
 void session_write_interim(struct session *session)

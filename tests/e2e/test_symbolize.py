@@ -368,3 +368,40 @@ def test_a_full_disk_is_noticed():
             stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert result.returncode == 1
     assert "No space left" in lab.only_sentence(result.stderr)
+
+
+TEMPLATES = """
+template <class T, int Limit> struct holder {
+    __attribute__((noinline)) double spin(T times)
+    {
+        volatile double sum = 0;
+        for (T i = 0; i < times; i++)
+            sum = sum + Limit;
+        return sum;
+    }
+};
+int main()
+{
+    return holder<long, 123456>().spin(200000000) < 0;
+}
+"""
+LONG = "holder<long, 123456>::spin(long)"
+SHORT = "holder<...>::spin(long)"
+
+
+def test_names_of_profiles_are_shortened_on_demand(tmp_path):
+    source, program = tmp_path / "templates.cc", tmp_path / "templates"
+    source.write_text(TEMPLATES)
+    lab.run(lab.tool("g++"), "-O1", "-g", source, "-o", program, check=True)
+    whole, short = tmp_path / "whole.data", tmp_path / "short.folded"
+    lab.record([whole], program).check_returncode()
+    lab.record([short], program, options=["--short-names"]
+               ).check_returncode()
+    assert SHORT in short.read_text() and LONG not in short.read_text()
+    for words in (["export", "-f", "folded", "-o", "-"],
+                  ["flamegraph", "-f", "folded", "-o", "-"], ["report"]):
+        for name, other, flags in ((LONG, SHORT, []),
+                                   (SHORT, LONG, ["--short-names"])):
+            text = lab.run(lab.WATCHFIRE, *words, "-i", whole, *flags,
+                           check=True).stdout
+            assert name in text and other not in text, (words, flags)

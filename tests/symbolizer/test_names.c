@@ -362,6 +362,12 @@ TEST(names_are_shortened_between_the_brackets_of_templates)
     CHECK_STR(
         shortened("void f<std::function<void (a::b<int>)>, 4>(c<double>*)"),
         "void f<...>(c<...>*)");
+    CHECK_STR(
+        shortened("<alloc::vec::Vec<a::B> as core::ops::Drop>::drop"),
+        "<alloc::vec::Vec<...> as core::ops::Drop>::drop");
+    CHECK_STR(
+        shortened("<&<a::Long<T> as Other>::Item as Trait>::call::<Closure>"),
+        "<&<a::Long<T> as Other>::Item as Trait>::call::<...>");
     CHECK_STR(shortened("main"), "main");
     CHECK_STR(shortened("a<i>::b"), "a<i>::b");
 }
