@@ -234,6 +234,27 @@ const char *sym_index_string(struct sym_index *index, uint32_t id)
 
 /* ---- finding ---- */
 
+/* The next number, of one or two bytes nearly always. */
+static inline uint32_t take(struct sym_bytes *bytes)
+{
+    const uint8_t *at = bytes->at;
+    if (bytes->end - at < 2)
+        return (uint32_t)sym_bytes_uleb(bytes);
+    if (at[0] < 0x80) {
+        bytes->at = at + 1;
+        return at[0];
+    }
+    uint32_t value = (at[0] & 0x7fu) | (uint32_t)at[1] << 7;
+    if (at[1] < 0x80) {
+        bytes->at = at + 2;
+        return value;
+    }
+    if (bytes->end - at < 3 || at[2] >= 0x80)
+        return (uint32_t)sym_bytes_uleb(bytes);
+    bytes->at = at + 3;
+    return (value & 0x3fff) | (uint32_t)at[2] << 14;
+}
+
 static uint32_t unzigzag(uint32_t value)
 {
     return (value >> 1) ^ (0 - (value & 1));
@@ -249,15 +270,15 @@ static inline void take_changes(
     struct sym_bytes *bytes, unsigned head, struct state *state)
 {
     if ((head & SYM_INDEX_HAS_NODE) != 0)
-        state->node += unzigzag((uint32_t)sym_bytes_uleb(bytes));
+        state->node += unzigzag(take(bytes));
     if ((head & SYM_INDEX_HAS_FILE) != 0)
-        state->source.file = (uint32_t)sym_bytes_uleb(bytes);
+        state->source.file = take(bytes);
     if ((head & SYM_INDEX_HAS_LINE) != 0)
-        state->source.line += unzigzag((uint32_t)sym_bytes_uleb(bytes));
+        state->source.line += unzigzag(take(bytes));
     if ((head & SYM_INDEX_HAS_COLUMN) != 0)
-        state->source.column = (uint32_t)sym_bytes_uleb(bytes);
+        state->source.column = take(bytes);
     if ((head & SYM_INDEX_HAS_DISCRIMINATOR) != 0)
-        state->source.discriminator = (uint32_t)sym_bytes_uleb(bytes);
+        state->source.discriminator = take(bytes);
 }
 
 /* Go through the places of a stretch, to what is in force at `distance`. */
@@ -271,7 +292,7 @@ static struct state read_places(
         unsigned head = *bytes.at++;
         uint64_t step = head >> SYM_INDEX_STEP_SHIFT;
         if (step == 0 && !is_first)
-            step = sym_bytes_uleb(&bytes);
+            step = take(&bytes);
         place += step;
         if (place > distance)
             break;
@@ -300,6 +321,8 @@ struct sym_index_walk sym_index_find(struct sym_index *index, uint64_t vaddr)
         (struct sym_bytes){.at = places, .end = places + (end - first)},
         stretch << header->stretch_shift, distance);
     walk.node = state.node - 1;
+    if (walk.node < header->node_bytes)
+        __builtin_prefetch(index->bytes + index->at.nodes + walk.node);
     walk.source = state.source;
     return walk;
 }
@@ -324,14 +347,14 @@ static bool read_node(struct sym_index *index, uint32_t offset, struct node *to)
     if (at == NULL)
         return false;
     struct sym_bytes bytes = {.at = at, .end = at + left};
-    *to = (struct node){.name = (uint32_t)sym_bytes_uleb(&bytes)};
-    to->back = (uint32_t)sym_bytes_uleb(&bytes);
+    *to = (struct node){.name = take(&bytes)};
+    to->back = take(&bytes);
     if (to->back == 0) {
-        to->start = (uint32_t)sym_bytes_uleb(&bytes);
+        to->start = take(&bytes);
     } else {
-        to->call.file = (uint32_t)sym_bytes_uleb(&bytes);
-        to->call.line = (uint32_t)sym_bytes_uleb(&bytes);
-        to->call.column = (uint32_t)sym_bytes_uleb(&bytes);
+        to->call.file = take(&bytes);
+        to->call.line = take(&bytes);
+        to->call.column = take(&bytes);
     }
     return !bytes.is_bad;
 }

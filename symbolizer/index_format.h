@@ -40,8 +40,8 @@
  * NUL. Names of one library, and paths, begin alike: half of the text is gone.
  *
  * Measured, against arrays of rows of fixed width that were searched by
- * halves: a third of their size; an address takes no longer, since most of its
- * time goes to memory.
+ * halves: half their size where names were most of it, a fifth where lines
+ * were, and five answers in the time of six.
  *
  * Nothing here is believed. The header has a checksum, and so has the table of
  * checksums. A block is compared with its checksum when it is first touched:

@@ -27,7 +27,6 @@ struct sym_shared {
 struct sym_known_string {
     const char *raw;
     const char *function; /* demangled */
-    uint32_t id;          /* of the shared strings */
 };
 
 /* Where indexes come in; see module_index.h. */

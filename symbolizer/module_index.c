@@ -55,20 +55,21 @@ static struct sym_known_string *known_string(
     const char *text = sym_index_string(&own->index, id);
     if (text == NULL)
         return NULL;
-    known->id = sym_strings_add(strings, text, strlen(text));
-    if (known->id == SYM_NO_STRING)
-        return NULL;
-    known->raw = sym_strings_text(strings, known->id);
-    return known;
+    uint32_t shared = sym_strings_add(strings, text, strlen(text));
+    if (shared != SYM_NO_STRING)
+        known->raw = sym_strings_text(strings, shared);
+    return shared != SYM_NO_STRING ? known : NULL;
 }
 
 static const char *demangled(
     struct sym_module *module, struct sym_known_string *known)
 {
-    known->function =
-        module->shared->raw_names
-            ? known->raw
-            : sym_strings_demangled(&module->shared->strings, known->id);
+    struct sym_strings *strings = &module->shared->strings;
+    if (module->shared->raw_names)
+        return known->function = known->raw;
+    uint32_t id = sym_strings_add(strings, known->raw, strlen(known->raw));
+    if (id != SYM_NO_STRING)
+        known->function = sym_strings_demangled(strings, id);
     return known->function;
 }
 

@@ -382,7 +382,7 @@ template <class T, int Limit> struct holder {
 };
 int main()
 {
-    return holder<long, 123456>().spin(200000000) < 0;
+    return holder<long, 123456>().spin(60000000) < 0;
 }
 """
 LONG = "holder<long, 123456>::spin(long)"
