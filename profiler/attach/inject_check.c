@@ -103,7 +103,10 @@ static enum status check_maps(uint32_t pid, struct diag *diag)
         return fail(
             diag, STATUS_UNSUPPORTED,
             "process %" PRIu32 " is watched already%s", pid,
-            is_preloaded ? ", by the preloaded libwatchfire.so" : "");
+            is_preloaded ? ", by the preloaded libwatchfire.so: '--via perf' "
+                           "and '--via ptrace' do not mind, and one of them "
+                           "is taken without --via"
+                         : "");
     return STATUS_OK;
 }
 

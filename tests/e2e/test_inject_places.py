@@ -181,19 +181,27 @@ def test_a_watched_process_is_refused(tmp_path, target):
     watcher.communicate(timeout=lab.PATIENCE)
 
 
-def test_a_preloaded_process_is_refused(tmp_path, target):
+def test_a_preloaded_process_is_refused_and_sampled_another_way(
+        tmp_path, target):
     watcher = target(
-        lab.WATCHFIRE, "record", "-o", tmp_path / "y.folded", "--", "sleep", 30,
-        stderr=subprocess.DEVNULL)
+        lab.WATCHFIRE, "record", "-o", tmp_path / "y.folded", "--",
+        lab.program("spin"), 60, stderr=subprocess.DEVNULL)
     children = Path(f"/proc/{watcher.pid}/task/{watcher.pid}/children")
     assert lab.wait_until(lambda: children.read_text() != "")
     pid = int(children.read_text().split()[0])
     maps = Path(f"/proc/{pid}/maps")
     assert lab.wait_until(lambda: "libwatchfire" in maps.read_text())
     said = refusal(tmp_path / "x.folded", pid)
-    assert "libwatchfire.so" in said
+    assert "libwatchfire.so" in said and "--via ptrace" in said
+    result = lab.run(
+        lab.program("refuse_perf"), lab.WATCHFIRE, "record", "-d", 0.5, "-o",
+        tmp_path / "x.folded", "-p", pid)
+    assert result.returncode == 0, result.stderr
+    assert "by ptrace stops" in result.stderr
     os.kill(pid, signal.SIGTERM)
     watcher.wait(lab.PATIENCE)
+    # Its own recording has gone on meanwhile.
+    assert lab.Folded(tmp_path / "y.folded").inclusive()["stir"] > 0
 
 
 def test_options_that_do_not_go_with_it(tmp_path):
