@@ -15,6 +15,7 @@
 enum {
     WAIT_MAX_MS = 100,
     WAIT_MIN_MS = 2,
+    WAIT_CHANGING_MS = 4, /* prof_target.changing_until_ns */
     EVENTS_AT_ONCE = 16,
     REQUESTS_AT_ONCE = 256, /* then rings come first */
     SETTLE_MS = 1000,
@@ -107,11 +108,13 @@ int prof_collector_fd(const struct prof_collector *collector)
     return collector->epoll;
 }
 
-/* The next look, if that is sooner than `wait_ms`. */
+/* The next look at a target, if that is sooner than `wait_ms`. */
 static int looks_wait_ms(const struct prof_collector *collector, int wait_ms)
 {
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
     for (const struct prof_target *at = collector->targets; at; at = at->next) {
+        if (at->changing_until_ns > now_ns && wait_ms > WAIT_CHANGING_MS)
+            wait_ms = WAIT_CHANGING_MS;
         if (at->looks != NULL)
             wait_ms = prof_looks_wait_ms(at->looks, now_ns, wait_ms);
     }

@@ -92,6 +92,8 @@ struct prof_target {
     struct table records;        /* of one drain: a size, the bytes, ... */
     bool is_scanned;             /* the maps were read in this drain */
     uint64_t next_scan_ns;       /* after a reading that explained nothing */
+    uint64_t changing_until_ns;  /* look soon: its modules come and go, and
+                                    nobody tells */
     uint64_t clock_ns, count_ns; /* CPU time and perf's count, last read
                                     together */
     uint64_t malformed;

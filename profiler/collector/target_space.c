@@ -12,6 +12,13 @@
 /* After a reading of the maps that explained nothing. */
 enum { FRUITLESS_SCAN_NS = 1000000000 };
 
+/*
+ * The same where no module is announced that comes or goes, as in a process
+ * that an agent was brought into: one part in so many of a CPU for readings,
+ * which are soon, for the module may be gone in some ms.
+ */
+enum { SCAN_SHARE = 100, CHANGING_NS = 1000000000 };
+
 static void apply_module(
     struct prof_target *target, struct wire_module *module, uint32_t bytes)
 {
@@ -78,13 +85,19 @@ static const struct prof_space_mapping *find_mapping(
     struct prof_target *target = owner;
     const struct prof_space_mapping *found =
         prof_address_space_find(&target->space, pc, when_ns);
+    if (found == NULL && target->injected != NULL)
+        target->changing_until_ns = when_ns + CHANGING_NS;
     if (found != NULL || target->is_scanned || when_ns < target->next_scan_ns)
         return found;
+    uint64_t cost_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
     refresh(target);
+    cost_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID) - cost_ns;
     found = prof_address_space_find(&target->space, pc, when_ns);
     /* An address that nobody explains must not cost a reading each drain. */
     if (found == NULL)
-        target->next_scan_ns = when_ns + FRUITLESS_SCAN_NS;
+        target->next_scan_ns =
+            when_ns + (target->injected != NULL ? cost_ns * SCAN_SHARE
+                                                : FRUITLESS_SCAN_NS);
     return found;
 }
 
