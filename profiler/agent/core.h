@@ -28,6 +28,7 @@
 struct prof_alternate {
     uint64_t start, size_bytes;
     uint64_t ours; /* where that one starts; 0: the kernel has none of ours */
+    uint64_t own_low, own_high; /* about where the thread's own stack is */
 };
 
 /* What the program itself knows of a crash: see struct wire_crashes. */

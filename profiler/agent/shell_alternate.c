@@ -18,7 +18,9 @@
  * the kernel would have. A handler that was installed past us, by a raw system
  * call, runs on our stack, which has as much room as the one it was to have.
  *
- * What can be seen of it is uc_stack in the handler's context.
+ * What can be seen of it is uc_stack in the handler's context, and what a raw
+ * sigaltstack(2) tells: Go's runtime, with cgo, asks that way, takes ours for
+ * one that somebody has set, and dies if a handler is not started on it.
  *
  * Where crashes are caught, every thread has one of ours from its beginning to
  * its end, for the stack it is on may be what has overflowed. It is addresses
@@ -31,6 +33,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "profiler/agent/shell.h"
 #include "profiler/agent/shell_engine.h"
@@ -53,6 +56,7 @@ static _Thread_local struct {
     stack_t program; /* size 0: none, or the kernel has it */
     void *ours;      /* NULL: the kernel has the program's */
     size_t ours_bytes;
+    uint64_t own_low, own_high;
 } here __attribute__((tls_model("initial-exec")));
 
 SIGNAL_SAFE struct prof_alternate shell_alternate_here(void)
@@ -60,7 +64,9 @@ SIGNAL_SAFE struct prof_alternate shell_alternate_here(void)
     return (struct prof_alternate){
         .start = (uint64_t)(uintptr_t)here.program.ss_sp,
         .size_bytes = here.program.ss_size,
-        .ours = (uint64_t)(uintptr_t)here.ours};
+        .ours = (uint64_t)(uintptr_t)here.ours,
+        .own_low = here.own_low,
+        .own_high = here.own_high};
 }
 
 /* ---- stacks ---- */
@@ -110,7 +116,7 @@ static void move(const stack_t *program, size_t bytes)
         unmap_ours();
 }
 
-void shell_alternate_begin(void)
+static void give_ours(void)
 {
     stack_t now;
     const stack_t none = {.ss_size = 0};
@@ -118,6 +124,30 @@ void shell_alternate_begin(void)
         !prof_crash_is_silent() && shell_real()->sigaltstack(NULL, &now) == 0 &&
         (now.ss_flags & SS_DISABLE))
         move(&none, CRASH_BYTES);
+}
+
+/* The calling function's frame is so far from either end of the stack. */
+static void begin(uint64_t above, uint64_t below)
+{
+    uint64_t sp = (uint64_t)(uintptr_t)__builtin_frame_address(0);
+    here.own_low = sp > below ? sp - below : 0;
+    here.own_high = sp + above;
+    give_ours();
+}
+
+void shell_alternate_begin(size_t stack_bytes)
+{
+    begin(PAGE_BYTES, stack_bytes);
+}
+
+void shell_alternate_begin_first(void)
+{
+    /* With what execve(2) puts there, and where nothing else is mapped. */
+    enum { FIRST_BYTES = 8 << 20 };
+    struct rlimit limit = {.rlim_cur = FIRST_BYTES};
+    (void)getrlimit(RLIMIT_STACK, &limit);
+    begin(
+        FIRST_BYTES, limit.rlim_cur < UINT32_MAX ? limit.rlim_cur : UINT32_MAX);
 }
 
 /* Disabled, or with SS_AUTODISARM, it is left to the kernel. */
@@ -173,7 +203,7 @@ INTERPOSE int sigaltstack(const stack_t *wanted, stack_t *old)
     int saved_errno = errno;
     if (is_movable(&copy))
         move(&copy, bytes_for(&copy));
-    shell_alternate_begin();
+    give_ours();
     bool is_enabled = (copy.ss_flags & SS_DISABLE) == 0;
     shell_engine_set_alternate(
         (uint64_t)(uintptr_t)copy.ss_sp, is_enabled ? copy.ss_size : 0);

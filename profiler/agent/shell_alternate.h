@@ -18,8 +18,15 @@ int shell_alternate_action(
 /* The handler the program knows, for what libc or the kernel names. */
 __sighandler_t shell_alternate_believed(int number, __sighandler_t handler);
 
-/* Where crashes are caught: the calling thread gets one of ours. */
-void shell_alternate_begin(void);
+/*
+ * Where crashes are caught: the calling thread gets one of ours.
+ *
+ *   stack_bytes  of the stack it is on, near the beginning of which it is
+ */
+void shell_alternate_begin(size_t stack_bytes);
+
+/* The same for the first thread. */
+void shell_alternate_begin_first(void);
 
 /* At the end of the calling thread: the kernel gets the program's stack. */
 void shell_alternate_drop(void);

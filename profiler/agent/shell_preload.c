@@ -134,7 +134,7 @@ __attribute__((constructor)) static void shell_arrive(void)
             complain(*text ? text : "nothing is sampled: no collector answers");
         if (prof_crash_is_wanted(SIGABRT))
             find_crash_places();
-        shell_alternate_begin();
+        shell_alternate_begin_first();
         shell_mask_begin();
         (void)pthread_atfork(NULL, NULL, shell_restart_in_child);
     }

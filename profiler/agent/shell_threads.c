@@ -113,7 +113,7 @@ static void *run_thread(void *context)
     bool has_mask = start->has_mask;
     shell_mask_inherit(start->mask_beliefs);
     give_start_back(start);
-    shell_alternate_begin();
+    shell_alternate_begin(stack_bytes);
 
     void *result = NULL;
     if (has_mask)

@@ -2,6 +2,8 @@
 #ifndef PROFILER_AGENT_SIG_DELIVER_H
 #define PROFILER_AGENT_SIG_DELIVER_H
 
+#include <stdbool.h>
+
 #include "profiler/agent/kernel_sigaction.h"
 #include "profiler/base/status.h"
 
@@ -13,6 +15,15 @@
 SIGNAL_SAFE void prof_signal_deliver(
     int signal, void *info, void *ucontext,
     const struct prof_kernel_sigaction *action);
+
+/*
+ * Whether that handler goes to the alternate stack of ours that we are on. It
+ * asks for one, the program has set none that we know of, and the thread was
+ * not on a stack of its own, but on a goroutine's or a fiber's: who runs those
+ * has found ours by a system call, or has need of it.
+ */
+SIGNAL_SAFE bool prof_signal_stays_on_ours(
+    const void *ucontext, const struct prof_kernel_sigaction *action);
 
 /* Where a handler returns to: rt_sigreturn(2). */
 __attribute__((visibility("hidden"))) void prof_restore_rt(void);

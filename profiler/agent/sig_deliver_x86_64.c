@@ -98,6 +98,20 @@ static bool is_replaced(
            (uintptr_t)context->uc_stack.ss_sp == alternate->ours;
 }
 
+SIGNAL_SAFE bool prof_signal_stays_on_ours(
+    const void *ucontext, const struct prof_kernel_sigaction *action)
+{
+    const ucontext_t *context = ucontext;
+    const char *frame = (const char *)ucontext - sizeof(void *);
+    uint64_t sp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
+    struct prof_alternate alternate;
+    if (!is_replaced(context, frame, &alternate))
+        return false;
+    return is_on_alternate(context, sp) ||
+           ((action->flags & SA_ONSTACK) != 0 && alternate.size_bytes == 0 &&
+            (sp < alternate.own_low || sp >= alternate.own_high));
+}
+
 static void copy_words(uint64_t *to, const uint64_t *from, size_t bytes)
 {
     for (size_t i = 0; i < (bytes + 7) / 8; i++)
@@ -142,7 +156,9 @@ SIGNAL_SAFE void prof_signal_deliver(
     char *below = __builtin_alloca(bytes + FRAME_ALIGNMENT + CALLER_BYTES);
     uint64_t to = (uint64_t)(uintptr_t)below + FRAME_ALIGNMENT;
     struct prof_alternate alternate;
-    if (is_replaced(context, frame, &alternate))
+    if (prof_signal_stays_on_ours(context, action))
+        ; /* right here */
+    else if (is_replaced(context, frame, &alternate))
         to = place_with(
             &alternate, interrupted_sp, bytes,
             (action->flags & SA_ONSTACK) != 0);

@@ -262,7 +262,9 @@ static void start_handler(
     struct prof_alternate alternate = {.size_bytes = 0};
     if (prof_core.config.alternate != NULL)
         alternate = prof_core.config.alternate();
-    bool is_moved = (action->flags & SA_ONSTACK) && alternate.size_bytes > 0;
+    bool is_moved =
+        ((action->flags & SA_ONSTACK) && alternate.size_bytes > 0) ||
+        prof_signal_stays_on_ours(context, action);
     if (is_crash && !is_moved && !prof_crash_has_room(signal, info, context)) {
         end(signal, info, context);
         return;

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import struct
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -143,6 +144,7 @@ CASES = {
     # No crash, as the program goes on.
     "recover_by_mending": None,
     "recover_by_jumping": None,
+    "recover_on_raw_alternate": None,
     "raw_handler_exits": None,
     "exits": None,
 }
@@ -268,6 +270,21 @@ def test_nothing_changes_for_who_lives(tmp_path, name, case):
     assert watched.result.returncode == plain.returncode
     assert watched.result.stdout == plain.stdout
     assert watched.others() == plain.stderr.splitlines()
+
+
+def test_java_has_not_crashed(tmp_path):
+    """It finds null pointers, and stops its threads, by faults."""
+    java, javac = (shutil.which(name, path=lab.clean_environment()["PATH"])
+                   for name in ("java", "javac"))
+    if java is None or javac is None:
+        pytest.skip("java is not installed")
+    lab.run(javac, "-d", tmp_path, lab.SOURCES / "Runtimes.java")
+    command = (java, "-Xmx64m", "-XX:-UsePerfData", "-cp", tmp_path,
+               "Runtimes")
+    plain = lab.run(*command)
+    watched = record(tmp_path / "watched", *command)
+    assert plain.returncode == watched.result.returncode == 0
+    assert watched.result.stdout == plain.stdout and watched.events == []
 
 
 def test_the_other_threads_are_told_as_well(outcomes):

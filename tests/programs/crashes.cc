@@ -640,6 +640,53 @@ static void recover_by_mending()
     (void)printf("%d\n", *static_cast<volatile int *>(page));
 }
 
+/*
+ * As Go does it: asks the kernel for an alternate stack, sets one only where
+ * there is none, and depends on handlers running there, for what it runs on are
+ * small stacks of its own.
+ */
+static stack_t believed;
+static int handled_there;
+
+static void handle_there(int number, siginfo_t *, void *)
+{
+    uintptr_t here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+    handled_there +=
+        here - reinterpret_cast<uintptr_t>(believed.ss_sp) < believed.ss_size;
+    if (number == SIGSEGV)
+        (void)mprotect(page, 4096, PROT_READ | PROT_WRITE);
+}
+
+static void fault_and_raise()
+{
+    for (int i = 0; i < 100; i++) {
+        (void)mprotect(page, 4096, PROT_NONE);
+        *static_cast<volatile int *>(page) = i;
+        (void)raise(SIGUSR1);
+    }
+}
+
+static void recover_on_raw_alternate()
+{
+    (void)syscall(SYS_sigaltstack, nullptr, &believed);
+    if (believed.ss_flags & SS_DISABLE) {
+        believed = {};
+        believed.ss_sp = alternate;
+        believed.ss_size = sizeof alternate;
+        (void)syscall(SYS_sigaltstack, &believed, nullptr);
+    }
+    page = mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    set(SIGSEGV, handle_there, SA_ONSTACK);
+    set(SIGUSR1, handle_there, SA_ONSTACK);
+    (void)getcontext(&fiber);
+    fiber.uc_stack.ss_sp = fiber_stack;
+    fiber.uc_stack.ss_size = sizeof fiber_stack;
+    fiber.uc_link = &outer;
+    makecontext(&fiber, fault_and_raise, 0);
+    (void)swapcontext(&outer, &fiber);
+    (void)printf("%d\n", handled_there);
+}
+
 static sigjmp_buf back;
 
 static void handle_by_jumping(int, siginfo_t *, void *)
@@ -867,6 +914,7 @@ static const struct {
     CASE(overflow_on_alternate),
     CASE(recover_by_mending),
     CASE(recover_by_jumping),
+    CASE(recover_on_raw_alternate),
     CASE(killed_from_outside),
     CASE(beside_exit),
     CASE(hoards),
