@@ -18,7 +18,7 @@
 #include "tools/way.h"
 
 /* So small a part of the CPU time needs no words. */
-enum { UNSAMPLED_MENTIONED = 20 };
+enum { UNSAMPLED_MENTIONED = 20, HIDDEN_MENTIONED = 4 };
 
 enum status record_prepare_outputs(
     struct record_options *options, struct session *session, struct diag *diag)
@@ -111,6 +111,17 @@ void say_tap_remarks(const struct session *session)
         say_unsampled(session, &stats);
 }
 
+/* Of a process that runs already another way sees the kernel's time. */
+static void say_what_user_mode_misses(const struct session *session)
+{
+    struct exp_quality quality = exp_quality_of(session->profile);
+    if (!prof_tap_stats(session->tap).has_kernel &&
+        quality.account_ns > quality.sampled_ns / HIDDEN_MENTIONED)
+        say("that is %.0f %% of the CPU time; --via inject would sample it, by "
+            "an agent that is brought into the process",
+            100.0 * (double)quality.account_ns / (double)quality.sampled_ns);
+}
+
 static void say_stops_remarks(const struct session *session)
 {
     struct prof_stops_stats stats = prof_stops_stats(session->stops);
@@ -128,9 +139,10 @@ static void say_remarks(const struct session *session)
 {
     if (session->stops != NULL)
         say_stops_remarks(session);
-    else if (session->tap != NULL)
+    else if (session->tap != NULL) {
         say_tap_remarks(session);
-    else
+        say_what_user_mode_misses(session);
+    } else
         say_collector_remarks(session);
 }
 

@@ -216,6 +216,21 @@ def test_an_ordinary_user_sees_his_own_in_user_mode(public_folder):
     assert share == pytest.approx(deep, abs=0.04)
 
 
+def test_the_way_that_sees_what_user_mode_hides_is_named(tmp_path, target):
+    copier = target("dd", "if=/dev/zero", "of=/dev/null", "bs=1M")
+    attached = Attached(
+        [tmp_path / "k.folded"], copier.pid, user=lab.without_perfmon())
+    assert lab.wait_until(lambda: lab.used_s(copier.pid) > 1)
+    stderr = attached.interrupt()
+    assert "--via inject would sample it" in stderr
+    hidden = lab.Folded(tmp_path / "k.folded")
+    assert hidden.account() / hidden.total() > 0.5
+    attached = Attached([tmp_path / "k.folded"], copier.pid)
+    used_s = lab.used_s(copier.pid)
+    assert lab.wait_until(lambda: lab.used_s(copier.pid) > used_s + 0.5)
+    assert "--via inject" not in attached.interrupt()
+
+
 # ---- a compile ----
 
 
