@@ -11,6 +11,12 @@
 /* Such code is some forty bytes long. */
 enum { ENTRY_BYTES = 64 };
 
+/* A file that code is of. */
+struct prof_code_file {
+    uint64_t start, end, bias;
+    struct prof_image *image;
+};
+
 struct prof_code *prof_code_create(
     uint32_t pid, struct prof_image_cache *images)
 {
@@ -24,6 +30,8 @@ struct prof_code *prof_code_create(
     made->images = images;
     made->texts.row_bytes = sizeof(struct prof_text);
     made->entries.row_bytes = sizeof(uint64_t);
+    made->files.row_bytes = sizeof(struct prof_code_file);
+    prof_bare_rows_init(&made->bare);
     made->modules.is_settled = true;
     return made;
 }
@@ -34,6 +42,8 @@ void prof_code_destroy(struct prof_code *code)
         return;
     table_fini(&code->texts);
     table_fini(&code->entries);
+    table_fini(&code->files);
+    prof_bare_rows_fini(&code->bare);
     (void)munmap(code, sizeof *code);
 }
 
@@ -46,6 +56,13 @@ static void remove_texts(struct prof_code *code, uint64_t start, uint64_t end)
             texts[kept++] = texts[i];
     }
     code->texts.count = kept;
+    struct prof_code_file *files = code->files.rows;
+    kept = 0;
+    for (uint32_t i = 0; i < code->files.count; i++) {
+        if (files[i].start >= end || files[i].end <= start)
+            files[kept++] = files[i];
+    }
+    code->files.count = kept;
 }
 
 /* Code without unwinding information is code all the same. */
@@ -54,7 +71,7 @@ static void add_texts(struct prof_code *code, const struct prof_maps_line *line)
     struct prof_text texts[8];
     uint32_t count = 0;
     uint64_t bias;
-    const struct prof_image *image =
+    struct prof_image *image =
         prof_image_cache_get(code->images, code->pid, line);
     if (image != NULL &&
         prof_image_bias(image, line->start, line->offset, &bias)) {
@@ -62,6 +79,9 @@ static void add_texts(struct prof_code *code, const struct prof_maps_line *line)
         uint64_t entry = bias + prof_image_entry(image);
         if (entry != bias && code->entries.count < PROF_TEXTS_MAX)
             (void)table_add(&code->entries, &entry);
+        const struct prof_code_file file = {
+            line->start, line->end, bias, image};
+        (void)table_add(&code->files, &file);
     }
     if (count == 0)
         texts[count++] =
@@ -95,7 +115,7 @@ bool prof_code_read_maps(struct prof_code *code)
     if (maps == NULL)
         return false;
     char *rest = maps;
-    code->texts.count = code->entries.count = 0;
+    code->texts.count = code->entries.count = code->files.count = 0;
     code->is_changed = true;
     for (char *text; (text = strsep(&rest, "\n")) != NULL;) {
         struct prof_maps_line line;
@@ -143,6 +163,32 @@ uint64_t prof_code_function(struct prof_modules *modules, uint64_t pc)
         start = lookup.fde.start;
     prof_modules_leave(modules, list);
     return start;
+}
+
+static const struct prof_code_file *file_at(
+    const struct prof_code *code, uint64_t pc)
+{
+    for (uint32_t i = 0; i < code->files.count; i++) {
+        const struct prof_code_file *file = table_row(&code->files, i);
+        if (pc - file->start < file->end - file->start)
+            return file;
+    }
+    return NULL;
+}
+
+uint64_t prof_code_symbol(const struct prof_code *code, uint64_t pc)
+{
+    const struct prof_code_file *file = file_at(code, pc);
+    if (file == NULL)
+        return 0;
+    uint64_t start = prof_image_function(file->image, pc - file->bias);
+    return start != 0 ? start + file->bias : 0;
+}
+
+bool prof_code_is_go(const struct prof_code *code, uint64_t pc)
+{
+    const struct prof_code_file *file = file_at(code, pc);
+    return file != NULL && prof_image_is_go(file->image);
 }
 
 bool prof_code_is_entry(const struct prof_code *code, uint64_t pc)

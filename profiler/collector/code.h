@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profiler/collector/bare_code.h"
 #include "profiler/collector/image_cache.h"
 #include "profiler/unwind/sig_modules.h"
 #include "profiler/unwind/sig_row_cache.h"
@@ -22,6 +23,8 @@ struct prof_code {
     struct prof_image_cache *images; /* borrowed */
     struct table texts;              /* struct prof_text */
     struct table entries;            /* uint64_t: where programs begin */
+    struct table files;         /* struct prof_code_file: what they are of */
+    struct prof_bare_rows bare; /* of code that has no rules */
     uint32_t pid;
     bool is_changed; /* since the last publication */
 };
@@ -52,6 +55,12 @@ bool prof_code_holds(struct prof_code *code, uint64_t pc);
 /* Where the function begins that `pc` is in, as unwinding information has it;
  * 0 where there is none. */
 uint64_t prof_code_function(struct prof_modules *modules, uint64_t pc);
+
+/* The same, as symbols have it. */
+uint64_t prof_code_symbol(const struct prof_code *code, uint64_t pc);
+
+/* Whether Go's linker made the code there. */
+bool prof_code_is_go(const struct prof_code *code, uint64_t pc);
 
 /*
  * Whether the first code of a program or its loader stands there, which nobody

@@ -69,6 +69,9 @@ static void walk_once(
     prof_walk_stack(
         place->regs, NULL, stack, &outside->code->modules,
         &outside->code->cache, NULL, walk);
+    const struct prof_bare_code bare = {
+        .code = outside->code, .stack = stack, .bytes = &outside->bytes.reader};
+    prof_bare_code_walk(&bare, walk);
     struct prof_frame_search search = {
         .modules = &outside->code->modules,
         .cache = &outside->code->cache,

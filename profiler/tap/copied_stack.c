@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/collector/bare_code.h"
+#include "profiler/unwind/process_reader.h"
 #include "profiler/unwind/sig_lookup.h"
 #include "profiler/unwind/sig_row.h"
 #include "profiler/unwind/sig_walker.h"
@@ -139,18 +141,6 @@ void prof_known_stack_fini(struct prof_known_stack *known)
     prof_known_frames_fini(&known->frames);
 }
 
-static uint64_t last_pc(const struct prof_walk *walk)
-{
-    return prof_pc_of_word(walk->frames[walk->count - 1]);
-}
-
-static bool is_first_frame(
-    const struct prof_code *code, const struct prof_walk *walk)
-{
-    return walk->end == PROF_WALK_INCOMPLETE &&
-           prof_code_is_entry(code, last_pc(walk));
-}
-
 /* Leave out what is no frame; the leaf is where the thread was. */
 static void drop_wild_frames(struct prof_code *code, struct prof_walk *walk)
 {
@@ -158,48 +148,77 @@ static void drop_wild_frames(struct prof_code *code, struct prof_walk *walk)
     walk->count = count > 0 ? count : 1;
 }
 
-/* Nobody called it, says a rule. Beyond the copy a word that happens to be zero
- * is not enough. */
-static bool ends_by_rule(struct prof_code *code, const struct prof_walk *walk)
+static void begin_reader(
+    struct copied_reader *reader, const struct prof_copied_stack *stack,
+    bool is_live, struct prof_code *code)
 {
-    uint32_t row =
-        prof_lookup_row(&code->modules, &code->cache, last_pc(walk) + 1);
-    return walk->end == PROF_WALK_COMPLETE &&
-           (prof_row_kind(row) == PROF_ROW_END ||
-            prof_code_is_entry(code, last_pc(walk)));
+    reader->reader = (struct prof_reader){.refill = refill, .owner = reader};
+    reader->stack = stack;
+    reader->code = code;
+    reader->low = stack->regs.value[PROF_REG_SP];
+    reader->high = reader->low + stack->size_bytes / WORD * WORD;
+    reader->live_low = reader->live_high = 0;
+    reader->is_beyond = reader->is_believed = false;
+    reader->is_checked = !is_live;
+    use_copy(reader);
+}
+
+/* What a walk has come to. */
+struct outcome {
+    bool is_beyond; /* something outside the copy was wanted */
+    bool is_ended;  /* nobody called its last frame: a word that happens to be
+                       zero is not enough for that */
+};
+
+static void walk_by_rules(
+    const struct prof_copied_stack *stack, struct copied_reader *reader,
+    struct prof_trail *trail, struct prof_walk *walk)
+{
+    struct prof_code *code = reader->code;
+    prof_walk_stack(
+        &stack->regs, NULL, &reader->reader, &code->modules, &code->cache,
+        trail, walk);
+    if (walk->end != PROF_WALK_INCOMPLETE)
+        return;
+    /* Again, up to the last frame that is one: where that is, it tells. */
+    uint32_t held = prof_code_frames(code, walk), capacity = walk->capacity;
+    if (held == walk->count)
+        return;
+    walk->capacity = held > 0 ? held : 1;
+    prof_walk_stack(
+        &stack->regs, NULL, &reader->reader, &code->modules, &code->cache, NULL,
+        walk);
+    walk->capacity = capacity;
+    walk->end = PROF_WALK_INCOMPLETE;
 }
 
 /*
- * Walk once; whether the copy was too short.
+ * Walk once.
  *
  *   is_live  go on in the thread's memory
  *   trail    NULL: without
  */
-static bool walk_once(
+static struct outcome walk_once(
     const struct prof_copied_stack *stack, bool is_live, struct prof_code *code,
     struct prof_trail *trail, struct prof_walk *walk)
 {
+    static struct prof_process_reader bytes; /* of our one thread */
     struct copied_reader reader;
-    reader.reader = (struct prof_reader){.refill = refill, .owner = &reader};
-    reader.stack = stack;
-    reader.code = code;
-    reader.low = stack->regs.value[PROF_REG_SP];
-    reader.high = reader.low + stack->size_bytes / WORD * WORD;
-    reader.live_low = reader.live_high = 0;
-    reader.is_beyond = reader.is_believed = false;
-    reader.is_checked = !is_live;
-    use_copy(&reader);
-
+    begin_reader(&reader, stack, is_live, code);
     uint32_t version =
         atomic_load_explicit(&code->modules.version, memory_order_relaxed);
     bool has_trail =
         trail != NULL && prof_trail_begin(trail, stack->tid, version);
-    prof_walk_stack(
-        &stack->regs, NULL, &reader.reader, &code->modules, &code->cache,
-        has_trail ? trail : NULL, walk);
-    if (is_first_frame(code, walk))
-        walk->end = PROF_WALK_COMPLETE;
-    return reader.is_beyond;
+    walk_by_rules(stack, &reader, has_trail ? trail : NULL, walk);
+
+    prof_process_reader_init(&bytes, (pid_t)stack->tid);
+    const struct prof_bare_code bare = {
+        .code = code, .stack = &reader.reader, .bytes = &bytes.reader};
+    prof_bare_code_walk(&bare, walk);
+    return (struct outcome){
+        .is_beyond = reader.is_beyond,
+        .is_ended = is_live && walk->end == PROF_WALK_COMPLETE &&
+                    prof_bare_code_begins(&bare, walk)};
 }
 
 /* The functions of a walk's frames, until the next call. */
@@ -210,6 +229,8 @@ static const uint64_t *functions_of(
     for (uint32_t i = 0; i < walk->count; i++) {
         uint64_t pc = prof_pc_of_word(walk->frames[i]);
         uint64_t start = prof_code_function(&code->modules, pc);
+        if (start == 0)
+            start = prof_code_symbol(code, pc);
         functions[i] = start != 0 ? start : pc;
     }
     return functions;
@@ -231,8 +252,8 @@ static bool complete(
     /* A frame so large may be an array that nobody uses, the same for ever. */
     if (!stack->has_hole && end - walk->sp > AGREEING_BYTES)
         return false;
-    (void)walk_once(stack, true, code, NULL, &live);
-    if (!ends_by_rule(code, &live) || live.count < walk->count)
+    if (!walk_once(stack, true, code, NULL, &live).is_ended ||
+        live.count < walk->count)
         return false;
     const uint64_t *functions = functions_of(code, &live);
     bool was_seen = prof_known_frames_hold(
@@ -252,7 +273,8 @@ enum prof_copied_end prof_copied_stack_walk(
     const struct prof_copied_stack *stack, struct prof_code *code,
     struct prof_known_stack *known, struct prof_walk *walk)
 {
-    bool is_beyond = walk_once(stack, false, code, &known->trail, walk);
+    bool is_beyond =
+        walk_once(stack, false, code, &known->trail, walk).is_beyond;
     uint64_t depth_bytes = walk->sp - stack->regs.value[PROF_REG_SP];
     if (walk->end == PROF_WALK_COMPLETE) {
         /* It may grow beyond the copy. */

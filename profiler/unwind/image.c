@@ -7,6 +7,7 @@
 #include <gelf.h>
 
 #include "profiler/unwind/fde_index.h"
+#include "profiler/unwind/function_starts.h"
 #include "profiler/unwind/module_phdr.h"
 #include "profiler/unwind/row_table.h"
 
@@ -24,6 +25,8 @@ struct prof_image {
     int32_t *eh_index, *debug_index; /* made where the file has none */
     struct prof_row_table *rows;
     const uint8_t *code[SEGMENTS_MAX];
+    struct prof_function_starts starts; /* read when first asked for */
+    bool is_go;
 };
 
 /* The bytes of a section, decompressed; NULL when it has none in the file. */
@@ -41,24 +44,37 @@ static const Elf_Data *section_data(Elf_Scn *section, const GElf_Shdr *header)
                : NULL;
 }
 
-static const Elf_Data *find_section(
-    Elf *elf, const char *name, uint64_t *address)
+static Elf_Scn *section_named(Elf *elf, const char *name, GElf_Shdr *header)
 {
     size_t names;
     if (elf_getshdrstrndx(elf, &names) != 0)
         return NULL;
     for (Elf_Scn *section = NULL;
          (section = elf_nextscn(elf, section)) != NULL;) {
-        GElf_Shdr header;
-        if (gelf_getshdr(section, &header) == NULL)
+        if (gelf_getshdr(section, header) == NULL)
             continue;
-        const char *its_name = elf_strptr(elf, names, header.sh_name);
-        if (its_name == NULL || strcmp(its_name, name) != 0)
-            continue;
-        *address = header.sh_addr;
-        return section_data(section, &header);
+        const char *its_name = elf_strptr(elf, names, header->sh_name);
+        if (its_name != NULL && strcmp(its_name, name) == 0)
+            return section;
     }
     return NULL;
+}
+
+static bool has_section(Elf *elf, const char *name)
+{
+    GElf_Shdr header;
+    return section_named(elf, name, &header) != NULL;
+}
+
+static const Elf_Data *find_section(
+    Elf *elf, const char *name, uint64_t *address)
+{
+    GElf_Shdr header;
+    Elf_Scn *section = section_named(elf, name, &header);
+    if (section == NULL)
+        return NULL;
+    *address = header.sh_addr;
+    return section_data(section, &header);
 }
 
 static struct prof_cfi_source as_source(const Elf_Data *data, uint64_t address)
@@ -178,6 +194,8 @@ static enum status load(
     if (status == STATUS_OK)
         status = load_debug_frame(image, diag);
     load_code(image);
+    image->is_go = has_section(image->elf, ".gopclntab") ||
+                   has_section(image->elf, ".data.rel.ro.gopclntab");
     return status;
 }
 
@@ -217,6 +235,7 @@ void prof_image_close(struct prof_image *image)
 {
     if (image == NULL)
         return;
+    prof_function_starts_fini(&image->starts);
     elf_end(image->elf);
     free(image->eh_index);
     free(image->debug_index);
@@ -238,6 +257,17 @@ bool prof_image_bias(
         return true;
     }
     return false;
+}
+
+uint64_t prof_image_function(struct prof_image *image, uint64_t address)
+{
+    prof_function_starts_read(&image->starts, image->elf);
+    return prof_function_starts_find(&image->starts, address);
+}
+
+bool prof_image_is_go(const struct prof_image *image)
+{
+    return image->is_go;
 }
 
 uint64_t prof_image_entry(const struct prof_image *image)

@@ -46,6 +46,14 @@ bool prof_image_bias(
 /* Where the program begins, as an ELF address; 0: nowhere. */
 uint64_t prof_image_entry(const struct prof_image *image);
 
+/* Where the function begins that has the ELF address, by the file's symbols;
+ * 0: they do not tell. */
+uint64_t prof_image_function(struct prof_image *image, uint64_t address);
+
+/* Whether Go's linker made it: then frame pointers are kept everywhere, and the
+ * first frame of a stack has none. */
+bool prof_image_is_go(const struct prof_image *image);
+
 /* Make the table of rows that later prof_image_texts() refer to. */
 MUST_CHECK enum status prof_image_build_rows(
     struct prof_image *image, struct diag *diag);

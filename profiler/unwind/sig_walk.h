@@ -43,6 +43,7 @@ struct prof_walk {
     uint32_t end;   /* out: enum prof_walk_end */
     uint64_t sp;    /* out, of engines that tell: the stack pointer of the last
                        frame written; its caller is found above it */
+    uint64_t fp;    /* the same of the frame pointer, as far as it is known */
 };
 
 struct prof_engine {

@@ -390,6 +390,7 @@ EVERY_SAMPLE void prof_walk_stack(
 
     walk_frames(&w);
     walk->sp = w.sp;
+    walk->fp = w.fp;
     if (trail != NULL)
         prof_trail_finish(trail, w.followed_from);
 }

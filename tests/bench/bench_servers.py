@@ -32,6 +32,9 @@ FIRST_FUNCTIONS = {
     "_start_c", "__libc_start_main", "start", "runtime.goexit.abi0",
     "runtime.goexit", "runtime.mstart.abi0", "runtime.mstart",
     "runtime.rt0_go.abi0", "_rt0_amd64_linux", "ret_from_fork_asm",
+    # Where Go's own tracebacks end: a thread's first function, and what leaves
+    # a goroutine for the scheduler, with a frame pointer of zero.
+    "runtime.clone.abi0", "runtime.mcall",
     "ret_from_fork", "thread_native_entry",
 }
 
