@@ -23,6 +23,7 @@
 #include "exporters/sentry/timeline.h"
 #include "profiler/collector/kept_files.h"
 #include "profiler/collector/perf_clock.h"
+#include "profiler/collector/readings.h"
 #include "profiler/profile.h"
 #include "tools/sentry_settings.h"
 #include "tools/tracing.h"
@@ -33,8 +34,9 @@ struct reporting {
     struct sentry_settings settings;
     struct exp_spool *spool;
     struct exp_sender *sender;
-    bool is_profiling;   /* this process was drawn */
-    enum prof_wish wish; /* as it was told */
+    bool is_profiling;                    /* this process was drawn */
+    enum prof_wish wish;                  /* as it was told */
+    const struct prof_readings *readings; /* the session's; NULL: none yet */
     struct tracing tracing;
 
     char profiler_id[EXP_ID_BYTES]; /* one for the whole session */

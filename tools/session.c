@@ -298,8 +298,10 @@ size_t session_finish(
 
 void session_report_end(struct session *session, enum exp_session_status status)
 {
-    if (reporting_is_on(session->reporting))
-        reporting_end(session->reporting, session->profile, status);
+    if (!reporting_is_on(session->reporting))
+        return;
+    session->reporting->readings = &session->readings;
+    reporting_end(session->reporting, session->profile, status);
 }
 
 void session_say(void *context, const struct diag *diag)

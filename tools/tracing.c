@@ -152,6 +152,27 @@ bool tracing_has_profile(const struct reporting *reporting)
            exp_traces_begun(tracing->traces) != tracing->begun;
 }
 
+/* What it had at most, with what it started, as far as that was read; and what
+   it used, unless only parts of that were seen. */
+static void measure(
+    const struct reporting *reporting, const struct prof_profile *profile,
+    struct exp_transaction *whole)
+{
+    const struct prof_readings *readings = reporting->readings;
+    uint64_t cpu_ns = 0;
+    for (uint32_t i = 0; i < prof_profile_process_count(profile); i++)
+        cpu_ns += prof_profile_process(profile, i)->cpu_ns;
+    if (reporting->wish == PROF_SAMPLES_ALWAYS)
+        whole->measures[whole->measure_count++] =
+            (struct exp_measure){"cpu_time", "second", (double)cpu_ns / 1e9};
+    if (readings == NULL || readings->most_threads == 0)
+        return;
+    whole->measures[whole->measure_count++] = (struct exp_measure){
+        "memory_footprint", "byte", (double)readings->most_resident_bytes};
+    whole->measures[whole->measure_count++] = (struct exp_measure){
+        "thread_count", "none", (double)readings->most_threads};
+}
+
 /* The first process's run, from its start until now. */
 static void report_process(
     struct reporting *reporting, const struct prof_profile *profile,
@@ -191,6 +212,7 @@ static void report_process(
         (void)snprintf(code.value, sizeof code.value, "%d", tracing->exit_code);
         (void)table_add(&whole.tags, &code);
     }
+    measure(reporting, profile, &whole);
     /* Of several profilers that there were meanwhile none is its own. */
     report_with(
         reporting, &whole,

@@ -278,8 +278,8 @@ static void write_series(
 }
 
 /* The names are those of Sentry's other SDKs. There is no unit for a plain
-   number, and an unknown one would cost the chunk: threads are counted by
-   `thread_metadata`. */
+   number, and an unknown one would cost the chunk: how many threads there
+   were at most is said with the transaction of the whole run. */
 static void write_measurements(const struct chunk *chunk, struct exp_json *json)
 {
     const struct prof_profile *profile = chunk->work->profile;

@@ -135,6 +135,25 @@ static void write_tags(
     exp_json_end(json);
 }
 
+static void write_measures(
+    struct exp_json *json, const struct exp_transaction *transaction)
+{
+    if (transaction->measure_count == 0)
+        return;
+    exp_json_key(json, "measurements");
+    exp_json_begin_object(json);
+    for (uint32_t i = 0; i < transaction->measure_count; i++) {
+        const struct exp_measure *measure = &transaction->measures[i];
+        exp_json_key(json, measure->name);
+        exp_json_begin_object(json);
+        exp_json_key(json, "value");
+        exp_json_double(json, measure->value);
+        exp_json_member_string(json, "unit", measure->unit);
+        exp_json_end(json);
+    }
+    exp_json_end(json);
+}
+
 static void write_contexts(
     struct exp_json *json, const struct exp_transaction *transaction,
     const struct exp_trace_setting *setting)
@@ -179,6 +198,7 @@ static void write_payload(
     write_time(json, "timestamp", setting, part->end_ns);
     write_contexts(json, transaction, setting);
     write_tags(json, &transaction->tags, setting->scope);
+    write_measures(json, transaction);
     write_spans(json, transaction, setting);
     exp_json_end(json);
 }

@@ -23,6 +23,14 @@ struct exp_trace_part {
     char name[EXP_TRACE_TEXT_BYTES], op[EXP_TRACE_TEXT_BYTES];
 };
 
+/* A number that is said of it: value and unit as Sentry's SDKs name them. */
+struct exp_measure {
+    const char *name, *unit;
+    double value;
+};
+
+#define EXP_TRACE_MEASURES_MAX 3
+
 struct exp_transaction {
     uint64_t trace[2];
     uint32_t pid;
@@ -30,6 +38,8 @@ struct exp_transaction {
     struct table spans; /* struct exp_trace_part */
     struct table tags;  /* struct exp_tag */
     uint32_t lost_spans;
+    uint32_t measure_count;
+    struct exp_measure measures[EXP_TRACE_MEASURES_MAX];
     char baggage[PROF_SPAN_TEXT_BYTES]; /* from where it began; "": here */
 };
 

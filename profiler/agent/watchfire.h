@@ -12,8 +12,10 @@
  * For C99 and C++11. There is nothing to link with: when libwatchfire.so is in
  * the process all of this goes to it, and otherwise does nothing. A transaction
  * and its spans are the caller's memory, may be started and finished by
- * different threads, and need no lock. No call allocates, waits or makes a
- * system call beyond a clock's; texts are copied, and cut beyond 200 bytes.
+ * different threads, and need no lock. No call allocates or waits, or makes a
+ * system call beyond a clock's, but a start that ends a rest of the sampling
+ * (SENTRY_PROFILE_LIFECYCLE=trace) and makes a few; texts are copied, and cut
+ * beyond 200 bytes.
  *
  * SENTRY_TRACES_SAMPLE_RATE (0 to 1; 0 unless set) says which share of the
  * transactions is recorded. One that goes on from another service is recorded

@@ -13,6 +13,10 @@
 struct prof_readings {
     struct table used;  /* uint64_t CPU time so far, by the row of a process */
     uint64_t latest_ns; /* when the latest was taken; 0: none yet */
+
+    /* The most that any of them had. */
+    uint32_t most_threads;
+    uint64_t most_resident_bytes;
 };
 
 void prof_readings_init(struct prof_readings *readings);

@@ -109,6 +109,7 @@ def transaction():
                       "status": "ok", "data": {"thread.id": "7"}},
             "profile": {"profiler_id": ID},
         },
+        "measurements": {"threads": {"value": 4, "unit": "none"}},
         "spans": [{
             "trace_id": ID, "span_id": SPAN[::-1], "parent_span_id": SPAN,
             "op": "db", "start_timestamp": "2025-11-22T08:26:40.100Z",

@@ -469,6 +469,19 @@ def transaction_spans_are_complete(item, event):
 
 
 @rule("transaction")
+def transaction_measurements_have_a_value_and_a_unit(item, event):
+    for name, measure in event.get("measurements", {}).items():
+        if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_.]{0,199}", name):
+            yield repr(name)
+        if not is_number(measure.get("value")):
+            yield f"{name}: value {measure.get('value')!r}"
+        if not is_text(measure.get("unit")):
+            yield f"{name}: unit {measure.get('unit')!r}"
+    if len(event.get("measurements", {})) > 10:
+        yield "more than ten"
+
+
+@rule("transaction")
 def transaction_has_a_thousand_spans_at_most(item, event):
     if len(event.get("spans", [])) > 1000:
         yield str(len(event["spans"]))

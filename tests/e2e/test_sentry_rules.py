@@ -146,6 +146,12 @@ BROKEN = {
             ("contexts/trace/span_id", GONE)],
         "transaction_status_is_known": [
             ("contexts/trace/status", "fine"), ("spans/0/status", "bad")],
+        "transaction_measurements_have_a_value_and_a_unit": [
+            ("measurements/threads/value", "4"),
+            ("measurements/threads/unit", GONE),
+            ("measurements", {"a name": {"value": 1, "unit": "none"}}),
+            ("measurements",
+             {f"m{i}": {"value": i, "unit": "byte"} for i in range(11)})],
         "transaction_source_is_known": [("transaction_info/source", "x")],
         "transaction_spans_are_complete": [
             ("spans/0/span_id", GONE), ("spans/0/trace_id", ID[::-1]),

@@ -206,6 +206,20 @@ def test_the_whole_run_is_a_transaction(
     assert event["tags"]["process.exit_code"] == code
 
 
+def test_the_whole_run_says_what_it_took(backend, tmp_path):
+    result = record(backend, tmp_path, program("spin"), 2.2)
+    assert result.returncode == 0, result.stderr
+    (event,) = transactions(backend, "process")
+    measures = event["measurements"]
+    assert {name: m["unit"] for name, m in measures.items()} == {
+        "cpu_time": "second", "memory_footprint": "byte",
+        "thread_count": "none"}
+    told = float(re.search(r"([0-9.]+) s of CPU time", result.stderr)[1])
+    assert abs(measures["cpu_time"]["value"] - told) <= 0.001
+    assert measures["thread_count"]["value"] == 1
+    assert 1 << 18 < measures["memory_footprint"]["value"] < 1 << 28
+
+
 def profilers(backend):
     return {item.json()["profiler_id"]
             for item in backend.items("profile_chunk")}
