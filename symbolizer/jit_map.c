@@ -1,4 +1,4 @@
-/* Perf maps and jitdumps. */
+/* Perf maps, and what is made of both kinds. */
 #include "symbolizer/jit_map.h"
 
 #include <fcntl.h>
@@ -7,22 +7,111 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "symbolizer/bytes.h"
+#include "symbolizer/budget.h"
+#include "symbolizer/jit_input.h"
 #include "symbolizer/spans.h"
 
-/* A large Java server writes 50 MB, with its code a jitdump of 500. */
-#define FILE_LIMIT_BYTES (INT64_C(1) << 30)
+/* What is read at once of a map, and may be of a line. */
+enum { CHUNK_BYTES = 1 << 16 };
+
+size_t sym_jit_read(
+    const struct sym_jit_input *input, uint64_t offset, void *to, size_t count)
+{
+    if (offset >= input->count)
+        return 0;
+    if (count > input->count - offset)
+        count = (size_t)(input->count - offset);
+    if (input->bytes != NULL) {
+        memcpy(to, input->bytes + offset, count);
+        return count;
+    }
+    size_t done = 0;
+    while (done < count) {
+        ssize_t got = pread(
+            input->fd, (char *)to + done, count - done, (off_t)(offset + done));
+        if (got <= 0)
+            break; /* what was read is of use */
+        done += (size_t)got;
+    }
+    return done;
+}
 
 /* ---- adding ---- */
 
-static bool add_code(struct sym_jit_map *map, struct sym_jit_code code)
+const char *sym_jit_keep_text(
+    struct sym_jit_map *map, const char *text, size_t bytes)
 {
-    if (code.size == 0 || code.size > UINT64_MAX - code.start ||
-        code.name[0] == '\0')
+    if (map->strings.entries.count == 0 && !sym_strings_init(&map->strings))
+        return NULL;
+    uint32_t id = sym_strings_add(&map->strings, text, bytes);
+    return id != SYM_NO_STRING ? sym_strings_text(&map->strings, id) : NULL;
+}
+
+/* How many of the wanted addresses are below `pc`. */
+static uint32_t wanted_below(const struct sym_jit_map *map, uint64_t pc)
+{
+    uint32_t low = 0, high = map->wanted_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (map->wanted[middle] < pc)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_wanted(
+    const struct sym_jit_map *map, uint64_t start, uint64_t size)
+{
+    if (map->wanted == NULL)
+        return true;
+    uint32_t first = wanted_below(map, start);
+    return first < map->wanted_count && map->wanted[first] - start < size;
+}
+
+/*
+ * Keep only what answers for the addresses that are wanted: a runtime that
+ * makes code in the same place over and over writes a line each time.
+ */
+static bool drop_covered(struct sym_jit_map *map)
+{
+    struct table kept = {.row_bytes = sizeof(struct sym_jit_code)};
+    bool *is_of_use = calloc(map->codes.count, sizeof *is_of_use);
+    bool is_ok = is_of_use != NULL && sym_jit_map_finish(map);
+    for (uint32_t i = 0; is_ok && i < map->wanted_count; i++) {
+        const struct sym_span *span =
+            sym_spans_find(&map->spans, map->wanted[i]);
+        if (span != NULL)
+            is_of_use[span->owner] = true;
+    }
+    for (uint32_t i = 0; is_ok && i < map->codes.count; i++) {
+        if (is_of_use[i])
+            is_ok = table_add(&kept, table_row(&map->codes, i)) != TABLE_NONE;
+    }
+    free(is_of_use);
+    if (!is_ok) {
+        table_fini(&kept);
+        return false;
+    }
+    table_fini(&map->codes);
+    map->codes = kept;
+    return true;
+}
+
+bool sym_jit_add_code(
+    struct sym_jit_map *map, struct sym_jit_code code, const char *name)
+{
+    size_t bytes = strnlen(name, SYM_TEXT_LIMIT_BYTES);
+    if (code.size == 0 || code.size > UINT64_MAX - code.start || bytes == 0 ||
+        map->codes.count >= SYM_JIT_ROWS)
         return true;
     map->codes.row_bytes = sizeof code;
-    return table_add(&map->codes, &code) != TABLE_NONE;
+    code.name = sym_jit_keep_text(map, name, bytes);
+    return code.name != NULL && table_add(&map->codes, &code) != TABLE_NONE;
 }
+
+/* ---- perf maps ---- */
 
 /* "START SIZE NAME"; the name may have blanks. */
 static bool add_line(struct sym_jit_map *map, const char *line)
@@ -33,191 +122,89 @@ static bool add_line(struct sym_jit_map *map, const char *line)
         return true;
     const char *second = after;
     uint64_t size = strtoull(second, &after, 16);
-    if (after == second || *after != ' ')
+    if (after == second || *after != ' ' || !is_wanted(map, start, size))
         return true;
-    struct sym_jit_code code = {
-        .start = start, .size = size, .name = after + strspn(after, " ")};
-    return add_code(map, code);
+    uint64_t limit = 2 * (uint64_t)map->wanted_count + CHUNK_BYTES;
+    if (map->wanted != NULL && map->codes.count >= limit && !drop_covered(map))
+        return false;
+    struct sym_jit_code code = {.start = start, .size = size};
+    return sym_jit_add_code(map, code, after + strspn(after, " "));
 }
 
-static bool add_perf_map(struct sym_jit_map *map, char *text)
+/* The lines in the buffer that have an end; what is left over moves to its
+   beginning. */
+static bool add_lines_of(
+    struct sym_jit_map *map, char *buffer, size_t *held, bool *is_cut)
 {
-    while (*text != '\0') {
-        char *end = text + strcspn(text, "\n");
-        bool is_last = *end == '\0';
+    char *line = buffer, *end;
+    while ((end = memchr(line, '\n', *held - (size_t)(line - buffer))) !=
+           NULL) {
         *end = '\0';
-        if (!add_line(map, text))
+        if (!*is_cut && !add_line(map, line))
             return false;
-        text = is_last ? end : end + 1;
+        *is_cut = false;
+        line = end + 1;
+    }
+    *held -= (size_t)(line - buffer);
+    memmove(buffer, line, *held);
+    if (*held == CHUNK_BYTES) { /* a line without an end is none */
+        *is_cut = true;
+        *held = 0;
     }
     return true;
 }
 
-/* ---- jitdump ---- */
-
-enum {
-    JITDUMP_MAGIC = 0x4a695444,
-    JITDUMP_HEAD_BYTES = 16, /* of a record: kind, size, time */
-    JIT_CODE_LOAD = 0,
-    JIT_CODE_MOVE = 1,
-    JIT_CODE_DEBUG_INFO = 2,
-};
-
-/* Lines that were told, of the code that is loaded next. */
-struct told_lines {
-    uint64_t start;
-    uint32_t first, count;
-};
-
-/* One entry; true also when the record ends before it does. */
-static bool add_entry(
-    struct sym_jit_map *map, struct sym_bytes *record, struct told_lines *told,
-    const char **file)
+static bool add_perf_map(
+    struct sym_jit_map *map, const struct sym_jit_input *input)
 {
-    static const char same_file[] = "\xff";
-    uint64_t vaddr = sym_bytes_fixed(record, 8);
-    struct sym_jit_line line = {
-        .offset = vaddr - told->start,
-        .line = (uint32_t)sym_bytes_fixed(record, 4),
-        .discriminator = (uint32_t)sym_bytes_fixed(record, 4)};
-    const char *name = sym_bytes_text(record);
-    if (record->is_bad)
-        return true;
-    if (strcmp(name, same_file) != 0)
-        *file = name;
-    line.file = *file;
-    /* They ascend; one that does not is damaged. */
-    const struct sym_jit_line *before =
-        told->count > 0 ? table_row(&map->lines, map->lines.count - 1) : NULL;
-    if (vaddr < told->start || (before != NULL && before->offset > line.offset))
-        return true;
-    told->count++;
-    return table_add(&map->lines, &line) != TABLE_NONE;
-}
-
-static bool add_lines(
-    struct sym_jit_map *map, struct sym_bytes record, struct told_lines *told)
-{
-    *told = (struct told_lines){
-        .start = sym_bytes_fixed(&record, 8), .first = map->lines.count};
-    uint64_t left = sym_bytes_fixed(&record, 8);
-    const char *file = "";
-    map->lines.row_bytes = sizeof(struct sym_jit_line);
-    for (; left > 0 && !record.is_bad; left--) {
-        if (!add_entry(map, &record, told, &file))
-            return false;
+    char *buffer = malloc(CHUNK_BYTES + 1);
+    uint64_t at = input->count > SYM_JIT_FILE_BYTES
+                      ? input->count - SYM_JIT_FILE_BYTES
+                      : 0;
+    bool is_cut = at > 0, is_ok = buffer != NULL;
+    size_t held = 0, got = 1;
+    while (is_ok && got > 0) {
+        got = sym_jit_read(input, at, buffer + held, CHUNK_BYTES - held);
+        bool is_text = memchr(buffer + held, '\0', got) == NULL;
+        at += got;
+        held += got;
+        is_ok = add_lines_of(map, buffer, &held, &is_cut);
+        if (!is_text)
+            break; /* a hole, of any size */
     }
-    return true;
-}
-
-static bool add_load(
-    struct sym_jit_map *map, struct sym_bytes record, struct told_lines *told)
-{
-    sym_bytes_skip(&record, 16); /* pid, tid, where it is in the ELF image */
-    uint64_t start = sym_bytes_fixed(&record, 8);
-    uint64_t size = sym_bytes_fixed(&record, 8);
-    sym_bytes_skip(&record, 8); /* the number of the code */
-    struct sym_jit_code code = {
-        .start = start, .size = size, .name = sym_bytes_text(&record)};
-    if (told->start == start) {
-        code.first_line = told->first;
-        code.line_count = told->count;
+    if (is_ok && !is_cut) {
+        buffer[held] = '\0';
+        is_ok = add_line(map, buffer);
     }
-    *told = (struct told_lines){0};
-    return record.is_bad || add_code(map, code);
-}
-
-/* Name and lines of what was last loaded at the old address go along. */
-static bool add_move(struct sym_jit_map *map, struct sym_bytes record)
-{
-    sym_bytes_skip(&record, 16);
-    uint64_t from = sym_bytes_fixed(&record, 8);
-    uint64_t to = sym_bytes_fixed(&record, 8);
-    uint64_t size = sym_bytes_fixed(&record, 8);
-    /* A collector that moves code moves what was made of late. */
-    enum { SEARCH_LIMIT = 1 << 12 };
-    uint32_t left = map->codes.count < SEARCH_LIMIT ? map->codes.count
-                                                    : (uint32_t)SEARCH_LIMIT;
-    for (uint32_t id = map->codes.count; !record.is_bad && left > 0; left--) {
-        struct sym_jit_code code =
-            *(const struct sym_jit_code *)table_row(&map->codes, --id);
-        if (code.start != from)
-            continue;
-        code.start = to;
-        code.size = size;
-        return add_code(map, code);
-    }
-    return true;
-}
-
-static bool add_jitdump(struct sym_jit_map *map, const char *text, size_t count)
-{
-    struct sym_bytes bytes = sym_bytes_of(text, count, 8);
-    uint64_t head_bytes = sym_bytes_fixed(&bytes, 4);
-    struct told_lines told = {0};
-    bytes = sym_bytes_of(text, count, head_bytes);
-    while (sym_bytes_left(&bytes) >= JITDUMP_HEAD_BYTES) {
-        uint64_t kind = sym_bytes_fixed(&bytes, 4);
-        uint64_t size = sym_bytes_fixed(&bytes, 4);
-        sym_bytes_skip(&bytes, 8); /* time */
-        if (size < JITDUMP_HEAD_BYTES)
-            return true; /* damaged, and no way to the next */
-        struct sym_bytes record =
-            sym_bytes_take(&bytes, size - JITDUMP_HEAD_BYTES);
-        bool is_ok = true;
-        if (kind == JIT_CODE_LOAD)
-            is_ok = add_load(map, record, &told);
-        else if (kind == JIT_CODE_MOVE)
-            is_ok = add_move(map, record);
-        else if (kind == JIT_CODE_DEBUG_INFO)
-            is_ok = add_lines(map, record, &told);
-        if (!is_ok)
-            return false;
-    }
-    return true;
+    free(buffer);
+    return is_ok;
 }
 
 /* ---- files ---- */
 
-/* Take `text`, of `count` bytes with a NUL behind them. */
-static enum status adopt(struct sym_jit_map *map, char *text, size_t count)
+static enum status add_input(
+    struct sym_jit_map *map, const struct sym_jit_input *input)
 {
     uint32_t magic = 0;
-    map->texts.row_bytes = sizeof text;
-    if (table_add(&map->texts, &text) == TABLE_NONE) {
-        free(text);
-        return STATUS_NO_MEMORY;
-    }
-    if (count >= sizeof magic)
-        memcpy(&magic, text, sizeof magic);
-    bool is_ok = magic == JITDUMP_MAGIC ? add_jitdump(map, text, count)
-                                        : add_perf_map(map, text);
+    (void)sym_jit_read(input, 0, &magic, sizeof magic);
+    bool is_ok = magic == SYM_JITDUMP_MAGIC ? sym_jit_add_dump(map, input)
+                                            : add_perf_map(map, input);
     return is_ok ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-static enum status read_file(
-    int fd, const char *path, char **text, size_t *count, struct diag *diag)
+static enum status add_open_file(
+    struct sym_jit_map *map, int fd, const char *path, struct diag *diag)
 {
     struct stat identity;
     if (fstat(fd, &identity) != 0)
         return fail(diag, STATUS_SYSTEM, "stat '%s'", path);
     if (!S_ISREG(identity.st_mode))
         return fail(diag, STATUS_UNSUPPORTED, "'%s' is no regular file", path);
-    if (identity.st_size > FILE_LIMIT_BYTES)
-        return fail(diag, STATUS_LIMIT, "'%s' is too large to be read", path);
-    size_t room = (size_t)identity.st_size;
-    *text = malloc(room + 1);
-    if (*text == NULL)
-        return fail(diag, STATUS_NO_MEMORY, "no memory for '%s'", path);
-    *count = 0;
-    while (*count < room) {
-        ssize_t got = read(fd, *text + *count, room - *count);
-        if (got <= 0)
-            break; /* what was read is of use */
-        *count += (size_t)got;
-    }
-    (*text)[*count] = '\0';
-    return STATUS_OK;
+    const struct sym_jit_input input = {
+        .fd = fd, .count = (uint64_t)identity.st_size};
+    enum status status = add_input(map, &input);
+    return status == STATUS_OK ? status
+                               : fail(diag, status, "no memory for '%s'", path);
 }
 
 enum status sym_jit_map_add_file(
@@ -228,22 +215,16 @@ enum status sym_jit_map_add_file(
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return fail(diag, STATUS_SYSTEM, "open '%s'", path);
-    char *text = NULL;
-    size_t count = 0;
-    enum status status = read_file(fd, path, &text, &count, diag);
+    enum status status = add_open_file(map, fd, path, diag);
     (void)close(fd);
-    return status == STATUS_OK ? adopt(map, text, count) : status;
+    return status;
 }
 
 enum status sym_jit_map_add_bytes(
     struct sym_jit_map *map, const void *bytes, size_t count)
 {
-    char *text = malloc(count + 1);
-    if (text == NULL)
-        return STATUS_NO_MEMORY;
-    memcpy(text, bytes, count);
-    text[count] = '\0';
-    return adopt(map, text, count);
+    const struct sym_jit_input input = {.bytes = bytes, .count = count};
+    return add_input(map, &input);
 }
 
 /* ---- finding ---- */
@@ -288,9 +269,7 @@ const struct sym_jit_line *sym_jit_map_line(
 
 void sym_jit_map_fini(struct sym_jit_map *map)
 {
-    for (uint32_t i = 0; i < map->texts.count; i++)
-        free(*(char **)table_row(&map->texts, i));
-    table_fini(&map->texts);
+    sym_strings_fini(&map->strings);
     table_fini(&map->codes);
     table_fini(&map->lines);
     table_fini(&map->spans);

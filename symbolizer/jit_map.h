@@ -17,23 +17,30 @@
 
 #include "profiler/base/status.h"
 #include "profiler/base/table.h"
+#include "symbolizer/strings.h"
 
 struct sym_jit_code {
     uint64_t start, size;
-    const char *name;                /* in the text of the map */
+    const char *name;                /* of the map's strings */
     uint32_t first_line, line_count; /* rows of `lines` */
 };
 
 /* Where code comes from, from this place in it on. */
 struct sym_jit_line {
     uint64_t offset;
-    const char *file; /* in the text of the map */
+    const char *file; /* of the map's strings */
     uint32_t line, discriminator;
 };
 
-/* Zeroed is empty; add, then finish, then find. */
+/*
+ * Zeroed is empty; add, then finish, then find. With `wanted` set first, of a
+ * perf map, which is as long as a program runs, only what answers for these
+ * addresses is kept; of jitdumps all is, but for the code.
+ */
 struct sym_jit_map {
-    struct table texts; /* char *: the files, which names point into */
+    const uint64_t *wanted; /* ascending; borrowed; NULL: all */
+    uint32_t wanted_count;
+    struct sym_strings strings; /* names and files */
     struct table codes; /* struct sym_jit_code, in the order of the files */
     struct table lines; /* struct sym_jit_line; ascending for each code */
     struct table spans; /* owner: row of `codes` */
@@ -44,7 +51,7 @@ struct sym_jit_map {
  * are damaged are passed over.
  *
  *   errors   SYSTEM: there is no such file; UNSUPPORTED: it is no regular
- *            file; LIMIT: too large to mean it; NO_MEMORY
+ *            file; NO_MEMORY
  */
 MUST_CHECK enum status sym_jit_map_add_file(
     struct sym_jit_map *map, const char *path, struct diag *diag);

@@ -80,7 +80,6 @@ enum status jit_names_read(
 {
     uint32_t pid;
     enum status status = STATUS_OK;
-    *map = (struct sym_jit_map){0};
     if (!pid_of(profile, module, &pid))
         return STATUS_OK;
     struct prof_kept_files now;

@@ -11,7 +11,7 @@
 #include "symbolizer/jit_map.h"
 
 /*
- * Read what there is for an anonymous module of a profile: the process's own
+ * Add to a map what there is for an anonymous module of a profile: the process's own
  * /tmp/perf-PID.map, by the pid it has there; the one in our /tmp; and every
  * jitdump ("jit-PID.dump") that it mapped, as the specification wants it to, or
  * left in one of the two.

@@ -24,6 +24,7 @@ struct work {
     struct table places;
     struct table lines;     /* of the frame at hand */
     struct sym_jit_map jit; /* of the module at hand, if it is anonymous */
+    struct table wanted;    /* uint64_t: its addresses, ascending */
     bool *is_unknown;       /* per frame of the profile */
 };
 
@@ -271,15 +272,35 @@ static enum status symbolize_place(
     return STATUS_OK;
 }
 
+/* The addresses of the module whose first place this is. */
+static bool collect_wanted(struct work *work, uint32_t first)
+{
+    const struct place *places = work->places.rows;
+    work->wanted.count = 0;
+    for (uint32_t i = first;
+         i < work->places.count && places[i].module == places[first].module;
+         i++) {
+        if (table_add(&work->wanted, &places[i].offset) == TABLE_NONE)
+            return false;
+    }
+    return true;
+}
+
 /* Names of code in memory, where the module is that and nothing else. */
 static enum status read_jit_names(
-    struct work *work, uint32_t module, struct diag *diag)
+    struct work *work, uint32_t first, struct diag *diag)
 {
+    const struct place *places = work->places.rows;
+    uint32_t module = places[first].module;
     sym_jit_map_fini(&work->jit);
     work->jit = (struct sym_jit_map){0};
     if (prof_profile_module(work->profile, module)->kind !=
         PROF_MODULE_ANONYMOUS)
         return STATUS_OK;
+    if (!collect_wanted(work, first))
+        return fail(diag, STATUS_NO_MEMORY, "no memory for names of JIT code");
+    work->jit.wanted = work->wanted.rows;
+    work->jit.wanted_count = work->wanted.count;
     if (jit_names_read(&work->jit, work->profile, module, work->help.kept) !=
         STATUS_OK)
         return fail(diag, STATUS_NO_MEMORY, "no memory for names of JIT code");
@@ -302,7 +323,7 @@ static enum status symbolize_places(struct work *work, struct diag *diag)
         if (i == 0 || places[i].module != places[i - 1].module) {
             remark_problem(work, module);
             module = open_module(work, places[i].module);
-            status = read_jit_names(work, places[i].module, diag);
+            status = read_jit_names(work, i, diag);
         }
         if (status == STATUS_OK)
             status = symbolize_place(work, module, &places[i], diag);
@@ -364,6 +385,7 @@ enum status symbolize_profile(
         .help = help != NULL ? *help : none,
         .symbolizer = symbolizer,
         .places.row_bytes = sizeof(struct place),
+        .wanted.row_bytes = sizeof(uint64_t),
         .lines.row_bytes = sizeof(struct prof_line),
         .is_unknown = calloc(
             (size_t)prof_profile_frame_count(profile) + 1,
@@ -379,6 +401,7 @@ enum status symbolize_profile(
         status = fail(
             diag, prof_profile_status(profile), "no memory for the profile");
     sym_jit_map_fini(&work.jit);
+    table_fini(&work.wanted);
     table_fini(&work.places);
     table_fini(&work.lines);
     free(work.is_unknown);

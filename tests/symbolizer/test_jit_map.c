@@ -2,6 +2,7 @@
 #include "tests/harness.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "symbolizer/jit_map.h"
@@ -54,6 +55,47 @@ TEST(map_passes_over_damaged_lines)
     CHECK_EQ(map.codes.count, 1);
     CHECK_STR(name_at(&map, 0x2000), "good");
     sym_jit_map_fini(&map);
+}
+
+TEST(map_keeps_only_what_answers_for_what_is_wanted)
+{
+    static const uint64_t wanted[] = {0x1010, 0x5008};
+    struct sym_jit_map map = {.wanted = wanted, .wanted_count = 2};
+    char *text = calloc(1, 20 << 20);
+    assert_non_null(text);
+    size_t count = 0;
+    /* The same place made anew 200 000 times, others never asked for. */
+    for (unsigned i = 0; i < 200000; i++)
+        count += (size_t)sprintf(
+            text + count, "1000 20 f%u\n%x 10 other%u\n", i, 0x100000 + 16 * i,
+            i);
+    count += (size_t)sprintf(text + count, "5000 10 last");
+    CHECK_OK(sym_jit_map_add_bytes(&map, text, count));
+    CHECK(map.codes.count < 100000);
+    CHECK(sym_jit_map_finish(&map));
+    CHECK_STR(name_at(&map, 0x1010), "f199999");
+    CHECK_STR(name_at(&map, 0x5008), "last");
+    CHECK_STR(name_at(&map, 0x100000), "");
+    sym_jit_map_fini(&map);
+    free(text);
+}
+
+TEST(map_passes_over_a_line_without_an_end_and_stops_at_a_hole)
+{
+    enum { LONG = 200000 };
+    struct sym_jit_map map = {0};
+    char *text = malloc(2 * LONG);
+    assert_non_null(text);
+    memset(text, 'x', LONG);
+    int count = LONG + sprintf(text + LONG, "\n1000 10 good\n");
+    CHECK_OK(sym_jit_map_add_bytes(&map, text, (size_t)count));
+    memset(text, 0, LONG);
+    CHECK_OK(sym_jit_map_add_bytes(&map, text, (size_t)count));
+    CHECK_EQ(map.codes.count, 1);
+    CHECK(sym_jit_map_finish(&map));
+    CHECK_STR(name_at(&map, 0x1004), "good");
+    sym_jit_map_fini(&map);
+    free(text);
 }
 
 TEST(map_of_a_file_that_is_none_is_refused)
