@@ -3,6 +3,11 @@
  * and an index from a unit's id to its parts of the sections (DWARF 5, section
  * 7.3.5; before it GNU's version 2, from which it differs in the numbers of
  * sections).
+ *
+ * The index of type units (.debug_tu_index) is not read: what is in them, no
+ * function and no inlined call is made of, and the declarations that names are
+ * taken from are in the unit itself. Offsets in an index have 32 bits, in 64-bit
+ * DWARF too.
  */
 #ifndef SYMBOLIZER_PACKAGE_H
 #define SYMBOLIZER_PACKAGE_H

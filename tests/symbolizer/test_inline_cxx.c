@@ -119,6 +119,15 @@ VARIANT(inlines_of_cxx_from_clang_without_optimization, "inline_cxx_clang_O0")
 VARIANT(inlines_of_cxx_from_clang_at_O3, "inline_cxx_clang_O3")
 VARIANT(inlines_of_cxx_from_clang_in_dwarf_4, "inline_cxx_clang_dwarf4")
 VARIANT(inlines_of_cxx_from_clang_split, "inline_cxx_clang_split")
+VARIANT(inlines_of_cxx_with_type_units_from_a_package, "package_cxx4/inline")
+VARIANT(
+    inlines_of_cxx_with_type_units_from_a_package_of_llvm,
+    "package_cxx4_llvm/inline")
+VARIANT(
+    inlines_of_cxx_in_64_bit_dwarf_from_a_package, "package_cxx4_wide/inline")
+VARIANT(
+    inlines_of_cxx_with_type_units_from_a_package_in_dwarf_5,
+    "package_cxx5/inline")
 
 TEST(code_that_is_hardly_run_lies_apart_and_has_its_stack_all_the_same)
 {
