@@ -6,8 +6,8 @@
  *
  * The index of type units (.debug_tu_index) is not read: what is in them, no
  * function and no inlined call is made of, and the declarations that names are
- * taken from are in the unit itself. Offsets in an index have 32 bits, in 64-bit
- * DWARF too.
+ * taken from are in the unit itself. Offsets in an index have 32 bits, in
+ * 64-bit DWARF too.
  */
 #ifndef SYMBOLIZER_PACKAGE_H
 #define SYMBOLIZER_PACKAGE_H

@@ -11,10 +11,10 @@
 #include "symbolizer/jit_map.h"
 
 /*
- * Add to a map what there is for an anonymous module of a profile: the process's own
- * /tmp/perf-PID.map, by the pid it has there; the one in our /tmp; and every
- * jitdump ("jit-PID.dump") that it mapped, as the specification wants it to, or
- * left in one of the two.
+ * Add to a map what there is for an anonymous module of a profile: the
+ * process's own /tmp/perf-PID.map, by the pid it has there; the one in our
+ * /tmp; and every jitdump ("jit-PID.dump") that it mapped, as the specification
+ * wants it to, or left in one of the two.
  *
  *   kept     knows where a process has its /tmp that is gone by now; NULL: only
  *            those that run are asked
