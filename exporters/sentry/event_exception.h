@@ -1,0 +1,22 @@
+/*
+ * The `exception` of an event: what the crash is called, in what words, by
+ * which mechanism it came, with the stack and the registers of its thread.
+ */
+#ifndef EXPORTERS_SENTRY_EVENT_EXCEPTION_H
+#define EXPORTERS_SENTRY_EVENT_EXCEPTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "exporters/json.h"
+#include "exporters/sentry/event_stack.h"
+
+/*
+ *   frames_max  as of exp_event_stack_write()
+ *   returns     false when out of memory
+ */
+bool exp_event_exception_write(
+    struct exp_event_stacks *stacks, uint32_t frames_max,
+    struct exp_json *json);
+
+#endif
