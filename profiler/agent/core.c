@@ -100,11 +100,12 @@ void prof_core_report_failure(const char *session, const char *reason)
 static bool say_hello(int fd, struct wire_reply *reply)
 {
     int tables = -1;
-    prof_core.is_heard = prof_core.config.say_hello != NULL
-                             ? prof_core.config.say_hello(fd, reply)
-                             : prof_link_hello(
-                                   prof_core.config.session, fd,
-                                   HELLO_TIMEOUT_MS, reply, &tables);
+    prof_core.is_heard =
+        prof_core.config.say_hello != NULL
+            ? prof_core.config.say_hello(fd, reply)
+            : prof_link_hello(
+                  prof_core.config.session, fd, HELLO_TIMEOUT_MS, reply,
+                  &tables, &prof_core.collector);
     prof_tables_map(tables);
     prof_core.is_deserted = !prof_core.is_heard && prof_link_is_possible();
     return prof_core.is_heard && reply->status == 0 && reply->period_ns > 0;

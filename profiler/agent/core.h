@@ -69,6 +69,7 @@ struct prof_core {
     bool is_getpid_safe;        /* but this one, when silent */
     bool is_crash_silent;       /* the same for what a crash is told with */
     uint32_t pid;               /* whose ring this is; tells fork children */
+    uint32_t collector;         /* its pid; 0: not to be seen from here */
     bool is_heard;              /* the collector answered to the last HELLO */
     bool is_deserted;           /* it did not, though it could be asked */
     struct prof_core_config config;

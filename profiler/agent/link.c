@@ -127,26 +127,52 @@ static bool send_message(int socket, const struct wire_message *message, int fd)
            (long)sizeof *message;
 }
 
-/* A reply, and the descriptor that may come with it. */
-static bool read_reply(int socket, struct wire_reply *reply, int *fd)
+/* What may come with a reply. */
+struct gift {
+    int fd;       /* -1: none */
+    uint32_t pid; /* of who sent it, by the kernel; 0: not in our name space */
+};
+
+static void read_control(const char *control, size_t bytes, struct gift *gift)
+{
+    struct cmsghdr header;
+    for (size_t at = 0; bytes - at >= sizeof header;) {
+        copy(&header, control + at, sizeof header);
+        if (header.cmsg_len < sizeof header || header.cmsg_len > bytes - at)
+            return;
+        const char *data = control + at + sizeof header;
+        if (header.cmsg_level == SOL_SOCKET && header.cmsg_type == SCM_RIGHTS &&
+            header.cmsg_len >= CMSG_LEN(sizeof gift->fd))
+            copy(&gift->fd, data, sizeof gift->fd);
+        if (header.cmsg_level == SOL_SOCKET &&
+            header.cmsg_type == SCM_CREDENTIALS &&
+            header.cmsg_len >= CMSG_LEN(sizeof(struct ucred)))
+            copy(
+                &gift->pid, data + offsetof(struct ucred, pid),
+                sizeof gift->pid);
+        if (CMSG_ALIGN(header.cmsg_len) >= bytes - at)
+            return;
+        at += CMSG_ALIGN(header.cmsg_len);
+    }
+}
+
+static bool read_reply(int socket, struct wire_reply *reply, struct gift *gift)
 {
     union {
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
         struct cmsghdr header;
     } control;
     struct iovec part = {.iov_base = reply, .iov_len = sizeof *reply};
     struct msghdr message = {
         .msg_iov = &part,
         .msg_iovlen = 1,
-        .msg_control = fd != NULL ? &control : NULL,
-        .msg_controllen = fd != NULL ? sizeof control : 0};
+        .msg_control = gift != NULL ? &control : NULL,
+        .msg_controllen = gift != NULL ? sizeof control : 0};
     long bytes = sys_call3(
         __NR_recvmsg, (long)socket, &message,
         (long)(MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
-    if (bytes > 0 && message.msg_controllen >= sizeof control &&
-        control.header.cmsg_level == SOL_SOCKET &&
-        control.header.cmsg_type == SCM_RIGHTS)
-        copy(fd, CMSG_DATA(&control.header), sizeof *fd);
+    if (bytes > 0 && gift != NULL)
+        read_control(control.bytes, message.msg_controllen, gift);
     return bytes == (long)sizeof *reply;
 }
 
@@ -155,7 +181,7 @@ static bool read_reply(int socket, struct wire_reply *reply, int *fd)
  * program's does not start the wait anew.
  */
 static bool receive_reply(
-    int socket, int timeout_ms, struct wire_reply *reply, int *fd)
+    int socket, int timeout_ms, struct wire_reply *reply, struct gift *gift)
 {
     struct pollfd wait = {.fd = socket, .events = POLLIN};
     struct timespec left = {
@@ -166,7 +192,7 @@ static bool receive_reply(
             __NR_ppoll, &wait, 1L, timeout_ms < 0 ? NULL : &left, (void *)NULL,
             8L);
     } while (ready == -EINTR);
-    return ready == 1 && read_reply(socket, reply, fd) &&
+    return ready == 1 && read_reply(socket, reply, gift) &&
            reply->magic == WIRE_MAGIC && reply->version == WIRE_VERSION;
 }
 
@@ -194,11 +220,15 @@ void prof_link_tell(const char *session, enum wire_message_type type)
 
 static bool ask(
     const char *session, enum wire_message_type type, int fd, const char *text,
-    int timeout_ms, struct wire_reply *reply, int *reply_fd)
+    int timeout_ms, struct wire_reply *reply, struct gift *gift)
 {
-    int socket = session_connect(session, 0, timeout_ms);
+    int socket = session_connect(session, 0, timeout_ms), yes = 1;
     if (socket < 0)
         return false;
+    if (gift != NULL)
+        (void)sys_call5(
+            __NR_setsockopt, (long)socket, (long)SOL_SOCKET, (long)SO_PASSCRED,
+            &yes, (long)sizeof yes);
 
     struct wire_message message = make_message(session, type);
     if (text != NULL) {
@@ -209,7 +239,7 @@ static bool ask(
     }
 
     bool is_answered = send_message(socket, &message, fd) &&
-                       receive_reply(socket, timeout_ms, reply, reply_fd);
+                       receive_reply(socket, timeout_ms, reply, gift);
     (void)sys_close(socket);
     return is_answered;
 }
@@ -223,9 +253,14 @@ bool prof_link_ask(
 
 bool prof_link_hello(
     const char *session, int fd, int timeout_ms, struct wire_reply *reply,
-    int *tables)
+    int *tables, uint32_t *collector)
 {
-    return ask(session, WIRE_HELLO, fd, NULL, timeout_ms, reply, tables);
+    struct gift gift = {.fd = -1};
+    bool is_answered =
+        ask(session, WIRE_HELLO, fd, NULL, timeout_ms, reply, &gift);
+    *tables = gift.fd;
+    *collector = gift.pid;
+    return is_answered;
 }
 
 bool prof_link_is_possible(void)

@@ -27,13 +27,14 @@ bool prof_link_ask(
 /*
  * HELLO: sends the segment `fd`, which stays the caller's.
  *
- *   tables   out: a descriptor that came with the reply, the caller's; else
- *            left as it is
- *   returns  as prof_link_ask()
+ *   tables     out: a descriptor that came with the reply, the caller's; or -1
+ *   collector  out: the pid of whoever replied, as we see it; 0: it is not in
+ *              our name space
+ *   returns    as prof_link_ask()
  */
 bool prof_link_hello(
     const char *session, int fd, int timeout_ms, struct wire_reply *reply,
-    int *tables);
+    int *tables, uint32_t *collector);
 
 /* Tell the collector something that nobody answers; never waits. */
 void prof_link_tell(const char *session, enum wire_message_type type);

@@ -233,9 +233,15 @@ static void wait_for_collector(const struct wire_crash *crash, uint64_t end_ns)
     if (!is_collector_there())
         return;
     if (!prof_crash_is_silent()) {
-        /* Yama lets nobody but an ancestor look; until we are gone, anyone. */
+        /*
+         * Yama lets nobody but an ancestor look. Until we are gone, the
+         * collector may; one that has no name here only as anyone. Without
+         * Yama the call is none (EINVAL).
+         */
+        uint32_t tracer = prof_core.collector;
         (void)sys_call2(
-            __NR_prctl, (long)PR_SET_PTRACER, (long)PR_SET_PTRACER_ANY);
+            __NR_prctl, (long)PR_SET_PTRACER,
+            tracer != 0 ? (long)tracer : (long)PR_SET_PTRACER_ANY);
         if (prof_link_ask(
                 prof_core.config.session, WIRE_CRASHED, -1, NULL, WAIT_MS,
                 &reply))

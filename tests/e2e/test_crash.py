@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import struct
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -319,6 +320,14 @@ def test_a_line_says_it_and_where(outcomes):
         r"watchfire: crashes \(pid \d+\) crashed: SIGSEGV: invalid memory "
         r"access at 0x0 in at_fault\(\) \(crashes\.cc:\d+\); see .*\.json",
         remarks[0])
+
+
+def test_nobody_but_the_collector_may_trace_it(tmp_path):
+    """For Yama, which this kernel may not have: by what is asked of it."""
+    watched = record(tmp_path / "traced", lab.program("kill_any_tracer"),
+                     PROGRAM, "null_write")
+    assert watched.result.returncode == -signal.SIGSEGV
+    assert watched.event()["exception"]["values"][0]["type"] == "SIGSEGV"
 
 
 def test_registers_and_images(outcomes):
