@@ -5,7 +5,7 @@
  * SEGMENT
  *
  * The agent makes one memfd per process, seals its size and sends it with
- * HELLO. Both sides map it; the data blocks are mapped twice in a row, so that
+ * HELLO. Both sides map it, and the first data blocks behind the last, so that
  * no record ever wraps.
  *
  *     struct wire_header       one page
@@ -171,6 +171,9 @@
 #define WIRE_RECORD_BYTES  (8u * WIRE_FRAMES_MAX + 128u)
 #define WIRE_RECORD_BLOCKS                                                     \
     ((WIRE_RECORD_BYTES + WIRE_BLOCK_BYTES - 1) / WIRE_BLOCK_BYTES)
+
+/* Of the blocks, what a record that begins in the last one reaches into. */
+#define WIRE_TWICE_BYTES (3u * 4096u)
 
 enum wire_state { WIRE_FREE = 0, WIRE_CLAIMED = 1, WIRE_COMMITTED = 2 };
 
@@ -366,7 +369,7 @@ struct wire_ring {
     struct wire_crashes *crashes;
     struct wire_slots *slots;
     _Atomic uint64_t *descriptors;
-    unsigned char *blocks; /* mapped twice: 2 * WIRE_DATA_BYTES are valid */
+    unsigned char *blocks; /* and behind them the first WIRE_TWICE_BYTES */
 };
 
 enum wire_record_type {
@@ -530,6 +533,8 @@ _Static_assert(WIRE_RECORD_BYTES >= sizeof(struct wire_module), "fits");
 _Static_assert(WIRE_RECORD_BLOCKS < WIRE_BLOCK_COUNT / 8, "ring of records");
 _Static_assert((WIRE_BLOCK_COUNT & (WIRE_BLOCK_COUNT - 1)) == 0, "power of 2");
 _Static_assert(WIRE_BLOCKS_OFFSET % 4096 == 0, "blocks can be mapped twice");
+_Static_assert(
+    WIRE_RECORD_BLOCKS *WIRE_BLOCK_BYTES <= WIRE_TWICE_BYTES, "any record");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "works between processes");
 
 #endif

@@ -124,7 +124,9 @@ static void copy_text(char *to, uint32_t bytes, const char *from)
 static bool choose_engine(void)
 {
     const struct prof_core_config *config = &prof_core.config;
-    const char *reason = "no memory for the unwinder";
+    char lack[128];
+    prof_memory_lacks("the unwinder", lack, sizeof lack);
+    const char *reason = lack;
     prof_core.engine = prof_core.actions & WIRE_REFERENCE_ENGINE
                            ? config->load_reference(&reason)
                            : config->engine;
@@ -154,7 +156,8 @@ bool prof_core_start(
     if (prof_core.clock_gettime == NULL)
         prof_core.clock_gettime = raw_clock_gettime;
 
-    char reason[128] = "no memory for the unwinder";
+    char reason[128];
+    prof_memory_lacks("samples", reason, sizeof reason);
     int fd = make_scratch() ? prof_segment_make(reason, sizeof reason) : -1;
     if (fd < 0) {
         prof_core_report_failure(config->session, reason);

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-enum { MAP_BYTES = WIRE_SEGMENT_BYTES + WIRE_DATA_BYTES };
+enum { MAP_BYTES = WIRE_SEGMENT_BYTES + WIRE_TWICE_BYTES };
 
 static void write_limit(int resource, const struct sys_limit *limit)
 {
@@ -64,9 +64,9 @@ static void explain(
 /* ---- making ---- */
 
 /*
- * The blocks twice in a row, and but for the beginning none of it in a fork's
- * child: the child must not write into its parent's ring. That it crashes it
- * may say there, before it has one of its own.
+ * The first blocks once more behind the last, and but for the beginning none of
+ * it in a fork's child: the child must not write into its parent's ring. That
+ * it crashes it may say there, before it has one of its own.
  */
 static long map_ring(int fd)
 {
@@ -79,7 +79,7 @@ static long map_ring(int fd)
             at, WIRE_SEGMENT_BYTES, PROT_READ | PROT_WRITE,
             MAP_SHARED | MAP_FIXED, fd, 0)) ||
         sys_is_error(sys_mmap(
-            at + WIRE_SEGMENT_BYTES, WIRE_DATA_BYTES, PROT_READ | PROT_WRITE,
+            at + WIRE_SEGMENT_BYTES, WIRE_TWICE_BYTES, PROT_READ | PROT_WRITE,
             MAP_SHARED | MAP_FIXED, fd, WIRE_BLOCKS_OFFSET))) {
         (void)sys_munmap(at, MAP_BYTES);
         return -ENOMEM;
@@ -155,6 +155,14 @@ int prof_segment_make(char *reason_text, uint32_t reason_bytes)
     prof_core.ring.header->pid = prof_core.pid;
     prof_tables_announce();
     return fd;
+}
+
+void prof_memory_lacks(const char *what, char *reason, uint32_t reason_bytes)
+{
+    struct sentence sentence = {.text = reason, .room = reason_bytes};
+    say(&sentence, "no memory for ");
+    say(&sentence, what);
+    explain(&sentence, RLIMIT_AS, "RLIMIT_AS", -ENOMEM);
 }
 
 void prof_segment_release(void)

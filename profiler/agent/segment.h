@@ -17,6 +17,9 @@
  */
 int prof_segment_make(char *reason, uint32_t reason_bytes);
 
+/* The sentence for private memory, `what` it was for, that is not to be had. */
+void prof_memory_lacks(const char *what, char *reason, uint32_t reason_bytes);
+
 /* Unmap it, if there is one. */
 void prof_segment_release(void);
 

@@ -108,9 +108,18 @@ static char **make_environment(char *session_entry)
     return environment;
 }
 
+/* The program's soft limits are not for us. */
+static void lift_limit(int resource)
+{
+    struct sys_limit limit = sys_limit(resource);
+    limit.soft = limit.hard;
+    (void)sys_call4(__NR_prlimit64, 0L, (long)resource, &limit, (void *)NULL);
+}
+
 /* Only system calls from here on: libc's state is a copy of the program's. */
 static void become_collector(struct launch *launch, int error_pipe)
 {
+    lift_limit(RLIMIT_AS);
     char *arguments[] = {launch->command, (char *)(uintptr_t) "collect", NULL};
     sigset_t none = {0};
     (void)sys_call2(__NR_dup2, (long)launch->socket, (long)COLLECTOR_SOCKET);
@@ -128,14 +137,6 @@ static void close_from(int first)
         return;
     for (int fd = first; fd < USUAL_LIMIT; fd++)
         (void)sys_close(fd);
-}
-
-/* The program's soft limit is not for us. */
-static void lift_limit(int resource)
-{
-    struct sys_limit limit = sys_limit(resource);
-    limit.soft = limit.hard;
-    (void)sys_call4(__NR_prlimit64, 0L, (long)resource, &limit, (void *)NULL);
 }
 
 /*

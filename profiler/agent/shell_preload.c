@@ -9,8 +9,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
@@ -113,6 +115,19 @@ void shell_restart_in_child(void)
     prof_core_restart_in_child();
 }
 
+/* A hard limit is the collector's too, which is far larger than we are. */
+static const char *why_no_answer(void)
+{
+    static char text[128] = "nothing is sampled: no collector answers";
+    struct rlimit limit;
+    size_t length = strlen(text);
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_max != RLIM_INFINITY)
+        (void)snprintf(
+            text + length, sizeof text - length, " (RLIMIT_AS is %llu)",
+            (unsigned long long)limit.rlim_max);
+    return text;
+}
+
 __attribute__((constructor)) static void shell_arrive(void)
 {
     int saved_errno = errno;
@@ -131,7 +146,7 @@ __attribute__((constructor)) static void shell_arrive(void)
             .tid_offset = find_tid_offset()};
         /* Where there is a command, or a first process, that one speaks. */
         if (!prof_core_start(&config, text, sizeof text) && is_first)
-            complain(*text ? text : "nothing is sampled: no collector answers");
+            complain(*text ? text : why_no_answer());
         if (prof_crash_is_wanted(SIGABRT))
             find_crash_places();
         shell_alternate_begin_first();

@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum { MAP_BYTES = WIRE_SEGMENT_BYTES + WIRE_DATA_BYTES };
+enum { MAP_BYTES = WIRE_SEGMENT_BYTES + WIRE_TWICE_BYTES };
 
-/* Map the segment and, behind it, its blocks once more. */
+/* Map the segment and, behind it, its first blocks once more. */
 static bool map_ring(struct wire_ring *ring, int fd)
 {
     unsigned char *base =
@@ -20,7 +20,7 @@ static bool map_ring(struct wire_ring *ring, int fd)
             base, WIRE_SEGMENT_BYTES, PROT_READ | PROT_WRITE,
             MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED ||
         mmap(
-            base + WIRE_SEGMENT_BYTES, WIRE_DATA_BYTES, PROT_READ | PROT_WRITE,
+            base + WIRE_SEGMENT_BYTES, WIRE_TWICE_BYTES, PROT_READ | PROT_WRITE,
             MAP_SHARED | MAP_FIXED, fd, WIRE_BLOCKS_OFFSET) == MAP_FAILED) {
         (void)munmap(base, MAP_BYTES);
         return false;

@@ -17,7 +17,7 @@ LIMITS = [case for case in host.cases("host_limits")
 
 # Address space that the guest takes, of which little is ever touched.
 GUEST_SPACE = 14 << 20
-GUEST_SPACE_RATIONED = 6 << 20
+GUEST_SPACE_RATIONED = 5 << 20
 
 
 @pytest.mark.parametrize("case", LIMITS)
@@ -74,6 +74,21 @@ def test_no_room_for_the_ring_is_said(tmp_path, way, setting, reason):
     assert watched.result.returncode == 6
     if way == "record":
         assert any(reason in line for line in watched.remarks)
+
+
+def test_a_soft_limit_of_space_is_not_the_collectors(tmp_path):
+    """The command has libraries of its own; a hard limit holds for it too."""
+    variables = (f"export LD_PRELOAD={lab.LIBRARY} WATCHFIRE_FREQUENCY=997 "
+                 f"WATCHFIRE_OUTPUT={tmp_path}/x.folded; ")
+    command = (lab.program("leave"), 7)
+    for option, is_told in (("-S", False), ("-H", True)):
+        result = lab.run(
+            "sh", "-c", f'ulimit -S -v 7000; ulimit {option} -v 7000; '
+            f'{variables} exec "$0" "$@"', *command)
+        assert result.returncode == 7
+        assert is_told == ("RLIMIT_AS is 7168000" in result.stderr), result.stderr
+        assert is_told != (tmp_path / "x.folded").exists()
+        (tmp_path / "x.folded").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("count", (4, 8, 12, 20))
