@@ -267,6 +267,7 @@ void prof_bare_code_walk(
         }
         if (row_kind(bare, word) != PROF_ROW_NONE ||
             !prof_code_holds(bare->code, place.pc) ||
+            prof_code_is_go(bare->code, place.pc) || /* by frame pointers */
             !find_caller(bare, word, &place))
             return;
         walk_on(bare, &place, walk);

@@ -185,6 +185,16 @@ uint64_t prof_code_symbol(const struct prof_code *code, uint64_t pc)
     return start != 0 ? start + file->bias : 0;
 }
 
+bool prof_code_has_go(const struct prof_code *code)
+{
+    for (uint32_t i = 0; i < code->files.count; i++) {
+        const struct prof_code_file *file = table_row(&code->files, i);
+        if (prof_image_is_go(file->image))
+            return true;
+    }
+    return false;
+}
+
 bool prof_code_is_go(const struct prof_code *code, uint64_t pc)
 {
     const struct prof_code_file *file = file_at(code, pc);

@@ -59,7 +59,8 @@ uint64_t prof_code_function(struct prof_modules *modules, uint64_t pc);
 /* The same, as symbols have it. */
 uint64_t prof_code_symbol(const struct prof_code *code, uint64_t pc);
 
-/* Whether Go's linker made the code there. */
+/* Whether Go's linker made some of it, or the code there. */
+bool prof_code_has_go(const struct prof_code *code);
 bool prof_code_is_go(const struct prof_code *code, uint64_t pc);
 
 /*

@@ -6,7 +6,7 @@
 #include "profiler/collector/exit_call.h"
 #include "profiler/collector/insn.h"
 
-enum { WORD = 8, JUMPS_MAX = 256, FRAME_BYTES_MAX = 1 << 20 };
+enum { WORD = 8, JUMPS_MAX = 256, USUAL_MAX = 8, FRAME_BYTES_MAX = 1 << 20 };
 
 /* What is known of the frame at an instruction. */
 struct state {
@@ -22,10 +22,17 @@ struct jump {
     struct state state;
 };
 
+/* A frame, and how many jumps have it. */
+struct usual {
+    struct state state;
+    unsigned count;
+};
+
 struct scan {
     struct state now, largest;
     struct jump jumps[JUMPS_MAX]; /* the latest ones, in turns */
     unsigned jump_count;
+    struct usual usual[USUAL_MAX];
 };
 
 static bool decode(
@@ -40,29 +47,37 @@ static bool decode(
     return prof_insn_decode(bytes, PROF_INSN_BYTES_MAX, pc, insn);
 }
 
+/* Count the frames that jumps have: most have that of the function's body. */
+static void count_usual(struct scan *scan)
+{
+    for (unsigned i = 0; i < USUAL_MAX; i++) {
+        struct usual *usual = &scan->usual[i];
+        if (usual->count == 0)
+            usual->state = scan->now;
+        if (usual->state.depth != scan->now.depth)
+            continue;
+        usual->count++;
+        return;
+    }
+}
+
 static void note_jump(struct scan *scan, uint64_t from, uint64_t target)
 {
+    count_usual(scan);
     if (target <= from)
         return;
     scan->jumps[scan->jump_count++ % JUMPS_MAX] =
         (struct jump){target, scan->now};
 }
 
-/* The frame that most jumps have: that of the function's body. */
-static const struct state *usual(const struct scan *scan, unsigned count)
+static const struct state *most_usual(const struct scan *scan)
 {
-    const struct state *found = &scan->largest;
-    unsigned most = 0;
-    for (unsigned i = 0; i < count; i++) {
-        unsigned same = 0;
-        for (unsigned j = 0; j < count; j++)
-            same += scan->jumps[j].state.depth == scan->jumps[i].state.depth;
-        if (same > most) {
-            most = same;
-            found = &scan->jumps[i].state;
-        }
+    const struct usual *found = &scan->usual[0];
+    for (unsigned i = 1; i < USUAL_MAX; i++) {
+        if (scan->usual[i].count > found->count)
+            found = &scan->usual[i];
     }
-    return found;
+    return found->count > 0 ? &found->state : &scan->largest;
 }
 
 /* Behind what is not gone beyond. */
@@ -76,7 +91,7 @@ static void go_on_at(struct scan *scan, uint64_t pc)
             return;
         }
     }
-    scan->now = *usual(scan, count);
+    scan->now = *most_usual(scan);
 }
 
 static void pop_fp(struct state *state)
@@ -160,8 +175,7 @@ bool prof_frame_scan(
     struct prof_reader *code, uint64_t function, uint64_t pc,
     struct prof_scanned_frame *frame)
 {
-    struct scan scan = {
-        .now = {.depth = WORD}, .largest = {.depth = WORD}, .jump_count = 0};
+    struct scan scan = {.now = {.depth = WORD}, .largest = {.depth = WORD}};
     struct prof_insn insn;
     uint8_t bytes[2 * WORD];
     uint64_t at = function;

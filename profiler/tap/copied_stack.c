@@ -215,6 +215,11 @@ static struct outcome walk_once(
     const struct prof_bare_code bare = {
         .code = code, .stack = &reader.reader, .bytes = &bytes.reader};
     prof_bare_code_walk(&bare, walk);
+    /* A zero beyond a frame may be a word of the stack that was switched to. */
+    uint64_t last_pc = prof_pc_of_word(walk->frames[walk->count - 1]);
+    if (!is_live && stack->chain.count > 0 && prof_code_is_go(code, last_pc) &&
+        walk->end != PROF_WALK_CUT && !prof_bare_code_begins(&bare, walk))
+        prof_frame_chain_join(&stack->chain, code, &bytes.reader, walk);
     return (struct outcome){
         .is_beyond = reader.is_beyond,
         .is_ended = is_live && walk->end == PROF_WALK_COMPLETE &&

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "profiler/collector/code.h"
+#include "profiler/tap/frame_chain.h"
 #include "profiler/tap/known_frames.h"
 #include "profiler/unwind/sig_regs.h"
 #include "profiler/unwind/sig_trail.h"
@@ -42,8 +43,9 @@ struct prof_copied_stack {
     uint64_t size_bytes;
     uint64_t time_ns; /* CLOCK_MONOTONIC */
     uint32_t tid;
-    bool is_live;  /* its memory may be read */
-    bool has_hole; /* the copy ends where a page is not there */
+    bool is_live;                  /* its memory may be read */
+    bool has_hole;                 /* the copy ends where a page is not there */
+    struct prof_frame_chain chain; /* of frame pointers; empty: not followed */
 };
 
 enum prof_copied_end {

@@ -52,7 +52,6 @@ static struct perf_event_attr make_attr(const struct prof_tap_wanted *wanted)
         .sample_type = PROF_TAP_FIELDS | PERF_SAMPLE_CALLCHAIN |
                        PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
         .sample_regs_user = prof_perf_regs_mask,
-        .exclude_callchain_user = 1,
         .exclude_hv = 1,
         .inherit = wanted->is_inherited,
         .disabled = 1, /* until it has a ring to write to */
@@ -271,7 +270,7 @@ static void settle_for_user(struct prof_tap_events *events)
 {
     events->has_kernel = false;
     events->attr.exclude_kernel = 1;
-    events->attr.sample_type &= ~(uint64_t)PERF_SAMPLE_CALLCHAIN;
+    events->attr.exclude_callchain_kernel = 1;
     prof_tap_explain_user_only(&events->refusal);
 }
 

@@ -1,7 +1,9 @@
 /*
  * perf events that see the threads which are watched. They carry the user's
  * registers, a copy of the innermost part of the stack and, where permitted,
- * the kernel's call chain; and they tell of mappings, names, forks and ends.
+ * the kernel's call chain, and of frame pointers that of the user, which Go's
+ * stacks need (frame_chain.h); and they tell of mappings, names, forks and
+ * ends.
  *
  * ON PROCESSORS, where that is permitted (CAP_PERFMON): one for each, which
  * sees whoever runs there. It costs a thread nothing when it is switched, and

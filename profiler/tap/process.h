@@ -61,7 +61,8 @@ struct prof_tap_moment {
     const uint8_t *stack;         /* copied, from the stack pointer on */
     uint64_t stack_bytes;
     bool has_hole;         /* it ends where a page is not there */
-    const uint64_t *chain; /* the kernel's part, as perf events have it */
+    const uint64_t *chain; /* as perf events have it: the kernel's part, and
+                              that of the user's frame pointers */
     uint64_t chain_count;
 };
 

@@ -50,17 +50,14 @@ static const char *take_text(struct words *words)
     return text;
 }
 
-static void parse_sample(
-    struct words *words, bool has_chain, struct prof_tap_record *record)
+static void parse_sample(struct words *words, struct prof_tap_record *record)
 {
     record->event = take(words);
     (void)take(words); /* the pc, which the chain and the registers have too */
     take_ids(words, &record->pid, &record->tid);
     record->time_ns = take(words);
-    if (has_chain) {
-        record->chain_count = take(words);
-        record->chain = take_many(words, record->chain_count);
-    }
+    record->chain_count = take(words);
+    record->chain = take_many(words, record->chain_count);
     uint64_t abi = take(words);
     const uint64_t *regs = abi != PERF_SAMPLE_REGS_ABI_NONE
                                ? take_many(words, prof_perf_regs_count)
@@ -100,8 +97,7 @@ static void parse_task(struct words *words, struct prof_tap_record *record)
 }
 
 bool prof_tap_record_parse(
-    const struct perf_event_header *header, bool has_chain,
-    struct prof_tap_record *record)
+    const struct perf_event_header *header, struct prof_tap_record *record)
 {
     struct words words = {
         .at = (const uint64_t *)(const void *)(header + 1),
@@ -117,7 +113,7 @@ bool prof_tap_record_parse(
             sizeof record->time_ns);
     switch (header->type) {
     case PERF_RECORD_SAMPLE:
-        parse_sample(&words, has_chain, record);
+        parse_sample(&words, record);
         break;
     case PERF_RECORD_MMAP2:
         parse_mmap(&words, record);

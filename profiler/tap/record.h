@@ -27,7 +27,7 @@ struct prof_tap_record {
     uint64_t event;  /* the id of the one that was opened; heirs have it */
     uint32_t origin; /* the thread that it was opened for; see events.h */
     const uint64_t *chain;
-    uint64_t chain_count; /* kernel addresses, with context markers */
+    uint64_t chain_count; /* addresses, with context markers */
     const uint64_t *regs; /* NULL: there is no user's stack */
     const uint8_t *stack; /* from the stack pointer on */
     uint64_t stack_bytes; /* that were copied */
@@ -44,13 +44,11 @@ struct prof_tap_record {
 };
 
 /*
- *   has_chain  whether the events ask for the kernel's call chain
  *   record     out: points into `header`
  *   returns    false for types that tell us nothing, and for what is shorter
  *              than it says
  */
 bool prof_tap_record_parse(
-    const struct perf_event_header *header, bool has_chain,
-    struct prof_tap_record *record);
+    const struct perf_event_header *header, struct prof_tap_record *record);
 
 #endif

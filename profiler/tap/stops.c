@@ -65,6 +65,8 @@ struct prof_stops {
     struct prof_regs regs;
     uint64_t cpu_ns; /* its clock; 0: it is not the one that was meant */
     uint64_t stack_bytes;
+    uint64_t chain_count; /* of the frame pointers' chain, where Go is */
+    uint64_t chain[1 + PROF_FRAME_CHAIN_MOST];
     uint8_t stack[COPY_BYTES];
 };
 
@@ -350,6 +352,16 @@ static void copy_held(void *owner, const struct prof_regs *regs)
     stops->stack_bytes = prof_process_copy(
         (pid_t)stops->held->tid, regs->value[PROF_REG_SP], stops->stack,
         sizeof stops->stack);
+    stops->chain_count = 0;
+    const struct prof_tap_process *process =
+        *prof_tap_process_find(&stops->processes, stops->held->pid);
+    if (process == NULL || process->code == NULL ||
+        !prof_code_has_go(process->code))
+        return;
+    stops->chain[0] = (uint64_t)PERF_CONTEXT_USER;
+    stops->chain_count =
+        1 +
+        prof_frame_chain_read((pid_t)stops->held->tid, regs, stops->chain + 1);
 }
 
 static void note_refusal(
@@ -389,7 +401,9 @@ static void add_sample(struct prof_stops *stops, struct watched *watched)
         .weight_ns = stops->cpu_ns - watched->seen_ns,
         .regs = &stops->regs,
         .stack = stops->stack,
-        .stack_bytes = stops->stack_bytes};
+        .stack_bytes = stops->stack_bytes,
+        .chain = stops->chain,
+        .chain_count = stops->chain_count};
     prof_tap_process_add(process, thread, &moment);
     watched->seen_ns = stops->cpu_ns;
 }

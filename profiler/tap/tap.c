@@ -236,8 +236,7 @@ static void take_records(struct prof_tap *tap, uint64_t limit_ns)
     while ((ring = prof_tap_events_next(events, limit_ns)) != NULL) {
         struct prof_tap_record record;
         if (prof_tap_record_parse(
-                prof_tap_ring_peek(ring, events->copy), events->has_kernel,
-                &record))
+                prof_tap_ring_peek(ring, events->copy), &record))
             take_record(tap, &record);
         prof_tap_ring_pass(ring);
     }

@@ -114,6 +114,12 @@ static bool learn_code(struct prof_tap_process *process, uint64_t time_ns)
     return true;
 }
 
+static bool is_in_kernel(const struct prof_tap_moment *moment)
+{
+    return moment->chain_count > 0 &&
+           moment->chain[0] == (uint64_t)PERF_CONTEXT_KERNEL;
+}
+
 /* The user's part of the stack; PROF_NONE when there is none. */
 static uint32_t add_user_frames(
     struct prof_tap_process *process, struct prof_tap_thread *thread,
@@ -128,7 +134,8 @@ static uint32_t add_user_frames(
         .has_hole = moment->has_hole,
         .time_ns = moment->time_ns,
         .tid = thread->tid,
-        .is_live = true};
+        .is_live = true,
+        .chain = prof_frame_chain_of_user(moment->chain, moment->chain_count)};
     if (moment->regs == NULL || !make_code(process))
         return PROF_NONE;
     if (thread->known == NULL)
@@ -137,7 +144,7 @@ static uint32_t add_user_frames(
         return PROF_NONE;
     stack.regs = *moment->regs;
     /* In the middle of an exec the registers are still the old image's. */
-    if (moment->chain_count > 0 &&
+    if (is_in_kernel(moment) &&
         !prof_code_holds(process->code, stack.regs.value[PROF_REG_PC]))
         return PROF_NONE;
     enum prof_copied_end end =

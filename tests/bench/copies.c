@@ -144,8 +144,7 @@ static void take_records(uint64_t limit_ns)
     while ((ring = prof_tap_events_next(&bench.events, limit_ns)) != NULL) {
         struct prof_tap_record record;
         if (prof_tap_record_parse(
-                prof_tap_ring_peek(ring, bench.events.copy),
-                bench.events.has_kernel, &record) &&
+                prof_tap_ring_peek(ring, bench.events.copy), &record) &&
             record.pid == bench.pid) {
             if (record.type == PERF_RECORD_SAMPLE)
                 take_sample(&record);

@@ -51,7 +51,9 @@ def test_stops_see_every_libc_and_later_threads_and_break_no_wait(
     output = tmp_path / "x.folded"
     recorder = lab.Recorder(
         "ptrace", [output], [process.pid for process in processes])
-    took(recorder.end_when_used(0.3), "ptrace")
+    # Who waits for a processor cannot be stopped: on a busy machine a sample
+    # takes more of their time.
+    took(recorder.end_when_used(1), "ptrace")
     folded = lab.Folded(output)
     for libc in lab.LIBCS:
         part = folded.of_program(f"lively_{libc}")

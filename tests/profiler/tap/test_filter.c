@@ -19,8 +19,7 @@ static uint32_t take_samples(struct prof_tap_events *events)
     while ((ring = prof_tap_events_next(events, UINT64_MAX)) != NULL) {
         struct prof_tap_record record;
         if (prof_tap_record_parse(
-                prof_tap_ring_peek(ring, events->copy), events->has_kernel,
-                &record) &&
+                prof_tap_ring_peek(ring, events->copy), &record) &&
             record.type == PERF_RECORD_SAMPLE &&
             record.pid == (uint32_t)getpid())
             count++;

@@ -26,14 +26,14 @@ static void put_pair(struct made *made, uint32_t first, uint32_t second)
 }
 
 static struct prof_tap_record parse(
-    struct made *made, uint32_t type, uint16_t misc, bool has_chain)
+    struct made *made, uint32_t type, uint16_t misc)
 {
     struct prof_tap_record record;
     made->header = (struct perf_event_header){
         .type = type,
         .misc = misc,
         .size = (uint16_t)(sizeof made->header + made->count * 8)};
-    CHECK(prof_tap_record_parse(&made->header, has_chain, &record));
+    CHECK(prof_tap_record_parse(&made->header, &record));
     CHECK_EQ(record.type, type);
     return record;
 }
@@ -67,7 +67,7 @@ TEST(a_sample_has_its_chain_registers_and_stack)
     put(&made, 0xaaaa);
     put(&made, 0xbbbb);
     put(&made, 8); /* so much of it was there */
-    struct prof_tap_record record = parse(&made, PERF_RECORD_SAMPLE, 0, true);
+    struct prof_tap_record record = parse(&made, PERF_RECORD_SAMPLE, 0);
     CHECK_EQ(record.event, 9);
     CHECK_EQ(record.pid, 10);
     CHECK_EQ(record.tid, 11);
@@ -85,9 +85,10 @@ TEST(a_sample_of_a_kernel_thread_has_no_registers)
 {
     struct made made = {0};
     put_sample_head(&made);
+    put(&made, 0); /* no chain */
     put(&made, PERF_SAMPLE_REGS_ABI_NONE);
     put(&made, 0);
-    struct prof_tap_record record = parse(&made, PERF_RECORD_SAMPLE, 0, false);
+    struct prof_tap_record record = parse(&made, PERF_RECORD_SAMPLE, 0);
     CHECK(record.regs == NULL);
     CHECK_EQ(record.stack_bytes, 0);
 }
@@ -96,13 +97,14 @@ TEST(registers_of_a_32_bit_program_are_passed_over)
 {
     struct made made = {0};
     put_sample_head(&made);
+    put(&made, 0); /* no chain */
     put(&made, PERF_SAMPLE_REGS_ABI_32);
     for (unsigned i = 0; i < prof_perf_regs_count; i++)
         put(&made, 0);
     put(&made, 8);
     put(&made, 0xcccc);
     put(&made, 8);
-    struct prof_tap_record record = parse(&made, PERF_RECORD_SAMPLE, 0, false);
+    struct prof_tap_record record = parse(&made, PERF_RECORD_SAMPLE, 0);
     CHECK(record.regs == NULL);
     CHECK_EQ(record.stack_bytes, 8);
 }
@@ -121,7 +123,7 @@ TEST(a_mapping_names_its_file)
     memcpy(&made.words[made.count], "/bin/x\0", 8);
     made.count++;
     put_trailer(&made);
-    struct prof_tap_record record = parse(&made, PERF_RECORD_MMAP2, 0, false);
+    struct prof_tap_record record = parse(&made, PERF_RECORD_MMAP2, 0);
     CHECK_EQ(record.start, 0x10000);
     CHECK_EQ(record.end, 0x12000);
     CHECK_EQ(record.offset, 0x1000);
@@ -141,8 +143,7 @@ TEST(an_exec_is_told_from_a_new_name)
         made.count++;
         put_trailer(&made);
         struct prof_tap_record record = parse(
-            &made, PERF_RECORD_COMM, is_exec ? PERF_RECORD_MISC_COMM_EXEC : 0,
-            false);
+            &made, PERF_RECORD_COMM, is_exec ? PERF_RECORD_MISC_COMM_EXEC : 0);
         CHECK_STR(record.name, "name");
         CHECK_EQ(record.is_exec, is_exec);
     }
@@ -155,7 +156,7 @@ TEST(a_fork_tells_child_and_parent_apart)
     put_pair(&made, 21, 11);
     put(&made, 555);
     put_trailer(&made);
-    struct prof_tap_record record = parse(&made, PERF_RECORD_FORK, 0, false);
+    struct prof_tap_record record = parse(&made, PERF_RECORD_FORK, 0);
     CHECK_EQ(record.pid, 20);
     CHECK_EQ(record.tid, 21);
     CHECK_EQ(record.parent_pid, 10);
@@ -168,10 +169,10 @@ TEST(losses_are_counted_and_what_means_nothing_is_not_taken)
     put(&made, 1);
     put(&made, 17);
     put_trailer(&made);
-    CHECK_EQ(parse(&made, PERF_RECORD_LOST, 0, false).lost, 17);
+    CHECK_EQ(parse(&made, PERF_RECORD_LOST, 0).lost, 17);
     struct prof_tap_record record;
     made.header.type = PERF_RECORD_THROTTLE;
-    CHECK(!prof_tap_record_parse(&made.header, false, &record));
+    CHECK(!prof_tap_record_parse(&made.header, &record));
 }
 
 TEST(a_record_that_is_shorter_than_it_says_tells_nothing)
@@ -189,26 +190,27 @@ TEST(a_record_that_is_shorter_than_it_says_tells_nothing)
     put(&made, 0xaaaa);
     put(&made, 0xbbbb);
     put(&made, 8);
-    (void)parse(&made, PERF_RECORD_SAMPLE, 0, true);
+    (void)parse(&made, PERF_RECORD_SAMPLE, 0);
     uint16_t whole = made.header.size;
     for (uint16_t size = 0; size < whole; size = (uint16_t)(size + 8)) {
         made.header.size = size;
-        CHECK(!prof_tap_record_parse(&made.header, true, &record));
+        CHECK(!prof_tap_record_parse(&made.header, &record));
     }
     made.header.size = whole;
     made.words[4] = UINT64_MAX / 4; /* of the chain */
-    CHECK(!prof_tap_record_parse(&made.header, true, &record));
+    CHECK(!prof_tap_record_parse(&made.header, &record));
 }
 
 TEST(no_more_of_a_stack_was_copied_than_there_was_room_for)
 {
     struct made made = {0};
     put_sample_head(&made);
+    put(&made, 0); /* no chain */
     put(&made, PERF_SAMPLE_REGS_ABI_NONE);
     put(&made, 8);
     put(&made, 0xaaaa);
     put(&made, 4096);
-    CHECK_EQ(parse(&made, PERF_RECORD_SAMPLE, 0, false).stack_bytes, 8);
+    CHECK_EQ(parse(&made, PERF_RECORD_SAMPLE, 0).stack_bytes, 8);
 }
 
 TEST(a_name_without_an_end_tells_nothing)
@@ -222,5 +224,5 @@ TEST(a_name_without_an_end_tells_nothing)
     made.header = (struct perf_event_header){
         .type = PERF_RECORD_COMM,
         .size = (uint16_t)(sizeof made.header + made.count * 8)};
-    CHECK(!prof_tap_record_parse(&made.header, false, &record));
+    CHECK(!prof_tap_record_parse(&made.header, &record));
 }
