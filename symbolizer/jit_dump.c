@@ -1,5 +1,5 @@
 /* Jitdumps: records of code that was loaded and moved, and of its lines. */
-#include "symbolizer/jit_input.h"
+#include "symbolizer/jit_dump.h"
 
 #include <stdlib.h>
 #include <string.h>

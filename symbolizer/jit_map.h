@@ -15,9 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "profiler/base/status.h"
 #include "profiler/base/table.h"
 #include "symbolizer/strings.h"
+
+/* Pieces of code, and lines, that are kept: 160 MB at most. */
+#define SYM_JIT_ROWS (UINT32_C(1) << 22)
 
 struct sym_jit_code {
     uint64_t start, size;
@@ -46,19 +48,14 @@ struct sym_jit_map {
     struct table spans; /* owner: row of `codes` */
 };
 
-/*
- * Add a file, as its first bytes say which kind it is. Lines and records that
- * are damaged are passed over.
- *
- *   errors   SYSTEM: there is no such file; UNSUPPORTED: it is no regular
- *            file; NO_MEMORY
- */
-MUST_CHECK enum status sym_jit_map_add_file(
-    struct sym_jit_map *map, const char *path, struct diag *diag);
+/* A copy of the text that lives as long as the map; NULL when out of memory. */
+const char *sym_jit_keep_text(
+    struct sym_jit_map *map, const char *text, size_t bytes);
 
-/* The same from a copy of memory; no file is named. */
-MUST_CHECK enum status sym_jit_map_add_bytes(
-    struct sym_jit_map *map, const void *bytes, size_t count);
+/* Add a piece of code of this name, if it has bytes and one, and there are not
+   too many. False: no memory. */
+bool sym_jit_add_code(
+    struct sym_jit_map *map, struct sym_jit_code code, const char *name);
 
 /* Flatten, after the last add. False: no memory. */
 bool sym_jit_map_finish(struct sym_jit_map *map);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "symbolizer/jit_file.h"
+
 /* The process an anonymous module belongs to; see prof_address_space. */
 static bool pid_of(
     const struct prof_profile *profile, uint32_t module, uint32_t *pid)

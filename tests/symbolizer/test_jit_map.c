@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolizer/jit_map.h"
+#include "symbolizer/jit_file.h"
 
 static struct sym_jit_map map_of(const void *bytes, size_t count)
 {

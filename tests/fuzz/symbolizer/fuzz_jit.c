@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolizer/jit_map.h"
+#include "symbolizer/jit_file.h"
 
 enum { WANTED_MAX = 64 };
 
