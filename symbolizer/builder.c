@@ -27,16 +27,10 @@
 #include "symbolizer/debuginfod.h"
 #include "symbolizer/index_job.h"
 #include "symbolizer/module.h"
-
-/* However short or long the command has lived. */
-#define PATIENCE_MIN_NS UINT64_C(200000000)
-#define PATIENCE_MAX_NS UINT64_C(2000000000)
-
-/* How long the thread may go without a processor. */
-#define STARVED_NS      UINT64_C(20000000)
+#include "symbolizer/patience.h"
 
 /* How often the estimate is made anew. */
-#define GLANCE_NS       UINT64_C(10000000)
+#define GLANCE_NS UINT64_C(10000000)
 
 /* A copy of a source. */
 struct request {
@@ -354,33 +348,16 @@ static bool used_ns(struct sym_builder *builder, uint64_t *used)
     return true;
 }
 
-/* Whether the present request gets less than a quarter of a processor. */
-static bool is_starved(struct sym_builder *builder, uint64_t now)
+/* Of the present request; see patience.h. */
+static struct sym_patience patience_now(struct sym_builder *builder)
 {
-    uint64_t used, begun = atomic_load(&builder->request_ns);
-    if (begun == 0)
-        begun = builder->begin_ns;
-    if (now < begun + STARVED_NS || !used_ns(builder, &used))
-        return false;
-    return used < (now - begun) / 4;
-}
-
-/* What the present index still takes, by what it has taken; 0: unknown. */
-static uint64_t remaining_ns(struct sym_builder *builder, uint64_t now)
-{
-    unsigned done = atomic_load(&builder->progress->done);
-    uint64_t begun = atomic_load(&builder->request_ns);
-    if (done < SYM_SURVEY_WHOLE / 50 || begun >= now)
-        return 0;
-    return (now - begun) * (SYM_SURVEY_WHOLE - done) / done;
-}
-
-static uint64_t patience_end(const struct sym_builder *builder, uint64_t now)
-{
-    uint64_t patience = now - builder->begin_ns;
-    if (patience < PATIENCE_MIN_NS)
-        patience = PATIENCE_MIN_NS;
-    return now + (patience < PATIENCE_MAX_NS ? patience : PATIENCE_MAX_NS);
+    struct sym_patience patience = {
+        .now_ns = clock_now_ns(CLOCK_MONOTONIC),
+        .asked_ns = builder->begin_ns,
+        .begun_ns = atomic_load(&builder->request_ns),
+        .done = atomic_load(&builder->progress->done)};
+    patience.knows_used = used_ns(builder, &patience.used_ns);
+    return patience;
 }
 
 static bool is_next_remote(const struct sym_builder *builder)
@@ -393,17 +370,16 @@ static bool is_next_remote(const struct sym_builder *builder)
 /* Until everything is made, or the rest would take too long. */
 static void wait_until_done(struct sym_builder *builder)
 {
-    uint64_t now = clock_now_ns(CLOCK_MONOTONIC);
-    uint64_t end = patience_end(builder, now);
+    struct sym_patience patience = patience_now(builder);
+    uint64_t end = sym_patience_end_ns(&patience);
     while (builder->done_count < builder->requests.count &&
-           !is_next_remote(builder) && !is_starved(builder, now) &&
-           now + remaining_ns(builder, now) < end) {
-        uint64_t glance = now + GLANCE_NS;
+           !is_next_remote(builder) && sym_patience_lasts(&patience, end)) {
+        uint64_t glance = patience.now_ns + GLANCE_NS;
         struct timespec until = {
             .tv_sec = (time_t)(glance / 1000000000),
             .tv_nsec = (long)(glance % 1000000000)};
         (void)pthread_cond_timedwait(&builder->changed, &builder->lock, &until);
-        now = clock_now_ns(CLOCK_MONOTONIC);
+        patience = patience_now(builder);
     }
 }
 
