@@ -35,7 +35,9 @@ static void remove_tree(const char *folder)
     DIR *stream = opendir(folder);
     const struct dirent *entry;
     char path[512];
-    while (stream != NULL && (entry = readdir(stream)) != NULL) {
+    if (stream == NULL)
+        return;
+    while ((entry = readdir(stream)) != NULL) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
