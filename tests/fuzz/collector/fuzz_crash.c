@@ -21,6 +21,7 @@
 #include "profiler/base/clock.h"
 #include "profiler/collector/crashes.h"
 #include "profiler/collector/target.h"
+#include "profiler/collector/target_drain.h"
 #include "symbolizer/demangle.h"
 #include "tests/fuzz/collector/bytes.h"
 #include "tests/profiler/ring_fixture.h"

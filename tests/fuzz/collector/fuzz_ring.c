@@ -12,6 +12,7 @@
 
 #include "profiler/agent/sig_ring.h"
 #include "profiler/collector/target.h"
+#include "profiler/collector/target_drain.h"
 #include "tests/fuzz/collector/bytes.h"
 #include "tests/profiler/ring_fixture.h"
 
