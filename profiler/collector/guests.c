@@ -26,8 +26,8 @@ static void look_for_children(
  * For a child: it is tried again, and everybody else waits meanwhile. So they
  * are one in so many parts of our time.
  */
-#define CHILD_PATIENCE_NS UINT64_C(100000000)
-#define CHILD_SHARE       10
+#define CHILD_PATIENCE_NS UINT64_C(80000000)
+#define CHILD_SHARE       4
 
 /* As requests.c answers a HELLO. */
 static enum status take_in(

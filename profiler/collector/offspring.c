@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/collector/account.h"
 #include "profiler/collector/children.h"
 
 /* Each thread has a list of its own: one part in so many of a CPU for them. */
@@ -23,7 +24,9 @@ struct prof_offspring_child {
     uint32_t round; /* of the look that saw it last */
     uint32_t tries; /* that have failed */
     bool has_guest;
-    uint64_t due_ns; /* for a try */
+    bool is_busy;     /* it has used the CPU since the look before */
+    uint64_t used_ns; /* of it, at the last look */
+    uint64_t due_ns;  /* for a try */
 };
 
 void prof_offspring_init(struct prof_offspring *offspring, bool is_new)
@@ -76,14 +79,18 @@ static void see_child(void *owner, uint32_t pid)
     const struct look *look = owner;
     struct prof_offspring *offspring = look->offspring;
     struct prof_offspring_child *known = find(offspring, pid);
+    uint64_t used_ns = prof_process_cpu_ns(pid);
     if (known != NULL) {
         known->round = offspring->round;
+        known->is_busy = used_ns > known->used_ns;
+        known->used_ns = used_ns;
         return;
     }
     bool is_new = offspring->is_known;
     struct prof_offspring_child child = {
         .pid = pid,
         .round = offspring->round,
+        .used_ns = used_ns,
         .due_ns = is_new ? look->now_ns + LOOK_NS : look->now_ns};
     if (table_add(&offspring->children, &child) != TABLE_NONE)
         follow(look->strays, pid, is_new);
@@ -122,7 +129,7 @@ uint32_t prof_offspring_due(
     for (uint32_t i = 0; i < offspring->children.count; i++) {
         const struct prof_offspring_child *child =
             table_row(&offspring->children, i);
-        if (!child->has_guest && child->tries < TRIES_MAX &&
+        if (child->is_busy && !child->has_guest && child->tries < TRIES_MAX &&
             now_ns >= child->due_ns)
             return child->pid;
     }

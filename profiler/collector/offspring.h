@@ -2,7 +2,8 @@
  * The children of a process with a guest, those that it has and those that it
  * starts. A fork's child has the guest's code and no timer, and what it execs
  * has neither: each needs a guest of its own. They are found by looking, and
- * followed as strays (strays.h) until they have one. One that lives for less
+ * followed as strays (strays.h) until they have one. Who only sleeps needs
+ * none, and may be in a wait that nobody may disturb. One that lives for less
  * than two looks, as most do that become another program, never gets it.
  */
 #ifndef PROFILER_COLLECTOR_OFFSPRING_H
