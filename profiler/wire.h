@@ -517,6 +517,7 @@ struct wire_guest {
     _Atomic uint32_t state;
     uint32_t pid, tid; /* of the guest's thread, as the target sees itself */
     int32_t fd;        /* of the segment, in that thread */
+    int32_t signal;    /* of its ticks */
     uint32_t stuck;    /* threads that may still be inside, at the end */
     struct wire_reply reply;
 };

@@ -18,10 +18,8 @@
  * From outside (profiler/attach/inject.h), by a thread of its own, which
  * begins at prof_guest_land: it speaks with the collector through struct
  * wire_guest (profiler/wire.h). Of the process it uses no descriptor, no lock
- * and no signal but SIGURG, which nobody is hurt by if the program takes it
- * back while timers run: its default is to be ignored, and who handles it must
- * expect one that means nothing. When the recording ends, it takes back all it
- * did, and only then, with no thread left inside, may the image be unmapped.
+ * and one signal (guest_signal.h). When the recording ends, it takes back all
+ * it did, and only then, with no thread left inside, may the image be unmapped.
  *
  * What is not here, as it needs the program's calls to be seen (shell_*.c):
  * exec and dlclose are not announced; threads and modules that come later are

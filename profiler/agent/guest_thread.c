@@ -3,6 +3,7 @@
 #include "profiler/agent/guest.h"
 
 #include "profiler/agent/core.h"
+#include "profiler/agent/guest_signal.h"
 #include "profiler/agent/guest_timers.h"
 #include "profiler/agent/kernel_sigaction.h"
 #include "profiler/agent/scan_image.h"
@@ -125,7 +126,8 @@ static bool is_our_code(struct prof_scan_files *files, uint64_t handler)
 static void see_through_inherited(void)
 {
     enum { DEPTH_MAX = 16 };
-    const struct prof_kernel_sigaction *ours = prof_signal_believed(SIGURG);
+    int signal = prof_core.config.tick_signal;
+    const struct prof_kernel_sigaction *ours = prof_signal_believed(signal);
     uint64_t handler = (uintptr_t)prof_handle_signal;
     struct prof_kernel_sigaction its = *ours;
     struct prof_scan_files files = {0};
@@ -137,18 +139,19 @@ static void see_through_inherited(void)
             prof_scan_memory_read(
                 &files, (uintptr_t)ours + away, &its, sizeof its) < sizeof its)
             break;
-        prof_signal_exchange(SIGURG, &its, NULL);
+        prof_signal_exchange(signal, &its, NULL);
     }
     prof_scan_files_close(&files);
 }
 
 static void begin(void)
 {
+    here->signal = prof_guest_signal_choose();
     struct prof_core_config config = {
         .engine = prof_guest_make_engine(&scan),
         .load_reference = load_reference,
         .say_hello = say_hello,
-        .tick_signal = SIGURG,
+        .tick_signal = here->signal,
         .tid_offset = prof_scan_tid_offset(here->host)};
     char text[sizeof here->reply.text] = "";
     uint32_t count = here->chosen_count < WIRE_GUEST_THREADS_MAX

@@ -25,13 +25,19 @@
 
 enum { SIGNAL_DEFAULT = 0, SIGNAL_IGNORE = 1 };
 
+/* Ignored by default: what a guest's ticks are (guest_signal.h). */
+static bool is_harmless(int signal)
+{
+    return signal == SIGURG || signal == SIGWINCH;
+}
+
 /*
  * What the thread has done itself, such as a breakpoint or a fault: neither
  * waits nor is ignored.
  */
 static bool is_forced(int signal, const siginfo_t *info)
 {
-    return info->si_code > 0 && signal != SIGPROF && signal != SIGURG;
+    return info->si_code > 0 && signal != SIGPROF && !is_harmless(signal);
 }
 
 static uint64_t *mask_of(ucontext_t *context)
@@ -50,7 +56,7 @@ static void die(int signal, const siginfo_t *info, ucontext_t *context)
 {
     bool forced = is_forced(signal, info);
     uint64_t bit = UINT64_C(1) << (signal - 1);
-    if (signal == SIGURG || (prof_core.pid == 1 && !forced))
+    if (is_harmless(signal) || (prof_core.pid == 1 && !forced))
         return;
     if (forced && (prof_core.pid == 1 || prof_crash_is_silent()) &&
         prof_crash_rewind(signal, info, context)) {

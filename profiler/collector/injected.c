@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ enum { PATH_BYTES = 96, POLL_NS = 200000, TEXT_BYTES = 8192 };
 struct prof_injected {
     struct prof_injection injection;
     struct wire_header *header;
+    int signal;                /* of its ticks */
     uint64_t threads, modules; /* digests of what was there */
     uint64_t generation;       /* of what is mapped, when last asked */
     uint64_t next_threads_ns, next_modules_ns, next_deferred_ns, next_user_ns;
@@ -215,6 +217,7 @@ enum status prof_injected_begin(
     if (!wait_for_state(injected, WIRE_GUEST_SAMPLING, &guest))
         return fail(
             diag, STATUS_GONE, "process %" PRIu32 " has ended, or hangs", pid);
+    injected->signal = guest.signal == SIGWINCH ? SIGWINCH : SIGURG;
     return guest.state == WIRE_GUEST_SAMPLING
                ? STATUS_OK
                : explain_failure(&guest, pid, diag);
@@ -330,6 +333,11 @@ bool prof_injected_has_its_user(struct prof_injected *injected, uint64_t now_ns)
 uint32_t prof_injected_tid(const struct prof_injected *injected)
 {
     return injected->injection.tid;
+}
+
+int prof_injected_signal(const struct prof_injected *injected)
+{
+    return injected->signal;
 }
 
 uint64_t prof_injected_held_ns(const struct prof_injected *injected)

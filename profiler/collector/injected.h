@@ -62,6 +62,9 @@ bool prof_injected_has_its_user(
 /* The guest's thread, as we see it. */
 uint32_t prof_injected_tid(const struct prof_injected *injected);
 
+/* Of its ticks: SIGURG or SIGWINCH (profiler/agent/guest_signal.h). */
+int prof_injected_signal(const struct prof_injected *injected);
+
 /* For how long a thread of the process was held. */
 uint64_t prof_injected_held_ns(const struct prof_injected *injected);
 

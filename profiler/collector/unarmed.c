@@ -10,19 +10,22 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/proc.h"
+#include "profiler/collector/injected.h"
 #include "profiler/collector/target.h"
 #include "profiler/collector/target_threads.h"
 #include "profiler/collector/task_files.h"
 
-enum reason { ARMED, BLOCKING, FILTERED, REASONS };
+enum reason { ARMED, BLOCKING_URGENT, BLOCKING_WINDOW, FILTERED, REASONS };
 
 static const char *const labels[REASONS] = {
-    [BLOCKING] = "[not sampled: SIGURG blocked]",
+    [BLOCKING_URGENT] = "[not sampled: SIGURG blocked]",
+    [BLOCKING_WINDOW] = "[not sampled: SIGWINCH blocked]",
     [FILTERED] = "[not sampled: seccomp]"};
 
 /* Of one, and of several. */
 static const char *const sentences[REASONS][2] = {
-    [BLOCKING] = {"blocks SIGURG", "block SIGURG"},
+    [BLOCKING_URGENT] = {"blocks SIGURG", "block SIGURG"},
+    [BLOCKING_WINDOW] = {"blocks SIGWINCH", "block SIGWINCH"},
     [FILTERED] = {
         "has a seccomp filter of its own",
         "have seccomp filters of their own"}};
@@ -49,11 +52,14 @@ void prof_unarmed_fini(struct prof_unarmed *unarmed)
 /* ---- who ---- */
 
 /* As may_be_armed() in the guest has it. */
-static enum reason reason_of(const struct proc_status *status, uint32_t filters)
+static enum reason reason_of(
+    const struct prof_target *target, const struct proc_status *status,
+    uint32_t filters)
 {
+    int signal = prof_injected_signal(target->injected);
     uint64_t blocked = strtoull(proc_status_line(status, "SigBlk"), NULL, 16);
-    if (blocked >> (SIGURG - 1) & 1)
-        return BLOCKING;
+    if (blocked >> (signal - 1) & 1)
+        return signal == SIGURG ? BLOCKING_URGENT : BLOCKING_WINDOW;
     return proc_status_number(status, "Seccomp_filters") != filters ? FILTERED
                                                                     : ARMED;
 }
@@ -88,13 +94,14 @@ static void see_thread(
     if (known != NULL) {
         /* Not with what it used while it could be sampled, as far as is seen.
          */
-        if (reason_of(&status, filters) != ARMED && now_ns > known->now_ns)
+        if (reason_of(target, &status, filters) != ARMED &&
+            now_ns > known->now_ns)
             known->now_ns = now_ns;
         return;
     }
     struct prof_unarmed_thread thread = {
         .tid = tid,
-        .reason = reason_of(&status, filters),
+        .reason = reason_of(target, &status, filters),
         .before_ns = now_ns,
         .now_ns = now_ns};
     if (thread.reason == ARMED)
@@ -162,7 +169,7 @@ void prof_unarmed_finish(
         sum_ns[thread->reason] += given_ns;
         count[thread->reason] += given_ns > 0;
     }
-    for (unsigned reason = BLOCKING; reason < REASONS; reason++) {
+    for (unsigned reason = BLOCKING_URGENT; reason < REASONS; reason++) {
         char note[256];
         (void)snprintf(
             note, sizeof note,

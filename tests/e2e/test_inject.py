@@ -104,6 +104,24 @@ def test_threads_that_block_the_signal_are_accounted_for(tmp_path, target):
     assert told < lab.Folded(output).total()
 
 
+def test_a_process_that_reads_the_signal_itself_is_sampled(tmp_path, target):
+    """As PostgreSQL's do, from a descriptor: it blocks the signal for that."""
+    process = target(
+        "/usr/bin/python3", "-c",
+        "import signal, sys\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGURG})\n"
+        "print('blocked', flush=True)\n"
+        "while True: sum(range(1000))")
+    assert process.stdout.readline() == "blocked\n"
+    before = Traces(process.pid)
+    output = tmp_path / "x.folded"
+    inject_until_used(output, process.pid, 0.3)
+    folded = lab.Folded(output)
+    assert not [name for name in folded.inclusive() if "blocked]" in name]
+    assert folded.total() - folded.account() > 0.1e9
+    assert Traces(process.pid) == before
+
+
 def test_children_are_sampled_or_counted_and_named(tmp_path, target):
     """One that there is, one that comes, and one that has a seccomp filter,
     which this command may not read."""
