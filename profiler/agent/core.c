@@ -1,10 +1,9 @@
-/* The agent's core: its one state, and how it comes and goes. */
+/* The agent's core: how it comes and goes. */
 #include "profiler/agent/core.h"
 
 #include "profiler/agent/auxv.h"
 #include "profiler/agent/link.h"
 #include "profiler/agent/segment.h"
-#include "profiler/agent/sig_handler.h"
 #include "profiler/agent/sig_pass.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sig_rest.h"
@@ -28,8 +27,6 @@ enum {
     EXEC_TIMEOUT_MS = 500,
     EXIT_TIMEOUT_MS = 2000,
 };
-
-struct prof_core prof_core;
 
 static uint64_t read_clock_ns(int clock)
 {
@@ -230,20 +227,6 @@ void prof_core_restart_in_child(void)
     if (!prof_core.is_heard)
         count_lost_child(parents);
     (void)sys_munmap(parents, WIRE_SLOTS_OFFSET);
-}
-
-void prof_core_fall_silent(bool is_getpid_safe)
-{
-    prof_core.is_getpid_safe = is_getpid_safe;
-    atomic_store_explicit(&prof_core.is_silent, 1, memory_order_relaxed);
-}
-
-bool prof_core_is_silent(void)
-{
-    const struct wire_header *header = prof_core.ring.header;
-    return atomic_load_explicit(&prof_core.is_silent, memory_order_relaxed) ||
-           (header != NULL &&
-            atomic_load_explicit(&header->is_filtered, memory_order_relaxed));
 }
 
 bool prof_core_is_ours(void)

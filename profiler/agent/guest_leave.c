@@ -10,7 +10,7 @@
  */
 #include "profiler/agent/guest.h"
 
-#include "profiler/agent/sig_handler.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/tasks.h"
 

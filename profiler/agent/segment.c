@@ -1,7 +1,7 @@
 /* The segment of shared memory with the ring. */
 #include "profiler/agent/segment.h"
 
-#include "profiler/agent/core.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/tables.h"
 

@@ -16,7 +16,6 @@
 #include "profiler/agent/shell_alternate.h"
 #include "profiler/agent/shell_engine.h"
 #include "profiler/agent/sig_crash.h"
-#include "profiler/agent/sig_handler.h"
 #include "profiler/agent/timers.h"
 
 /* Threads made and not yet running. */

@@ -1,9 +1,8 @@
 /* Crashes, as they are written down in the handler; see the header. */
 #include "profiler/agent/sig_crash.h"
 
-#include "profiler/agent/core.h"
 #include "profiler/agent/link.h"
-#include "profiler/agent/sig_handler.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sys.h"
 

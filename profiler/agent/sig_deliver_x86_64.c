@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <ucontext.h>
 
-#include "profiler/agent/core.h"
 #include "profiler/agent/kernel_sigaction.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/sig_interrupt.h"
 
 /*

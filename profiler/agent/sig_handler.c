@@ -4,7 +4,7 @@
  */
 #include "profiler/agent/sig_handler.h"
 
-#include "profiler/agent/core.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/sig_interrupt.h"
 #include "profiler/agent/sig_pass.h"
 #include "profiler/agent/sig_presence.h"
@@ -112,21 +112,6 @@ static bool is_syscall_return(const ucontext_t *context)
 {
     const greg_t *regs = context->uc_mcontext.gregs;
     return regs[REG_RCX] == regs[REG_RIP] && regs[REG_R11] == regs[REG_EFL];
-}
-
-SIGNAL_SAFE uint32_t prof_core_tid(void)
-{
-    if (prof_core.config.tid_offset == 0)
-        return (uint32_t)sys_gettid();
-    const char *thread_pointer = __builtin_thread_pointer();
-    return *(const uint32_t *)(thread_pointer + prof_core.config.tid_offset);
-}
-
-EVERY_SAMPLE uint64_t prof_core_now_ns(void)
-{
-    struct timespec now = {0};
-    (void)prof_core.clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static struct prof_scratch *take_scratch(uint32_t tid)

@@ -19,8 +19,8 @@
  */
 #include "profiler/agent/sig_interrupt.h"
 
-#include "profiler/agent/core.h"
 #include "profiler/agent/kernel_sigaction.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"
 

@@ -8,8 +8,8 @@
  */
 #include "profiler/agent/sig_pass.h"
 
-#include "profiler/agent/core.h"
 #include "profiler/agent/kernel_sigaction.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/sig_crash.h"
 #include "profiler/agent/sig_deliver.h"
 #include "profiler/agent/sig_handler.h"

@@ -1,8 +1,7 @@
 /* Whether there is still a collector. */
 #include "profiler/agent/sig_presence.h"
 
-#include "profiler/agent/core.h"
-#include "profiler/agent/sig_handler.h"
+#include "profiler/agent/sig_core.h"
 
 /*
  * A collector that is alive is late by some milliseconds. A machine that was

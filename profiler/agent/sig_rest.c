@@ -15,7 +15,7 @@
  */
 #include "profiler/agent/sig_rest.h"
 
-#include "profiler/agent/core.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sys.h"
 

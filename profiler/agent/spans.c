@@ -5,7 +5,6 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/link.h"
-#include "profiler/agent/sig_handler.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sig_rest.h"
 

@@ -1,7 +1,7 @@
 /* Posting modules and mapping the tables of rows made for them. */
 #include "profiler/agent/tables.h"
 
-#include "profiler/agent/core.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/sys.h"
 
 #include <fcntl.h>
