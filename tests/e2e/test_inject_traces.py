@@ -178,6 +178,9 @@ def test_an_exec_is_an_end(tmp_path, target):
     watcher = lab.start(
         *command(output, process.pid), stderr=subprocess.PIPE)
     in_it(process.pid)
+    # And the command knows: it is in poll(2), for what comes.
+    doing = Path(f"/proc/{watcher.pid}/syscall")
+    assert lab.wait_until(lambda: doing.read_text().startswith("7 "))
     process.stdin.write("\n")
     process.stdin.flush()
     _, err = watcher.communicate(timeout=lab.PATIENCE)
