@@ -32,13 +32,13 @@ enum status launch_check(
     *exit_status = EXIT_FAILED;
     enum obstacle obstacle =
         obstacle_of_program(path, obstructed, sizeof obstructed);
-    bool is_static = obstacle == OBSTACLE_STATIC;
-    if (obstacle == OBSTACLE_NONE || (is_static && is_outside))
+    bool needs_none = obstacle == OBSTACLE_STATIC || obstacle == OBSTACLE_MUSL;
+    if (obstacle == OBSTACLE_NONE || (needs_none && is_outside))
         return STATUS_OK;
     return fail(
         diag, STATUS_UNSUPPORTED, "cannot sample '%s': %s%s; nothing was run",
         obstructed, obstacle_reason(obstacle),
-        is_static ? " (--via perf does without)" : "");
+        needs_none ? " (--via perf does without)" : "");
 }
 
 /* ---- starting ---- */

@@ -149,8 +149,12 @@ void shell_restart_in_child(void);
 /*
  * What an exec must find: no event armed, and the mask the program believes
  * in, which the new program inherits. Undone when the exec fails.
+ *
+ *   is_bare  out: the program would not start with the agent, so its
+ *            environment must not have it
  */
-bool shell_begin_exec(const char *file, bool is_searched, char *const envp[]);
+bool shell_begin_exec(
+    const char *file, bool is_searched, char *const envp[], bool *is_bare);
 void shell_undo_exec(bool is_disarmed);
 
 /* At exit, by whichever door: account, and wait for outputs. */

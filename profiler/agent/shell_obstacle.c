@@ -62,6 +62,11 @@ void shell_obstacle_find(
     errno = saved_errno;
 }
 
+bool shell_obstacle_is_deadly(const struct shell_obstacle *obstacle)
+{
+    return obstacle->kind == OBSTACLE_MUSL;
+}
+
 bool shell_obstacle_tell(const struct shell_obstacle *obstacle, int pid)
 {
     if (obstacle->kind == OBSTACLE_NONE)

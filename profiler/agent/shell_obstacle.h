@@ -25,6 +25,9 @@ void shell_obstacle_find(
     struct shell_obstacle *obstacle, const char *file, bool is_searched,
     char *const envp[]);
 
+/* Whether the program would not even start with the agent preloaded. */
+bool shell_obstacle_is_deadly(const struct shell_obstacle *obstacle);
+
 /*
  * Tell the collector that the process `pid` of the caller's making, or 0 for
  * the caller itself, becomes that program. False when there is none, or nobody

@@ -40,12 +40,14 @@ INTERPOSE __attribute__((noreturn)) void _Exit(int status)
 
 /* ---- exec: disarm, exec, and arm again when it failed ---- */
 
-bool shell_begin_exec(const char *file, bool is_searched, char *const envp[])
+bool shell_begin_exec(
+    const char *file, bool is_searched, char *const envp[], bool *is_bare)
 {
     struct shell_obstacle obstacle;
     prof_crash_note_exit();
     shell_obstacle_find(&obstacle, file, is_searched, envp);
     bool is_told = shell_obstacle_tell(&obstacle, 0);
+    *is_bare = shell_obstacle_is_deadly(&obstacle) && shell_room_has_ours(envp);
     bool is_disarmed =
         prof_core_before_exec((shell_mask_beliefs() & SHELL_BELIEFS) != 0) ||
         is_told;
@@ -67,10 +69,13 @@ void shell_undo_exec(bool is_disarmed)
 /*
  * A new program under a filter that would kill it for what our constructor
  * calls is told to be left alone, and so is one that would wait for a collector
- * that is gone. On the stack, as it may be after vfork.
+ * that is gone; one that would not start with the agent has nothing of ours. On
+ * the stack, as it may be after vfork.
  */
-#define CHILD_ENVIRONMENT(envp)                                                \
-    (is_child_left_alone() && (envp) != NULL                                   \
+#define CHILD_ENVIRONMENT(envp, is_bare)                                       \
+    ((is_bare)                                                                 \
+         ? shell_room_make(__builtin_alloca(shell_room_bytes(envp)), envp)     \
+     : is_child_left_alone() && (envp) != NULL                                 \
          ? quiet_environment(                                                  \
                __builtin_alloca(shell_room_bytes(envp) + sizeof(char *)),      \
                envp)                                                           \
@@ -94,8 +99,9 @@ static char *const *quiet_environment(char **quiet, char *const envp[])
 
 INTERPOSE int execve(const char *path, char *const argv[], char *const envp[])
 {
-    bool is_told = shell_begin_exec(path, false, envp);
-    int result = shell_real()->execve(path, argv, CHILD_ENVIRONMENT(envp));
+    bool is_bare, is_told = shell_begin_exec(path, false, envp, &is_bare);
+    int result =
+        shell_real()->execve(path, argv, CHILD_ENVIRONMENT(envp, is_bare));
     EXEC_WITH_ROOM(
         result, is_told, path, envp, shell_real()->execve(path, argv, roomy));
     shell_undo_exec(is_told);
@@ -104,8 +110,9 @@ INTERPOSE int execve(const char *path, char *const argv[], char *const envp[])
 
 INTERPOSE int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    bool is_told = shell_begin_exec(file, true, envp);
-    int result = shell_real()->execvpe(file, argv, CHILD_ENVIRONMENT(envp));
+    bool is_bare, is_told = shell_begin_exec(file, true, envp, &is_bare);
+    int result =
+        shell_real()->execvpe(file, argv, CHILD_ENVIRONMENT(envp, is_bare));
     EXEC_WITH_ROOM(
         result, is_told, file, envp, shell_real()->execvpe(file, argv, roomy));
     shell_undo_exec(is_told);
@@ -116,8 +123,9 @@ INTERPOSE int fexecve(int fd, char *const argv[], char *const envp[])
 {
     char path[32];
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    bool is_told = shell_begin_exec(path, false, envp);
-    int result = shell_real()->fexecve(fd, argv, CHILD_ENVIRONMENT(envp));
+    bool is_bare, is_told = shell_begin_exec(path, false, envp, &is_bare);
+    int result =
+        shell_real()->fexecve(fd, argv, CHILD_ENVIRONMENT(envp, is_bare));
     EXEC_WITH_ROOM(
         result, is_told, argv[0], envp, shell_real()->fexecve(fd, argv, roomy));
     shell_undo_exec(is_told);
@@ -138,10 +146,11 @@ INTERPOSE int execveat(
     int folder, const char *path, char *const argv[], char *const envp[],
     int flags)
 {
-    bool is_told = shell_begin_exec(
-        folder == AT_FDCWD || *path == '/' ? path : NULL, false, envp);
+    bool is_bare, is_told = shell_begin_exec(
+                      folder == AT_FDCWD || *path == '/' ? path : NULL, false,
+                      envp, &is_bare);
     int result = shell_real()->execveat(
-        folder, path, argv, CHILD_ENVIRONMENT(envp), flags);
+        folder, path, argv, CHILD_ENVIRONMENT(envp, is_bare), flags);
     EXEC_WITH_ROOM(
         result, is_told, argv[0], envp,
         shell_real()->execveat(folder, path, argv, roomy, flags));

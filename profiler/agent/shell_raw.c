@@ -62,7 +62,10 @@ static long call_exec(long number, long *arguments)
     const char *path = is_execve ? (const char *)arguments[0] : NULL;
     long *environment = &arguments[is_execve ? 2 : 3];
     char *const *envp = (char *const *)*environment;
-    bool is_told = shell_begin_exec(path, false, envp);
+    bool is_bare, is_told = shell_begin_exec(path, false, envp, &is_bare);
+    if (is_bare)
+        *environment = (long)shell_room_make(
+            __builtin_alloca(shell_room_bytes(envp)), envp);
     long result = call(number, arguments);
     EXEC_WITH_ROOM(
         result, is_told, path, envp,

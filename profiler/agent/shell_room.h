@@ -1,7 +1,7 @@
 /*
- * Arguments and environment that fill what there is (execve(2), E2BIG) may
- * have fitted but for our variables: then the program runs without them, and
- * the collector is told.
+ * An environment without what is ours. Arguments and environment that fill
+ * what there is (execve(2), E2BIG) may have fitted but for our variables: then
+ * the program runs without them, and the collector is told.
  */
 #ifndef PROFILER_AGENT_SHELL_ROOM_H
 #define PROFILER_AGENT_SHELL_ROOM_H

@@ -45,6 +45,8 @@ static int spawn(
     pid_t own_pid = 0;
     pid_t *made = pid != NULL ? pid : &own_pid;
     shell_obstacle_find(&obstacle, file, is_searched, envp);
+    if (shell_obstacle_is_deadly(&obstacle) && shell_room_has_ours(envp))
+        envp = shell_room_make(__builtin_alloca(shell_room_bytes(envp)), envp);
     begin_spawn();
     int result = real(made, file, actions, attributes, argv, envp);
     if (result == E2BIG && shell_room_has_ours(envp)) {

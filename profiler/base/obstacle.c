@@ -17,6 +17,7 @@ enum {
     INTERPRETERS_MAX = 4,
     SHEBANG_BYTES = 256, /* the kernel reads no more: execve(2) */
     HEAD_BYTES = SHEBANG_BYTES,
+    LOADER_BYTES = 128,
 };
 
 const char *obstacle_label(enum obstacle obstacle)
@@ -101,7 +102,18 @@ static long read_at(int fd, void *bytes, size_t count, off_t at)
     return syscall(SYS_pread64, fd, bytes, count, at);
 }
 
-static bool has_interpreter(int fd, const Elf64_Ehdr *header)
+/* Of the loader at this place of the file (Elf64_Phdr, PT_INTERP). */
+static enum obstacle judge_loader(int fd, const Elf64_Phdr *segment)
+{
+    char path[LOADER_BYTES + 1] = "";
+    size_t bytes = segment->p_filesz < LOADER_BYTES ? (size_t)segment->p_filesz
+                                                    : LOADER_BYTES;
+    if (read_at(fd, path, bytes, (off_t)segment->p_offset) != (long)bytes)
+        return OBSTACLE_NONE;
+    return strstr(path, "/ld-musl-") != NULL ? OBSTACLE_MUSL : OBSTACLE_NONE;
+}
+
+static enum obstacle find_loader(int fd, const Elf64_Ehdr *header)
 {
     for (unsigned i = 0; i < header->e_phnum; i++) {
         Elf64_Phdr segment;
@@ -109,11 +121,11 @@ static bool has_interpreter(int fd, const Elf64_Ehdr *header)
                 fd, &segment, sizeof segment,
                 (off_t)(header->e_phoff + i * sizeof segment)) !=
             (long)sizeof segment)
-            return false;
+            break;
         if (segment.p_type == PT_INTERP)
-            return true;
+            return judge_loader(fd, &segment);
     }
-    return false;
+    return OBSTACLE_STATIC;
 }
 
 /* The interpreter that "#! PATH ..." names, in place; NULL: it is no script. */
@@ -144,9 +156,8 @@ static enum obstacle judge_content(
     memcpy(&header, head, sizeof header);
     if (header.e_ident[EI_CLASS] != ELFCLASS64)
         return OBSTACLE_NARROW;
-    if (!has_interpreter(fd, &header))
-        return OBSTACLE_STATIC;
-    return find_privilege(path, file);
+    enum obstacle loader = find_loader(fd, &header);
+    return loader != OBSTACLE_NONE ? loader : find_privilege(path, file);
 }
 
 static enum obstacle judge(const char *path, char *next, size_t bytes)

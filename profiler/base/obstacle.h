@@ -12,6 +12,9 @@
     X(NONE, "", "")                                                            \
     X(STATIC, "static",                                                        \
       "it is statically linked, so no loader reads LD_PRELOAD")                \
+    X(MUSL, "musl",                                                            \
+      "its libc is musl, whose loader ends a program rather than run it with " \
+      "an agent made for glibc")                                               \
     X(NARROW, "32-bit", "it is a 32-bit program and the agent is 64-bit")      \
     X(SETUID, "setuid", "it is setuid, so the loader ignores LD_PRELOAD")      \
     X(SETGID, "setgid", "it is setgid, so the loader ignores LD_PRELOAD")      \

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -42,6 +43,22 @@ def test_a_setuid_program(public_folder):
         public_folder / "bin" / "watchfire", "record", "-o", path, "--",
         copy, 0.2))
     refused(result, path, "set-user-ID|setuid")
+
+
+def musl_program():
+    path = lab.PROGRAMS / "lively_musl_dynamic"
+    if not path.exists():
+        pytest.skip("no program of musl could be built")
+    return path
+
+
+def test_a_program_of_musl(tmp_path):
+    path = tmp_path / "x.folded"
+    refused(lab.record([path], musl_program()), path, "musl.*--via perf")
+    result = lab.run(
+        lab.WATCHFIRE, "record", "--via", "perf", "-o", path, "--",
+        musl_program(), stdin=subprocess.DEVNULL)
+    assert (result.returncode, result.stdout) == (0, "waiting 0, early 0\n")
 
 
 # ---- children of a program that is sampled ----
@@ -144,3 +161,23 @@ def test_a_spawned_child_is_named_and_one_that_fails_is_not(tmp_path):
     assert "(2 processes" in sentence and "spin_static'" in sentence
     used = frame(lab.Folded(path), "spin_static", "static")
     assert used / 400e6 == pytest.approx(1, abs=0.1)
+
+
+STARTS = {
+    "exec": ("sh", "-c", "exec $0"),
+    "fork": ("sh", "-c", "$0; exit $?"),
+    "spawn": ("/usr/bin/python3", "-S", "-c",
+              "import os, sys; program = sys.argv[1]; os.waitpid("
+              "os.posix_spawn(program, [program], os.environ), 0)"),
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_child_of_musl_runs_as_ever(tmp_path, start):
+    """Its loader would end it, were the agent in its environment."""
+    program = musl_program()
+    result = lab.run(
+        lab.WATCHFIRE, "record", "-o", tmp_path / "x.folded", "--",
+        *STARTS[start], program, stdin=subprocess.DEVNULL)
+    assert (result.returncode, result.stdout) == (0, "waiting 0, early 0\n")
+    assert named(result.stderr.splitlines(), program.name, "musl")
