@@ -11,11 +11,14 @@
  * Add a file, as its first bytes say which kind it is. Lines and records that
  * are damaged are passed over.
  *
+ *   user     whose it may be, beside root's and our own: anybody may put a
+ *            file under a name in /tmp
  *   errors   SYSTEM: there is no such file; UNSUPPORTED: it is no regular
- *            file; NO_MEMORY
+ *            file; NOT_PERMITTED: another user's; NO_MEMORY
  */
 MUST_CHECK enum status sym_jit_map_add_file(
-    struct sym_jit_map *map, const char *path, struct diag *diag);
+    struct sym_jit_map *map, const char *path, uint32_t user,
+    struct diag *diag);
 
 /* The same from a copy of memory; no file is named. */
 MUST_CHECK enum status sym_jit_map_add_bytes(

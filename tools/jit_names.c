@@ -19,9 +19,11 @@ static bool pid_of(
 }
 
 /* Add the file; whether it was there. */
-static bool add(struct sym_jit_map *map, const char *path, enum status *status)
+static bool add(
+    struct sym_jit_map *map, const char *path, uint32_t user,
+    enum status *status)
 {
-    enum status added = sym_jit_map_add_file(map, path, NULL);
+    enum status added = sym_jit_map_add_file(map, path, user, NULL);
     if (added == STATUS_NO_MEMORY)
         *status = added;
     return added == STATUS_OK;
@@ -38,11 +40,11 @@ static void add_from_tmp(
     (void)snprintf(
         path, sizeof path, "%s/%s%" PRIu32 "%s", folder, before,
         runtime->inner_pid, after);
-    if (add(map, path, status))
+    if (add(map, path, runtime->user, status))
         return;
     (void)snprintf(
         path, sizeof path, "/tmp/%s%" PRIu32 "%s", before, runtime->pid, after);
-    (void)add(map, path, status);
+    (void)add(map, path, runtime->user, status);
 }
 
 static bool is_jitdump(const char *path)
@@ -58,7 +60,7 @@ static bool is_jitdump(const char *path)
 /* Jitdumps that the process mapped. */
 static void add_mapped(
     struct sym_jit_map *map, const struct prof_profile *profile, uint32_t pid,
-    enum status *status)
+    uint32_t user, enum status *status)
 {
     for (uint32_t i = 0; i < prof_profile_mapping_count(profile); i++) {
         const struct prof_mapping *row = prof_profile_mapping(profile, i);
@@ -71,8 +73,8 @@ static void add_mapped(
         int length = snprintf(
             inner, sizeof inner, "/proc/%" PRIu32 "/root%s", pid, path);
         if (length < 0 || (size_t)length >= sizeof inner ||
-            !add(map, inner, status))
-            (void)add(map, path, status);
+            !add(map, inner, user, status))
+            (void)add(map, path, user, status);
     }
 }
 
@@ -96,8 +98,9 @@ enum status jit_names_read(
         add_from_tmp(map, runtime, "perf-", ".map", &status);
         add_from_tmp(map, runtime, "jit-", ".dump", &status);
     }
+    /* Of one that nobody has met: root's and ours alone. */
+    add_mapped(map, profile, pid, runtime != NULL ? runtime->user : 0, &status);
     prof_kept_files_fini(&now);
-    add_mapped(map, profile, pid, &status);
     if (status == STATUS_OK && !sym_jit_map_finish(map))
         status = STATUS_NO_MEMORY;
     return status;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profiler/collector/process_files.h"
 #include "profiler/collector/task_files.h"
 
 /* All of them together; what does not fit has addresses for names. */
@@ -259,7 +260,8 @@ void prof_kept_files_meet_runtime(struct prof_kept_files *kept, uint32_t pid)
     struct prof_kept_runtime row = {
         .pid = pid,
         .inner_pid = inner_pid != 0 ? inner_pid : pid,
-        .tmp = open_tmp(pid)};
+        .tmp = open_tmp(pid),
+        .user = prof_process_files_status(pid, "Uid")};
     if (table_add(&kept->runtimes, &row) == TABLE_NONE && row.tmp >= 0)
         (void)close(row.tmp);
 }

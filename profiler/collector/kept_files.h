@@ -25,6 +25,7 @@ struct prof_kept_runtime {
     uint32_t pid;
     uint32_t inner_pid; /* as the process itself sees it */
     int tmp;            /* its /tmp, by O_PATH; -1: it is ours */
+    uint32_t user;      /* whose files it writes */
 };
 
 struct prof_kept_files {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "symbolizer/jit_file.h"
 
@@ -102,11 +103,42 @@ TEST(map_of_a_file_that_is_none_is_refused)
 {
     struct sym_jit_map map = {0};
     struct diag diag = {0};
-    CHECK_EQ(sym_jit_map_add_file(&map, "/nonexistent", &diag), STATUS_SYSTEM);
     CHECK_EQ(
-        sym_jit_map_add_file(&map, "/dev/zero", &diag), STATUS_UNSUPPORTED);
+        sym_jit_map_add_file(&map, "/nonexistent", 0, &diag), STATUS_SYSTEM);
+    CHECK_EQ(
+        sym_jit_map_add_file(&map, "/dev/zero", 0, &diag), STATUS_UNSUPPORTED);
     CHECK(strstr(diag.text, "/dev/zero") != NULL);
     CHECK(sym_jit_map_finish(&map));
+    sym_jit_map_fini(&map);
+}
+
+enum { STRANGER = 65534, PROGRAM = 65533 };
+
+TEST(map_by_a_link_or_of_another_user_is_refused)
+{
+    char folder[] = "/tmp/wf-jit-XXXXXX", file[64], link[64];
+    struct sym_jit_map map = {0};
+    struct diag diag = {0};
+    CHECK(mkdtemp(folder) != NULL);
+    (void)snprintf(file, sizeof file, "%s/perf-1.map", folder);
+    (void)snprintf(link, sizeof link, "%s/perf-2.map", folder);
+    FILE *made = fopen(file, "we");
+    CHECK(made != NULL && fputs("1000 10 name\n", made) > 0);
+    CHECK_OK(fclose(made));
+    CHECK_OK(symlink(file, link));
+    CHECK_EQ(sym_jit_map_add_file(&map, link, geteuid(), &diag), STATUS_SYSTEM);
+    CHECK_EQ(sym_jit_map_add_file(&map, file, geteuid(), &diag), STATUS_OK);
+    if (geteuid() == 0) {
+        CHECK_OK(chown(file, STRANGER, STRANGER));
+        CHECK_EQ(
+            sym_jit_map_add_file(&map, file, PROGRAM, &diag),
+            STATUS_NOT_PERMITTED);
+        CHECK(strstr(diag.text, "65534") != NULL);
+        CHECK_EQ(sym_jit_map_add_file(&map, file, STRANGER, &diag), STATUS_OK);
+    }
+    CHECK_OK(unlink(file));
+    CHECK_OK(unlink(link));
+    CHECK_OK(rmdir(folder));
     sym_jit_map_fini(&map);
 }
 
