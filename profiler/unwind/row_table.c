@@ -20,11 +20,15 @@ struct builder {
     const struct prof_cfi_source *source;
     struct table firsts, rows; /* of uint32_t */
     uint64_t start;
-    uint64_t limit; /* no row at or above */
-    uint64_t end;   /* up to here the rows say something */
-    uint32_t last;  /* the row in force there */
+    uint64_t limit;      /* no row above */
+    uint64_t end;        /* up to here the rows say something */
+    uint32_t last;       /* the row in force there */
+    uint64_t steps_left; /* more rows than this CFI has bytes for */
     bool is_out_of_memory;
 };
+
+/* Beside those that CFI asks for: where functions begin and end. */
+enum { STEPS_A_FUNCTION = 4 };
 
 static uint32_t pack(uint32_t row, uint64_t offset)
 {
@@ -54,6 +58,9 @@ static void open_granules(struct builder *builder, uint64_t offset)
 static void add_row(struct builder *builder, uint64_t pc, uint32_t row)
 {
     uint64_t offset = pc - builder->start;
+    if (pc < builder->start || pc > builder->limit || builder->steps_left == 0)
+        return; /* malformed */
+    builder->steps_left--;
     open_granules(builder, offset);
     if (row == builder->last)
         return;
@@ -76,7 +83,8 @@ static void add_function(
     uint64_t end = fde.end < limit ? fde.end : limit;
     uint64_t covered = fde.start;
     prof_rows_begin(&rows, &fde);
-    while (prof_rows_next(&rows) && rows.start < end) {
+    while (builder->steps_left > 0 && prof_rows_next(&rows) &&
+           rows.start < end) {
         if (rows.start > covered)
             add_row(builder, covered, none);
         add_row(
@@ -111,10 +119,12 @@ static uint64_t offset_of(const struct prof_cfi_source *source, uint32_t pair)
 static void add_functions(struct builder *builder)
 {
     const struct prof_cfi_source *source = builder->source;
-    for (uint32_t i = 0; i < source->index_count; i++) {
+    for (uint32_t i = 0; i < source->index_count && builder->steps_left > 0;
+         i++) {
         bool is_last = i + 1 == source->index_count;
-        uint64_t limit =
-            is_last ? builder->start + TEXT_BYTES_MAX : start_of(source, i + 1);
+        uint64_t limit = is_last ? builder->limit : start_of(source, i + 1);
+        if (limit > builder->limit)
+            limit = builder->limit;
         /* Of equal starts the last one counts, as in a lookup. */
         if (limit > start_of(source, i))
             add_function(builder, offset_of(source, i), limit);
@@ -174,9 +184,16 @@ enum status prof_row_table_build(
         .limit = limit,
         .end = start,
         .last = UINT32_MAX,
+        .steps_left = source->size_bytes +
+                      (uint64_t)source->index_count * STEPS_A_FUNCTION,
     };
     add_functions(&builder);
-    enum status status = finish(&builder, table, diag);
+    /* Rows outside of the text, or more of them than the CFI has bytes for. */
+    bool is_malformed = builder.steps_left == 0 ||
+                        (builder.rows.count == 0 && !builder.is_out_of_memory);
+    enum status status = is_malformed
+                             ? fail(diag, STATUS_UNSUPPORTED, "malformed CFI")
+                             : finish(&builder, table, diag);
     table_fini(&builder.firsts);
     table_fini(&builder.rows);
     return status;

@@ -13,8 +13,8 @@
  *
  *   source   with a sorted index, and with ELF addresses: loaded at bias 0
  *   table    out: one block, free() it; prof_row_table_bytes() is its size
- *   returns  STATUS_UNSUPPORTED when `source` has no index, or its code spans
- *            more than 256 times its size
+ *   returns  STATUS_UNSUPPORTED when `source` has no index, its code spans more
+ *            than 256 times its size, or it is malformed
  */
 MUST_CHECK enum status prof_row_table_build(
     const struct prof_cfi_source *source, struct prof_row_table **table,
