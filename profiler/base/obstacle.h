@@ -13,8 +13,7 @@
     X(STATIC, "static",                                                        \
       "it is statically linked, so no loader reads LD_PRELOAD")                \
     X(MUSL, "musl",                                                            \
-      "its libc is musl, whose loader ends a program rather than run it with " \
-      "an agent made for glibc")                                               \
+      "its libc is musl, whose loader would not start it with an agent")       \
     X(NARROW, "32-bit", "it is a 32-bit program and the agent is 64-bit")      \
     X(SETUID, "setuid", "it is setuid, so the loader ignores LD_PRELOAD")      \
     X(SETGID, "setgid", "it is setgid, so the loader ignores LD_PRELOAD")      \
@@ -25,8 +24,7 @@
     X(CROWDED, "no room",                                                      \
       "its arguments and environment left no room for LD_PRELOAD")             \
     X(CHILD, "child",                                                          \
-      "a process that was attached to started it, and it got no agent in "     \
-      "time, or none at all")
+      "a process attached to started it, and no agent was in it in time")
 
 enum obstacle {
 #define OBSTACLE_ENUM(name, label, reason) OBSTACLE_##name,

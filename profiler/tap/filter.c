@@ -17,6 +17,10 @@ enum { STRANGERS_MAX = 8192 };
  * has been this since Linux 3.8. */
 #define FIRST_PID_NAMESPACE 0xEFFFFFFCU
 
+/* As the kernel spells them BPF_LD | BPF_DW | BPF_IMM, and BPF_ALU64 | BPF_ADD
+ * | BPF_K: the others are 0. */
+enum { LOAD_MAP = BPF_DW, ADD_NUMBER = BPF_ALU64 };
+
 enum { TO_PID = 32, KEY_AT = -4, SAMPLE = 1, NO_SAMPLE = 0 };
 
 static int bpf(enum bpf_cmd command, union bpf_attr *attr)
@@ -53,7 +57,7 @@ static int load_program(int strangers)
          .dst_reg = BPF_REG_10,
          .src_reg = BPF_REG_0,
          .off = KEY_AT},
-        {.code = BPF_LD | BPF_DW | BPF_IMM,
+        {.code = LOAD_MAP,
          .dst_reg = BPF_REG_1,
          .src_reg = BPF_PSEUDO_MAP_FD,
          .imm = strangers},
@@ -61,9 +65,7 @@ static int load_program(int strangers)
         {.code = BPF_ALU64 | BPF_MOV | BPF_X,
          .dst_reg = BPF_REG_2,
          .src_reg = BPF_REG_10},
-        {.code = BPF_ALU64 | BPF_ADD | BPF_K,
-         .dst_reg = BPF_REG_2,
-         .imm = KEY_AT},
+        {.code = ADD_NUMBER, .dst_reg = BPF_REG_2, .imm = KEY_AT},
         {.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_map_lookup_elem},
         {.code = BPF_ALU64 | BPF_MOV | BPF_X,
          .dst_reg = BPF_REG_1,

@@ -44,7 +44,9 @@ void prof_function_starts_read(struct prof_function_starts *starts, Elf *elf)
     uint64_t count = header.sh_size / header.sh_entsize;
     count = count < SYMBOLS_MAX ? count : SYMBOLS_MAX;
     starts->addresses = malloc((count + 1) * sizeof *starts->addresses);
-    for (uint64_t i = 0; i < count && starts->addresses != NULL; i++) {
+    if (starts->addresses == NULL)
+        return;
+    for (uint64_t i = 0; i < count; i++) {
         GElf_Sym symbol;
         if (gelf_getsym(data, (int)i, &symbol) != NULL &&
             symbol.st_shndx != SHN_UNDEF && symbol.st_value != 0 &&
