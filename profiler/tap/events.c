@@ -161,10 +161,13 @@ static int fd_at(const struct prof_tap_events *events, uint32_t index)
     return event_at(events, index)->fd;
 }
 
+/* Its descriptor is the table's, or closed when there is no memory. */
 static bool keep_event(
     struct prof_tap_events *events, const struct prof_tap_event *event)
 {
     uint32_t row = table_add(&events->opened, event);
+    if (row == TABLE_NONE)
+        (void)close(event->fd);
     return row != TABLE_NONE &&
            index_add(&events->by_id, hash_u64(event->id), row);
 }
@@ -190,15 +193,11 @@ static bool open_on_processor(
         .fd = open_event(events, (uint32_t)EVERY_THREAD, ring->cpu)};
     if (event.fd < 0)
         return false;
-    if (ioctl(event.fd, PERF_EVENT_IOC_SET_OUTPUT, ring->fd) == 0 &&
-        ioctl(event.fd, PERF_EVENT_IOC_ID, &event.id) == 0 &&
-        ioctl(event.fd, PERF_EVENT_IOC_ENABLE, 0) == 0 &&
-        keep_event(events, &event)) {
-        prof_tap_filter_attach(&events->filter, event.fd);
-        return true;
-    }
-    (void)close(event.fd);
-    return false;
+    prof_tap_filter_attach(&events->filter, event.fd);
+    bool is_begun = ioctl(event.fd, PERF_EVENT_IOC_SET_OUTPUT, ring->fd) == 0 &&
+                    ioctl(event.fd, PERF_EVENT_IOC_ID, &event.id) == 0 &&
+                    ioctl(event.fd, PERF_EVENT_IOC_ENABLE, 0) == 0;
+    return keep_event(events, &event) && is_begun;
 }
 
 /* On all of them or on none, which leaves `events` as it was. */
@@ -234,7 +233,7 @@ enum status prof_tap_events_open(
         .attr = make_attr(wanted),
         .last_fd = fds > FDS_SPARED ? fds - FDS_SPARED : 0,
         .has_kernel = true,
-        .filter = {.strangers = -1, .program = -1},
+        .filter = PROF_TAP_NO_FILTER,
         .opened = {.row_bytes = sizeof(struct prof_tap_event)},
         .epoll = epoll_create1(EPOLL_CLOEXEC)};
     enum status status = events->epoll < 0
@@ -259,8 +258,8 @@ void prof_tap_events_close(struct prof_tap_events *events)
     index_fini(&events->by_id);
     free(events->rings);
     free(events->copy);
-    *events = (struct prof_tap_events){
-        .epoll = -1, .filter = {.strangers = -1, .program = -1}};
+    *events =
+        (struct prof_tap_events){.epoll = -1, .filter = PROF_TAP_NO_FILTER};
 }
 
 /* ---- on threads ---- */

@@ -85,7 +85,7 @@ static int load_program(int strangers)
 
 void prof_tap_filter_open(struct prof_tap_filter *filter)
 {
-    *filter = (struct prof_tap_filter){.strangers = -1, .program = -1};
+    *filter = PROF_TAP_NO_FILTER;
     if (!has_kernels_pids())
         return;
     filter->strangers = make_map();
@@ -101,7 +101,7 @@ void prof_tap_filter_close(struct prof_tap_filter *filter)
         (void)close(filter->program);
     if (filter->strangers >= 0)
         (void)close(filter->strangers);
-    *filter = (struct prof_tap_filter){.strangers = -1, .program = -1};
+    *filter = PROF_TAP_NO_FILTER;
 }
 
 void prof_tap_filter_attach(const struct prof_tap_filter *filter, int fd)
@@ -110,7 +110,8 @@ void prof_tap_filter_attach(const struct prof_tap_filter *filter, int fd)
         (void)ioctl(fd, PERF_EVENT_IOC_SET_BPF, filter->program);
 }
 
-void prof_tap_filter_refuse(const struct prof_tap_filter *filter, uint32_t pid)
+static void set(
+    const struct prof_tap_filter *filter, enum bpf_cmd command, uint32_t pid)
 {
     const uint32_t is_there = 1;
     union bpf_attr attr;
@@ -119,17 +120,17 @@ void prof_tap_filter_refuse(const struct prof_tap_filter *filter, uint32_t pid)
     memset(&attr, 0, sizeof attr);
     attr.map_fd = (uint32_t)filter->strangers;
     attr.key = (uintptr_t)&pid;
-    attr.value = (uintptr_t)&is_there;
-    (void)bpf(BPF_MAP_UPDATE_ELEM, &attr);
+    if (command == BPF_MAP_UPDATE_ELEM)
+        attr.value = (uintptr_t)&is_there;
+    (void)bpf(command, &attr);
+}
+
+void prof_tap_filter_refuse(const struct prof_tap_filter *filter, uint32_t pid)
+{
+    set(filter, BPF_MAP_UPDATE_ELEM, pid);
 }
 
 void prof_tap_filter_admit(const struct prof_tap_filter *filter, uint32_t pid)
 {
-    union bpf_attr attr;
-    if (filter->strangers < 0)
-        return;
-    memset(&attr, 0, sizeof attr);
-    attr.map_fd = (uint32_t)filter->strangers;
-    attr.key = (uintptr_t)&pid;
-    (void)bpf(BPF_MAP_DELETE_ELEM, &attr);
+    set(filter, BPF_MAP_DELETE_ELEM, pid);
 }

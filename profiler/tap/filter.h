@@ -19,6 +19,9 @@ struct prof_tap_filter {
     int strangers, program; /* a map and a program; -1: there is no filter */
 };
 
+#define PROF_TAP_NO_FILTER                                                     \
+    ((struct prof_tap_filter){.strangers = -1, .program = -1})
+
 /* All are let through at first. Never fails: there is a filter or not. */
 void prof_tap_filter_open(struct prof_tap_filter *filter);
 void prof_tap_filter_close(struct prof_tap_filter *filter);

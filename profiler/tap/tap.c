@@ -341,14 +341,16 @@ static enum status watch_new(
     return status;
 }
 
-/* Who may see all processors may not see every process for that. */
+/* Who may see all processors may not see every process for that. That it has
+ * ended meanwhile is a normal end. */
 static enum status may_watch(
     const struct prof_tap *tap, uint32_t tid, struct diag *diag)
 {
     struct diag user_only;
-    return tap->events.is_on_processors
-               ? prof_tap_events_ask(tid, &user_only, diag)
-               : STATUS_OK;
+    if (!tap->events.is_on_processors)
+        return STATUS_OK;
+    enum status status = prof_tap_events_ask(tid, &user_only, diag);
+    return prof_tap_named_are_over(&tap->named) ? STATUS_OK : status;
 }
 
 enum status prof_tap_watch(
