@@ -190,9 +190,11 @@ def test_the_kernels_time_is_seen_with_its_frames(shares):
         pytest.skip("needs root, to see the kernel")
     kernel = shares.folded.weight(lambda stack: stack[-1].endswith("_[k]"))
     assert 0 < kernel / shares.folded.total() < 0.3
-    assert all(
-        any(frame.startswith(("entry_", "asm_")) for frame in stack)
-        for stack, _ in shares.folded.stacks if stack[-1].endswith("_[k]"))
+    # By a call, an exception or an interrupt; or where a thread begins.
+    entries = ("entry_", "asm_", "ret_from_fork")
+    assert [
+        stack for stack, _ in shares.folded.stacks if stack[-1].endswith("_[k]")
+        and not any(frame.startswith(entries) for frame in stack)] == []
 
 
 def test_an_ordinary_user_sees_his_own_in_user_mode(public_folder):
@@ -247,7 +249,7 @@ class Compile:
         self.data = folder / "cc.data"
         before = stolen_ns()
         stopped = Stopped(
-            lab.program("timed"), usage, lab.tool("g++"), "-O1", "-c", source,
+            lab.program("timed"), usage, lab.tool("g++"), "-O1", "-g3", "-c", source,
             "-o", folder / "a.o")
         attached = Attached(
             [folder / "cc.folded", self.data], stopped.pid, user=user)
@@ -272,11 +274,12 @@ def test_children_and_what_they_exec_are_sampled(compiled):
 def test_a_tree_adds_up_to_the_kernels_figure(compiled):
     ours = compiled.folded.weight(
         lambda stack: not stack[0].startswith(("timed", "sh-")))
-    if not compiled.user:
-        assert_is_all(ours, compiled.kernel_ns, compiled.stolen)
-    # Of who ended since its clock was read the kernel's part is hidden.
-    most = 1.02 * compiled.kernel_ns + compiled.stolen
-    assert 0.9 * compiled.kernel_ns < ours <= most
+    # On threads, the kernel's part is hidden of who ended since its clock was
+    # read. On processors, brief programs are met by chance: of 450 samples some
+    # 60, so that four sigma are 5 % of all.
+    least, most = (0.9, 1.02) if compiled.user else (0.94, 1.06)
+    assert least * compiled.kernel_ns < ours
+    assert ours <= most * compiled.kernel_ns + compiled.stolen
 
 
 def test_stacks_of_a_compiler_are_complete(compiled):

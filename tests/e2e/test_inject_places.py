@@ -18,6 +18,18 @@ from injecting import (
 # ---- seccomp ----
 
 
+def assert_is_sampled_and_left(process, output):
+    inner = inner_process(process)
+    before = Traces(inner)
+    inject_until_used(output, inner, 0.3)
+    weights = lab.Folded(output).inclusive()
+    assert weights["run_steady"] >= weights["steady"] > 0
+    assert Traces(inner) == before
+    process.stdin.close()
+    process.stdin = None
+    assert said_at_its_end(process) == "waiting 0, early 0\n"
+
+
 def test_a_container_s_filter_lets_an_agent_in(tmp_path, target):
     lab.need_root()
     process = target(
@@ -72,16 +84,7 @@ def test_where_memfds_may_not_be_executed(tmp_path, target):
         f"exec {lab.program('lively_glibc_dynamic')}")
     if process.stdout.readline() != "ready\n":
         pytest.skip("no vm.memfd_noexec here")
-    inner = inner_process(process)
-    before = Traces(inner)
-    output = tmp_path / "x.folded"
-    inject_until_used(output, inner, 0.3)
-    weights = lab.Folded(output).inclusive()
-    assert weights["run_steady"] >= weights["steady"] > 0
-    assert Traces(inner) == before
-    process.stdin.close()
-    process.stdin = None
-    assert said_at_its_end(process) == "waiting 0, early 0\n"
+    assert_is_sampled_and_left(process, tmp_path / "x.folded")
 
 
 def test_a_process_in_name_spaces_of_its_own(tmp_path, target):
@@ -90,16 +93,7 @@ def test_a_process_in_name_spaces_of_its_own(tmp_path, target):
         lab.tool("unshare"), "--user", "--map-root-user", "--mount", "--pid",
         "--net", "--fork", "--mount-proc",
         lab.program("lively_glibc_dynamic"))
-    inner = inner_process(process)
-    before = Traces(inner)
-    output = tmp_path / "x.folded"
-    inject_until_used(output, inner, 0.3)
-    weights = lab.Folded(output).inclusive()
-    assert weights["run_steady"] >= weights["steady"] > 0
-    assert Traces(inner) == before
-    process.stdin.close()
-    process.stdin = None
-    assert said_at_its_end(process) == "waiting 0, early 0\n"
+    assert_is_sampled_and_left(process, tmp_path / "x.folded")
 
 
 def test_an_ordinary_user_may_watch_what_is_his(tmp_path, target):
