@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
@@ -18,13 +18,10 @@
 #include "profiler/agent/sig_crash.h"
 #include "profiler/agent/timers.h"
 
-/* Threads made and not yet running. */
-enum { THREADS_STARTING = 256 };
-
 /*
- * What goes from the maker of a thread to the thread. It is not allocated, as
- * long as there are places: a thread that frees memory gets an arena of
- * malloc's, which the program might never have made.
+ * What goes from the maker of a thread to the thread. It is not malloc's: a
+ * thread that frees memory gets an arena for that, 64 MiB of addresses, which
+ * the program might never have made.
  */
 struct thread_start {
     _Atomic bool is_taken;
@@ -35,27 +32,63 @@ struct thread_start {
     bool has_mask; /* of its own, by pthread_attr_setsigmask_np() */
 };
 
-/* Taken from pthread_create() until the thread runs. */
-static struct thread_start starts[THREADS_STARTING];
+/* Taken from pthread_create() until the thread runs. Where more threads wait
+   for a processor, more blocks are mapped; they stay, and are used again. */
+enum { THREADS_STARTING = 256 };
 
-static struct thread_start *take_start(void)
+struct start_block {
+    struct thread_start places[THREADS_STARTING];
+    struct start_block *_Atomic next;
+};
+
+static struct start_block first_block;
+
+static struct thread_start *take_place(struct start_block *block)
 {
     for (int i = 0; i < THREADS_STARTING; i++) {
         /* Pairs with the release in give_start_back(). */
         if (!atomic_exchange_explicit(
-                &starts[i].is_taken, true, memory_order_acquire))
-            return &starts[i];
+                &block->places[i].is_taken, true, memory_order_acquire))
+            return &block->places[i];
     }
-    return calloc(1, sizeof *starts);
+    return NULL;
+}
+
+/* The block behind `last`, by whichever thread it was made; NULL: no memory. */
+static struct start_block *add_block(struct start_block *last)
+{
+    struct start_block *seen = NULL,
+                       *added = mmap(
+                           NULL, sizeof *added, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (added == MAP_FAILED)
+        return NULL;
+    /* Pairs with the acquire in take_start(): the block is zeroed. */
+    if (atomic_compare_exchange_strong_explicit(
+            &last->next, &seen, added, memory_order_acq_rel,
+            memory_order_acquire))
+        return added;
+    (void)munmap(added, sizeof *added);
+    return seen;
+}
+
+static struct thread_start *take_start(void)
+{
+    struct thread_start *start = NULL;
+    struct start_block *block = &first_block;
+    while (block != NULL && (start = take_place(block)) == NULL) {
+        /* Pairs with the release in add_block(). */
+        struct start_block *next =
+            atomic_load_explicit(&block->next, memory_order_acquire);
+        block = next != NULL ? next : add_block(block);
+    }
+    return start;
 }
 
 static void give_start_back(struct thread_start *start)
 {
-    bool is_place = start >= starts && start < starts + THREADS_STARTING;
-    if (is_place)
-        atomic_store_explicit(&start->is_taken, false, memory_order_release);
-    else
-        free(start);
+    /* Pairs with the acquire in take_place(): all of it has been read. */
+    atomic_store_explicit(&start->is_taken, false, memory_order_release);
 }
 
 struct thread_end {

@@ -1,5 +1,6 @@
 """What the agent adds to a program's memory, however large the program."""
 
+import os
 import re
 import subprocess
 import time
@@ -58,6 +59,26 @@ def test_memory_stays_small_with_many_threads_and_libraries(
     assert virtual - virtual_alone <= VIRTUAL_KIB + THREADS * thread_kib
     folded = lab.Folded(tmp_path / "x.folded")
     assert folded.inclusive()["crowd_work"] > folded.total() / 3
+
+
+def first_in_first_out(*command):
+    """A command line whose threads run one after the other: none begins
+    before the one that made it waits."""
+    lab.need_root()
+    words = (lab.tool("taskset"), "-c", min(os.sched_getaffinity(0)),
+             lab.tool("chrt"), "-f", 1)
+    if lab.run(*words, "true").returncode != 0:
+        pytest.skip("no classes of real time here")
+    return (*words, *command)
+
+
+def test_threads_that_wait_for_a_processor_take_no_arenas(tmp_path):
+    command = first_in_first_out(
+        lab.program("crowd"), make_libraries(tmp_path / "libs", 1), 600)
+    _, alone = memory(lab.run(*command))
+    _, watched = memory(lab.run(
+        lab.WATCHFIRE, "record", "-o", tmp_path / "x.folded", "--", *command))
+    assert watched - alone <= VIRTUAL_KIB
 
 
 def test_what_does_not_fit_is_counted(tmp_path):
