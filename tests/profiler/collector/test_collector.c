@@ -18,7 +18,12 @@
 #include "profiler/unwind/sig_walk.h"
 #include "tests/profiler/ring_fixture.h"
 
-enum { PERIOD_NS = 1000000, THREADS = 3, SAMPLES_EACH = 500 };
+enum {
+    PERIOD_NS = 1000000,
+    THREADS = 3,
+    SAMPLES_EACH = 500,
+    PATIENCE_MS = 60000
+};
 
 struct agent {
     const char *session;
@@ -91,7 +96,8 @@ static void *say_hello(void *context)
 {
     struct agent *agent = context;
     CHECK(prof_link_ask(
-        agent->session, WIRE_HELLO, agent->fd, NULL, 5000, &agent->hello));
+        agent->session, WIRE_HELLO, agent->fd, NULL, PATIENCE_MS,
+        &agent->hello));
     return NULL;
 }
 
@@ -105,7 +111,8 @@ static void *run_agent(void *context)
     write_hostile_record(agent);
     for (int i = 0; i < THREADS; i++)
         CHECK_OK(pthread_join(threads[i], NULL));
-    CHECK(prof_link_ask(agent->session, WIRE_BYE, -1, NULL, 5000, &agent->bye));
+    CHECK(prof_link_ask(
+        agent->session, WIRE_BYE, -1, NULL, PATIENCE_MS, &agent->bye));
     return NULL;
 }
 

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,8 +29,9 @@ static pid_t start_sleeper(void)
 {
     pid_t child = fork();
     if (child == 0) {
-        (void)pause();
-        _exit(0);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
+        for (;;)
+            (void)pause();
     }
     return child;
 }
