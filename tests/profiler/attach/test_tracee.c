@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -18,21 +16,6 @@
 static void keep_registers(void *owner, const struct prof_regs *regs)
 {
     *(struct prof_regs *)owner = *regs;
-}
-
-/* Until the child is in that state, as proc(5) calls it. */
-static void wait_until(pid_t child, char wanted)
-{
-    char path[32], state = 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
-    while (state != wanted) {
-        FILE *file = fopen(path, "re");
-        CHECK(file != NULL);
-        if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-            state = 0;
-        (void)fclose(file);
-        (void)usleep(500);
-    }
 }
 
 /* ---- one that computes ---- */
@@ -94,10 +77,10 @@ static void check_that_it_waits_on(child_main *run, bool is_running)
             .is_running = is_running,
             .visit = keep_registers,
             .owner = &regs};
-        (void)usleep(2000);
+        wait_for_state(child, 'S');
         CHECK_EQ(prof_tracee_hold(&hold), PROF_HOLD_DONE);
     }
-    (void)usleep(20000);
+    wait_for_state(child, 'S');
     CHECK_EQ(told->rounds, 1);
     end_child(child);
 }
@@ -139,12 +122,12 @@ TEST(tracee_lets_a_call_go_on_that_nobody_looks_at_any_more)
             .patience_ns = 1000000,
             .visit = keep_registers,
             .owner = &regs};
-        wait_until(child, 'D');
+        wait_for_state(child, 'D');
         CHECK_EQ(prof_tracee_hold(&hold), PROF_HOLD_LATE);
         told->may_go = true;
         prof_tracee_settle();
         wait_for_first_round();
-        wait_until(child, 'S');
+        wait_for_state(child, 'S');
         CHECK_EQ(told->rounds, 1);
         end_child(child);
     }
@@ -183,7 +166,7 @@ TEST(tracee_leaves_a_signal_its_effect)
     for (int i = 0; i < 50; i++) {
         struct prof_hold hold = {
             .tid = (uint32_t)child, .visit = signal_meanwhile, .owner = &child};
-        wait_until(child, 'S');
+        wait_for_state(child, 'S');
         uint64_t before = told->rounds;
         CHECK_EQ(prof_tracee_hold(&hold), PROF_HOLD_DONE);
         /* Interrupted by its own signal, as without us. */

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "profiler/base/proc.h"
 #include "tests/harness.h"
 
 enum { COUNTERS_MAX = 64, WORKERS = 4 };
@@ -65,6 +66,17 @@ static inline void wait_for_rounds(uint64_t more)
     uint64_t until = told->rounds + more;
     while (told->rounds < until)
         (void)usleep(100);
+}
+
+/* Until the child is in that state, as proc(5) calls it. */
+static inline void wait_for_state(pid_t child, char wanted)
+{
+    char state;
+    while ((state = proc_task_state((uint32_t)child, (uint32_t)child)) !=
+           wanted) {
+        CHECK(state != 'Z'); /* it has ended */
+        (void)usleep(500);
+    }
 }
 
 #endif

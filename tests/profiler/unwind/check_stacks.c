@@ -28,7 +28,7 @@
 
 #include "tests/profiler/unwind/remote.h"
 
-enum { SKIP = 77, THREADS_MAX = 64, FRAMES_MAX = 256, LOOKS = 200 };
+enum { SKIP = 77, THREADS_MAX = 64, FRAMES_MAX = 256, LOOKS = 2000 };
 
 struct thread {
     pid_t tid;
@@ -91,6 +91,19 @@ static bool wait_asleep(pid_t pid)
         in_row = list_threads(pid) ? in_row + 1 : 0;
     }
     return in_row >= 10;
+}
+
+/* After a stop, back in the call it was in: from there on it looks the same. */
+static bool wait_asleep_again(pid_t pid)
+{
+    for (unsigned i = 0; i < thread_count; i++) {
+        unsigned looks = 0;
+        while (!is_asleep(pid, threads[i].tid) && looks++ < LOOKS)
+            pause_ms(30);
+        if (looks > LOOKS)
+            return false;
+    }
+    return true;
 }
 
 static void to_regs(const struct user_regs_struct *from, struct prof_regs *to)
@@ -204,9 +217,8 @@ static int check(const char *oracle, pid_t pid)
     for (unsigned i = 0; i < thread_count; i++)
         is_walked = is_walked && walk_thread(remote, &threads[i]);
     remote_close(remote);
-    if (!is_walked)
+    if (!is_walked || !wait_asleep_again(pid))
         return SKIP;
-    pause_ms(50); /* back to sleep, at the same place */
     FILE *pipe = ask(oracle, pid);
     if (pipe == NULL)
         return SKIP;
