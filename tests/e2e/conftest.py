@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -11,12 +12,18 @@ import host
 import lab
 
 
+# What nohup or a shell's & had ignored, each program here would ignore as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_running():
     """No collector outlives the program it watched."""
     before = set(lab.collectors())
     yield
-    lab.wait_until(lambda: not set(lab.collectors()) - before, seconds=5)
+    lab.wait_until(lambda: not set(lab.collectors()) - before)
     left = set(lab.collectors()) - before
     assert not left, f"watchfire still runs as {left}"
 

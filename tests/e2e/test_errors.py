@@ -153,11 +153,15 @@ def test_a_program_too_short_for_a_sample_still_has_an_account(tmp_path):
     result = lab.record([svg, tmp_path / "x.folded"], "true", frequency=1)
     assert result.returncode == 0
     summary, remarks = lab.summary_and_remarks(result.stderr)
-    assert "0 samples" in summary
-    assert len(remarks) == 1 and "no sample" in remarks[0]
     assert lab.is_xml(svg)
     folded = lab.Folded(tmp_path / "x.folded")
-    assert folded.total() == folded.account() > 0
+    assert folded.total() > 0
+    # Its first sample is due within a second of CPU time, by chance at once.
+    if folded.total() > folded.account():
+        assert " 1 sample" in summary and not remarks
+        return
+    assert " 0 samples" in summary
+    assert len(remarks) == 1 and "no sample" in remarks[0]
 
 
 @pytest.mark.parametrize("verb", ("report", "export", "flamegraph"))

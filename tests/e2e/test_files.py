@@ -63,8 +63,8 @@ def test_another_build_in_its_place_is_refused_and_said(tmp_path):
 def test_deleted_at_once_by_the_shell_that_started_it(tmp_path):
     program = copy_of("places", tmp_path)
     recorded(
-        tmp_path, "/bin/sh", "-c", f"{program} stay & sleep 0.2; rm {program};"
-        "wait")
+        tmp_path, "/bin/sh", "-c", f"{program} stay & while [ -e /proc/$!/exe ]"
+        f"&& ! [ /proc/$!/exe -ef {program} ]; do :; done; rm {program}; wait")
 
 
 # ---- file systems of the program's own ----

@@ -74,8 +74,10 @@ def test_libraries_at_one_address_are_kept_apart(tmp_path):
 
 
 def test_threads_made_late_are_sampled(tmp_path):
-    folded = alike(tmp_path, lab.program("late_threads"))
-    share = folded.inclusive()["late_worker"] / folded.total()
+    # Beside what main() does, not beside how long the loader takes. Either is
+    # sampled once in a period: 1100 of them, each thread off by less than one.
+    weights = alike(tmp_path, lab.program("late_threads")).inclusive()
+    share = weights["late_worker"] / (weights["late_worker"] + weights["main"])
     assert share == pytest.approx(10 / 11, abs=0.03)
 
 

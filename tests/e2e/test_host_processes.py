@@ -84,9 +84,9 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def end(self):
-        self.type("exit\n")
-        os.waitpid(self.pid, 0)
+        """It hangs up, which ends jobs as well that a failure has left."""
         os.close(self.fd)
+        os.waitpid(self.pid, 0)
 
 
 LOOP = ("python3 -c \"import sys\n"
@@ -109,7 +109,7 @@ def stop_continue_interrupt(prefix):
         terminal.type("\x03")
         seen.append("KeyboardInterrupt" in terminal.until("ready> "))
         terminal.type("echo status $?\n")
-        seen.append(re.search(r"status (\d+)", terminal.until(r"status \d+"))[1])
+        seen.append(re.search(r"status (\d+)", terminal.until(r"status \d+\r"))[1])
     finally:
         terminal.end()
     return seen

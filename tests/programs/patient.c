@@ -50,10 +50,9 @@ static void sleep_in_every_way(int epoll, sem_t *semaphore)
     struct timeval timeout = {0, SLEEP_MS * 1000};
     count_early(start_ns, select(0, NULL, NULL, NULL, &timeout) != 0);
 
-    start_ns = clock_ns(CLOCK_MONOTONIC);
+    /* The clock that may be set: what ends the wait is that it says so. */
     struct timespec deadline = soon(CLOCK_REALTIME);
-    int result = sem_timedwait(semaphore, &deadline);
-    count_early(start_ns, result == 0 || errno != ETIMEDOUT);
+    early += sem_timedwait(semaphore, &deadline) == 0 || errno != ETIMEDOUT;
 }
 
 /* A read of /dev/zero stops at a pending signal: it gives what it has. */
