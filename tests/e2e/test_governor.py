@@ -4,6 +4,7 @@ import math
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -40,20 +41,20 @@ def test_a_high_rate_on_deep_stacks_is_lowered(clock):
         options=("--max-overhead", limit, "--unwinder", engine))
     before, lowest_hz, told_limit, last_hz, last = governed(recording)
     assert told_limit == limit < before
+    # It follows what a sample costs, if need be in the last second.
+    assert last is None or (last <= limit and lowest_hz <= last_hz)
+    used_s = recording.quality["kernel_ns"] / 1e9
     if clock.name == "refused":
-        # Ticks are passed over by chance, and the rate may have followed it.
-        assert last is None or last <= limit
         assert before > 2 * limit
         assert recording.delivered_hz() < 250 / 2
     else:
-        assert last is not None and last <= limit
-        assert lowest_hz <= last_hz
-        # The first tenth of a second is at the full rate.
-        assert recording.delivered_hz() < 20000 / 5
+        # A tenth of a second or two at the full rate, then what the limit
+        # allows, where a sample may come to cost half of the first.
+        assert recording.delivered_hz() < 20000 * (
+            0.3 / used_s + 2 * limit / before)
     assert recording.sum_ratio() == pytest.approx(1, abs=0.01)
     # Ticks passed over since the last sample stand nowhere: two periods.
-    assert recording.account_share() < 0.03 + 2 / (
-        lowest_hz * recording.quality["kernel_ns"] / 1e9)
+    assert recording.account_share() < 0.03 + 2 / (lowest_hz * used_s)
 
 
 def test_time_away_from_the_processor_is_no_cost(public_folder):
@@ -81,22 +82,27 @@ def test_time_away_from_the_processor_is_no_cost(public_folder):
             lab.end(rival)
 
 
-def test_the_program_pays_less_for_it(public_folder):
-    clock = clocks.Clock("perf", public_folder)
-    plain_ns = int(lab.run(lab.program("deep"), ROUNDS, DEPTH).stdout)
+def test_the_program_pays_less_for_it(tmp_path):
+    # All at once on one processor, so that what else works there slows all.
+    pinned = (lab.tool("taskset"), "-c", max(os.sched_getaffinity(0)),
+              lab.program("deep"), ROUNDS, DEPTH)
 
-    def added(limit):
-        recording = clock.record(
-            "deep", ROUNDS, DEPTH, frequency=20000,
+    def watched(limit):
+        return lab.record(
+            [tmp_path / f"{limit}.data"], *pinned, frequency=20000,
             options=("--max-overhead", limit))
-        return recording.told / plain_ns - 1, recording
 
-    free, recording = added(100)
-    assert not recording.remarks
-    assert recording.delivered_hz() > 18000
-    bound, _ = added(3)
+    with ThreadPoolExecutor() as pool:
+        plain, free, bound = [run.result() for run in (
+            pool.submit(lab.run, *pinned), pool.submit(watched, 100),
+            pool.submit(watched, 3))]
+    assert not lab.summary_and_remarks(free.stderr)[1]
+    quality = lab.report(tmp_path / "100.data")["quality"]
+    assert quality["samples"] > 18000 * quality["kernel_ns"] / 1e9
+    plain_ns, free_ns, bound_ns = (
+        int(run.stdout) for run in (plain, free, bound))
     # The first tenth of a second is at the full rate.
-    assert bound < free / 2
+    assert bound_ns - plain_ns < (free_ns - plain_ns) / 2
 
 
 def test_threads_that_come_and_go_are_neither_lost_nor_doubled(clock):
