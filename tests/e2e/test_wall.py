@@ -102,28 +102,40 @@ def walls(request, public_folder):
     return Walls(request.param, public_folder)
 
 
+# Threads wait for a CPU where neither they nor we can tell, so what is told has
+# two bounds; on a machine with nothing else to do they are one.
 POINTS = 0.02
+
+
+def lies_between(seen, least, most, all_ns, points=POINTS):
+    return least / all_ns - points < seen / all_ns < most / all_ns + points
 
 
 def test_each_thread_has_its_wall_time(walls):
     for name, row in walls.threads.items():
-        share = (walls.of_thread(name) - row["wall_ns"]) / walls.total_ns
-        assert abs(share) < POINTS / 2, (name, row)
+        assert lies_between(
+            walls.of_thread(name), row["wall_ns"], row["lived_ns"],
+            walls.total_ns, POINTS / 2), (name, row)
 
 
 def test_all_of_it_is_the_wall_time_of_all_threads(walls):
-    total_ns = walls.folded.total() - walls.before_ns
-    assert total_ns / walls.total_ns == pytest.approx(1, abs=0.02)
+    seen_ns = walls.folded.total() - walls.before_ns
+    # What the first has waited for when it is told to begin may be in both.
+    most_ns = walls.main["before_ns"] + walls.main["wall_ns"] + sum(
+        row["lived_ns"] for row in walls.threads.values())
+    assert lies_between(seen_ns, walls.total_ns, most_ns, walls.total_ns)
 
 
 @pytest.mark.parametrize("name", SLEEPS)
 def test_a_sleep_is_where_and_as_long_as_it_was(walls, name):
     row = walls.threads[name]
-    slept_ns = row["wall_ns"] - row["cpu_ns"] - row["wait_ns"]
-    seen = walls.share(
+    seen = walls.folded.weight(
         lambda stack: "run_worker" in stack and name in stack
         and SLEEPS[name] in stack)
-    assert seen == pytest.approx(slept_ns / walls.total_ns, abs=POINTS)
+    slept_ns = row["wall_ns"] - row["cpu_ns"]
+    assert lies_between(
+        seen, slept_ns - row["within_ns"], slept_ns - row["seen_ns"],
+        walls.total_ns), row
 
 
 @pytest.mark.parametrize("name,busy", (
@@ -137,24 +149,33 @@ def test_what_runs_is_seen_beside_it(walls, name, busy):
 def test_states_are_told_apart(walls):
     states = {row["state"]: row["total"] for row in walls.report["states"]}
     rows = walls.threads.values()
-    told = {
-        "running": sum(row["cpu_ns"] for row in rows),
-        "waiting for a CPU": sum(row["wait_ns"] for row in rows),
-        "sleeping": sum(row["wall_ns"] - row["cpu_ns"] - row["wait_ns"]
-                        for row in rows) + walls.main["wall_ns"]
-        + walls.before_ns,
+
+    def sum_of(field):
+        return sum(row[field] for row in rows)
+
+    cpu_ns, main = sum_of("cpu_ns"), walls.main
+    awake_ns = main["cpu_ns"] + main["wait_ns"] - main["before_ns"]
+    bounds = {
+        "running": (cpu_ns, cpu_ns + main["cpu_ns"]),
+        "waiting for a CPU": (
+            sum_of("seen_ns"), sum_of("wait_ns") + main["wait_ns"]),
+        "sleeping": (
+            sum_of("wall_ns") - cpu_ns - sum_of("within_ns")
+            + main["wall_ns"] - awake_ns,
+            sum_of("lived_ns") - cpu_ns - sum_of("seen_ns")
+            + main["wall_ns"] + walls.before_ns),
     }
-    for state, wanted in told.items():
-        share = states.get(state, 0) / walls.total_ns
-        assert share == pytest.approx(
-            wanted / walls.total_ns, abs=POINTS), state
+    for state, (least, most) in bounds.items():
+        assert lies_between(
+            states.get(state, 0), least, most, walls.total_ns), state
 
 
 def test_every_stack_reaches_the_first_frame(walls):
     # One that has just been made may be stopped where no rule says that it is
     # the first frame: right behind the system call.
-    newborn = [stack for stack, _ in walls.folded.stacks
-               if stack[2:] == ("clone3",)]
+    newborn = [sample for sample in lab.perf_samples(walls.data_path, "-f")
+               if [symbol.split("+")[0] for _, symbol, _ in sample.frames]
+               == ["clone3"]]
     assert walls.report["quality"]["incomplete_samples"] <= len(newborn)
     for stack, _ in walls.folded.stacks:
         if "run_worker" in stack:
