@@ -50,6 +50,14 @@ static bool sleeps_well(uint32_t pid, uint32_t tid, enum choice choice)
            (choice != FIRST_CHOICE && prof_call_may_be_held(&call, false));
 }
 
+/* By somebody who came after the process was judged, as another of us. */
+static bool is_traced(uint32_t pid, uint32_t tid)
+{
+    struct proc_status status;
+    return proc_status_read(&status, pid, tid) &&
+           proc_status_number(&status, "TracerPid") != 0;
+}
+
 /* Borrowed, when it is true. */
 static bool try_thread(struct search *search, uint32_t tid, enum choice choice)
 {
@@ -60,8 +68,9 @@ static bool try_thread(struct search *search, uint32_t tid, enum choice choice)
         return false;
     enum prof_remote_begin begun =
         prof_remote_begin(search->remote, tid, is_running);
-    if (begun == PROF_REMOTE_REFUSED)
-        search->error = errno;
+    int error = errno;
+    if (begun == PROF_REMOTE_REFUSED && !is_traced(search->pid, tid))
+        search->error = error;
     return begun == PROF_REMOTE_BEGUN;
 }
 

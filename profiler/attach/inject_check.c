@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "profiler/attach/guest_calls.h"
@@ -16,6 +17,9 @@
 #include "profiler/base/proc.h"
 
 enum { LINE_BYTES = 512, PATH_BYTES = 64 };
+
+/* For a tracer that is there for a moment only, as another of us. */
+enum { TRACER_ROUNDS = 100, TRACER_PAUSE_NS = 1000000 };
 
 struct standing {
     char state;
@@ -43,6 +47,18 @@ static bool read_standing(uint32_t pid, struct standing *standing)
         .capabilities =
             strtoull(proc_status_line(&status, "CapEff"), NULL, 16)};
     return true;
+}
+
+static bool wait_for_tracer(uint32_t pid, struct standing *standing)
+{
+    static const struct timespec pause = {.tv_nsec = TRACER_PAUSE_NS};
+    bool is_there = read_standing(pid, standing);
+    for (int i = 0; i < TRACER_ROUNDS && is_there && standing->tracer != 0;
+         i++) {
+        (void)nanosleep(&pause, NULL);
+        is_there = read_standing(pid, standing);
+    }
+    return is_there;
 }
 
 enum status prof_inject_vdso(uint32_t pid, uint64_t vdso[2], struct diag *diag)
@@ -159,7 +175,7 @@ enum status prof_inject_check(
     enum status status = prof_reach_check(pid, diag);
     if (status != STATUS_OK)
         return status;
-    if (!read_standing(pid, &standing))
+    if (!wait_for_tracer(pid, &standing))
         return fail(diag, STATUS_GONE, "process %" PRIu32 " has ended", pid);
     place->stack = prof_inject_stack(pid);
     status = check_standing(pid, &standing, diag);
