@@ -1,6 +1,7 @@
 /* One sample of a running thread; see the header. */
 #include "profiler/attach/glimpse.h"
 
+#include <errno.h>
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -51,7 +52,7 @@ static int open_event(struct prof_glimpser *glimpser, uint32_t tid)
         .disabled = 1};
     long fd = syscall(
         SYS_perf_event_open, &attr, (pid_t)tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
-    if (fd < 0 && !glimpser->is_user_only) {
+    if (fd < 0 && errno != ESRCH && !glimpser->is_user_only) {
         glimpser->is_user_only = true;
         return open_event(glimpser, tid);
     }
@@ -133,7 +134,7 @@ enum prof_glimpse_end prof_glimpser_look(
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     int fd = open_event(glimpser, tid);
     if (fd < 0)
-        return PROF_GLIMPSE_REFUSED;
+        return errno == ESRCH ? PROF_GLIMPSE_GONE : PROF_GLIMPSE_REFUSED;
     enum prof_glimpse_end end = PROF_GLIMPSE_REFUSED;
     void *ring = mmap(
         NULL, page + RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -9,6 +9,7 @@
 #include "profiler/attach/glimpse.h"
 #include "profiler/attach/tracee.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 #include "profiler/collector/image_cache.h"
 #include "profiler/collector/outside.h"
 #include "profiler/collector/process_files.h"
@@ -133,6 +134,13 @@ static void note_refusal(struct prof_sight *sight, int error)
             strerror(error));
 }
 
+/* ptrace(2) refuses such a thread as it refuses one of another's. */
+static bool has_ended(const struct prof_sight *sight)
+{
+    char state = proc_task_state(sight->pid, sight->tid);
+    return state == 'X' || state == 'Z' || state == '?';
+}
+
 static bool hold(
     struct prof_sight *sight, bool is_running, prof_tracee_visit *visit)
 {
@@ -142,7 +150,7 @@ static bool hold(
         .visit = visit,
         .owner = sight};
     enum prof_hold_end end = prof_tracee_hold(&hold);
-    if (end == PROF_HOLD_REFUSED)
+    if (end == PROF_HOLD_REFUSED && !has_ended(sight))
         note_refusal(sight, hold.error);
     if (end != PROF_HOLD_DONE)
         return false;
@@ -167,21 +175,24 @@ static void walk_held(struct prof_sight *sight, bool is_running)
 /*
  * Walk what perf shows of the thread at hand. Where perf is refused, or its
  * copy of the stack was too short, the thread is held.
+ *
+ *   returns  false when the thread is about to end
  */
-static void walk_running(struct prof_sight *sight)
+static bool walk_running(struct prof_sight *sight)
 {
     struct prof_glimpse glimpse;
     enum prof_glimpse_end end =
         sight->is_perf_refused
             ? PROF_GLIMPSE_REFUSED
             : prof_glimpser_look(sight->glimpser, sight->tid, &glimpse);
-    if (end == PROF_GLIMPSE_NOTHING)
-        return;
+    if (end == PROF_GLIMPSE_NOTHING || end == PROF_GLIMPSE_GONE)
+        return end == PROF_GLIMPSE_NOTHING;
     sight->is_perf_refused = end == PROF_GLIMPSE_REFUSED;
     bool is_seen = end == PROF_GLIMPSE_DONE &&
                    walk(sight, &glimpse.regs, &glimpse, &sight->seen);
     if (!is_seen || sight->seen.walk.end == PROF_WALK_INCOMPLETE)
         walk_held(sight, true);
+    return true;
 }
 
 static bool has_run(
@@ -238,12 +249,14 @@ static bool look(
             note_refusal(sight, errno);
             return true;
         }
-        if (place == PROF_TASK_RUNNING)
-            walk_running(sight);
-        else if (
+        if (place == PROF_TASK_RUNNING) {
+            if (!walk_running(sight))
+                return false;
+        } else if (
             walk_asleep(sight, files, &before, &at, seen->state) &&
-            sight->best == NULL)
+            sight->best == NULL) {
             return true;
+        }
     }
     return true;
 }
