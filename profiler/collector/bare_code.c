@@ -12,6 +12,9 @@
 /* More rows are no use: code that changes all the time has them. */
 enum { WORD = 8, ROWS_MAX = 65536, FRAMES_MAX = 4096, GUESSES_MAX = 256 };
 
+/* Of Go's functions, those that change stacks are brief. */
+enum { SWITCH_BYTES = 256 };
+
 /* Where a caller is looked for whose function nothing tells. */
 enum { SEARCH_BYTES = 16384, THREAD_BYTES = 512 };
 
@@ -193,6 +196,16 @@ static bool is_end_of_go(
            prof_reader_load(bare->stack, walk->sp - 2 * WORD, &fp) && fp == 0;
 }
 
+static bool has_left_stack(const struct prof_bare_code *bare, uint64_t word)
+{
+    uint64_t pc = word & PROF_FRAME_ADDRESS;
+    if (!prof_code_is_go(bare->code, prof_pc_of_word(word)))
+        return false;
+    uint64_t function = prof_code_symbol(bare->code, prof_pc_of_word(word));
+    return function != 0 && pc - function <= SWITCH_BYTES &&
+           prof_scan_left_stack(bare->bytes, function, pc);
+}
+
 bool prof_bare_code_begins(
     const struct prof_bare_code *bare, const struct prof_walk *walk)
 {
@@ -202,7 +215,7 @@ bool prof_bare_code_begins(
            prof_code_is_entry(bare->code, pc) ||
            ((word & PROF_FRAME_EXACT) == 0 &&
             prof_scan_ends_thread(bare->bytes, word & PROF_FRAME_ADDRESS)) ||
-           is_end_of_go(bare, walk, pc);
+           is_end_of_go(bare, walk, pc) || has_left_stack(bare, word);
 }
 
 /* ---- the walk ---- */
@@ -255,9 +268,24 @@ static bool is_doubtful(
            row_kind(bare, walk->frames[walk->count - 1]) == PROF_ROW_NONE;
 }
 
+/* Whatever the rules have found beyond is left. */
+static void end_where_stack_was_left(
+    const struct prof_bare_code *bare, struct prof_walk *walk)
+{
+    for (uint32_t i = 0; i < walk->count; i++) {
+        if (has_left_stack(bare, walk->frames[i])) {
+            walk->count = i + 1;
+            walk->end = PROF_WALK_COMPLETE;
+            return;
+        }
+    }
+}
+
 void prof_bare_code_walk(
     const struct prof_bare_code *bare, struct prof_walk *walk)
 {
+    if (is_doubtful(bare, walk))
+        end_where_stack_was_left(bare, walk);
     for (int i = 0; i < GUESSES_MAX && is_doubtful(bare, walk); i++) {
         uint64_t word = walk->frames[walk->count - 1];
         struct place place = {prof_pc_of_word(word), walk->sp, walk->fp};

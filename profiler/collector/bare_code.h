@@ -15,7 +15,9 @@
  * in the program's first code, behind a call after which comes exit(2), or, in
  * Go's code, under a frame that has saved a frame pointer of zero: Go's mark
  * for the end of a stack, which is on another stack than the goroutine's at
- * times. (x86-64 psABI, 3.4.1: the deepest frame has it)
+ * times. (x86-64 psABI, 3.4.1: the deepest frame has it) Or in a function of
+ * Go's that has left its caller's stack for good, as mcall() does: its rules
+ * speak of the one it has left, and what they lead to is none of its callers.
  */
 #ifndef PROFILER_COLLECTOR_BARE_CODE_H
 #define PROFILER_COLLECTOR_BARE_CODE_H

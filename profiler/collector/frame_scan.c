@@ -171,11 +171,10 @@ static void step(struct scan *scan, const struct prof_insn *insn, uint64_t pc)
         scan->largest = *now;
 }
 
-bool prof_frame_scan(
-    struct prof_reader *code, uint64_t function, uint64_t pc,
-    struct prof_scanned_frame *frame)
+/* From the first instruction to the one at `pc`. */
+static bool scan_to(
+    struct prof_reader *code, uint64_t function, uint64_t pc, struct scan *scan)
 {
-    struct scan scan = {.now = {.depth = WORD}, .largest = {.depth = WORD}};
     struct prof_insn insn;
     uint8_t bytes[2 * WORD];
     uint64_t at = function;
@@ -184,15 +183,45 @@ bool prof_frame_scan(
     for (; at < pc; at += insn.length) {
         if (!decode(code, at, bytes, &insn))
             return false;
-        step(&scan, &insn, at);
+        step(scan, &insn, at);
     }
+    return at == pc;
+}
+
+bool prof_frame_scan(
+    struct prof_reader *code, uint64_t function, uint64_t pc,
+    struct prof_scanned_frame *frame)
+{
+    struct scan scan = {.now = {.depth = WORD}, .largest = {.depth = WORD}};
+    if (!scan_to(code, function, pc, &scan))
+        return false;
     const struct state *now = &scan.now;
-    if (at != pc || (now->is_lost && now->fp_depth == 0))
+    if (now->is_lost && now->fp_depth == 0)
         return false;
     frame->is_from_fp = now->is_lost;
     frame->cfa_bytes = now->is_lost ? now->fp_depth : now->depth;
     frame->saved_fp = now->saved_fp;
     return true;
+}
+
+bool prof_scan_left_stack(
+    struct prof_reader *code, uint64_t function, uint64_t pc)
+{
+    enum { INSNS_MAX = 16 };
+    struct scan scan = {.now = {.depth = WORD}, .largest = {.depth = WORD}};
+    struct prof_insn insn;
+    uint8_t bytes[2 * WORD];
+    if (!scan_to(code, function, pc, &scan) || !scan.now.is_lost)
+        return false;
+    for (int i = 0; i < INSNS_MAX && decode(code, pc, bytes, &insn); i++) {
+        if (insn.kind == PROF_INSN_JUMP)
+            return true;
+        if (insn.kind == PROF_INSN_LOSE_SP || insn.kind == PROF_INSN_SP_FP ||
+            insn.kind == PROF_INSN_LEAVE || insn.kind == PROF_INSN_END)
+            return false; /* it comes back, or has done so and returns */
+        pc += insn.length;
+    }
+    return false;
 }
 
 bool prof_scan_ends_thread(struct prof_reader *code, uint64_t ret_pc)

@@ -36,6 +36,13 @@ bool prof_frame_scan(
     struct prof_scanned_frame *frame);
 
 /*
+ * Whether the function has gone over to another stack where it is at `pc`, and
+ * never comes back: nobody has called it on the stack that it is on.
+ */
+bool prof_scan_left_stack(
+    struct prof_reader *code, uint64_t function, uint64_t pc);
+
+/*
  * Whether the call that returns to `ret_pc` is the last thing that a thread
  * does: what comes behind it is exit(2). Nobody has called such a function.
  */

@@ -124,6 +124,36 @@ TEST(frame_scan_counts_from_the_frame_pointer_where_the_stack_is_realigned)
     CHECK_EQ(frame.saved_fp, 0);
 }
 
+/* Go 1.19's runtime.mcall, from the switch on, and one that comes back. */
+TEST(frame_scan_knows_a_function_that_left_its_stack_for_good)
+{
+    static const uint8_t mcall[] = {
+        0x49, 0x89, 0xc5,             /* mov %rax,%r13 */
+        0x49, 0x8b, 0x66, 0x38,       /* mov 0x38(%r14),%rsp */
+        0x50,                         /* push %rax */
+        0x41, 0xff, 0xd4,             /* call *%r12 */
+        0x58,                         /* pop %rax */
+        0xe9, 0,    0,    0x10, 0,    /* jmp badmcall2 */
+        0xc3, 0,    0,    0,    0, 0, /* ret */
+        0,    0,    0,    0,    0, 0, 0, 0};
+    static const uint8_t comes_back[] = {
+        0x48, 0x8b, 0x62, 0x38,       /* mov 0x38(%rdx),%rsp */
+        0xff, 0xd7,                   /* call *%rdi */
+        0x48, 0x8b, 0x60, 0x38,       /* mov 0x38(%rax),%rsp */
+        0xc3, 0,    0,    0,    0, 0, /* ret */
+        0,    0,    0,    0,    0, 0, 0, 0, 0, 0};
+    struct prof_reader code = bytes_at(mcall, sizeof mcall);
+    CHECK(!prof_scan_left_stack(&code, 0x1000, 0x1000));
+    CHECK(!prof_scan_left_stack(&code, 0x1000, 0x1003));
+    CHECK(prof_scan_left_stack(&code, 0x1000, 0x1007));
+    CHECK(prof_scan_left_stack(&code, 0x1000, 0x1008));
+    CHECK(prof_scan_left_stack(&code, 0x1000, 0x100b));
+    code = bytes_at(comes_back, sizeof comes_back);
+    CHECK(!prof_scan_left_stack(&code, 0x1000, 0x1004));
+    CHECK(!prof_scan_left_stack(&code, 0x1000, 0x1006));
+    CHECK(!prof_scan_left_stack(&code, 0x1000, 0x100a));
+}
+
 TEST(frame_scan_refuses_what_is_no_code)
 {
     static const uint8_t bytes[32] = {0x90, 0x06, 0x90};
