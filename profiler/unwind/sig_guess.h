@@ -3,7 +3,10 @@
  *
  * A frame pointer is believed when it is aligned, in bounds, near and below
  * the next one, and the return address beside it is in a published executable
- * range. Code bytes are not looked at: they may be gone.
+ * range. That of a function that has no frame of its own, as many of Go's that
+ * call nothing, is its caller's: then the return address on top of the stack
+ * comes first, if it stands behind a direct call of that function. Code bytes
+ * are looked at where they will not be gone.
  */
 #ifndef PROFILER_UNWIND_SIG_GUESS_H
 #define PROFILER_UNWIND_SIG_GUESS_H
