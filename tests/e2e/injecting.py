@@ -129,22 +129,25 @@ def is_a_page(line):
 
 
 def inner_process(unshare):
-    """Its child, once that runs the program."""
+    """Its child, once that runs the program `lively`."""
     children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children")
     found = []
 
     def runs():
         found[:] = [
             int(pid) for pid in children.read_text().split()
-            if "lively" in Traces.read(Path(f"/proc/{pid}/comm"))]
+            if lab.is_in_call(pid, *lab.READS_INPUT)]
         return found
 
-    def has_its_threads():
-        return len(list(Path(f"/proc/{found[0]}/task").iterdir())) >= 3
-
-    # Before, its libraries may still be on their way.
-    assert lab.wait_until(runs) and lab.wait_until(has_its_threads)
+    assert lab.wait_until(runs)
     return found[0]
+
+
+def thread_named(pid, name):
+    """Of `lively`, which has begun."""
+    return next(
+        task for task in Path(f"/proc/{pid}/task").iterdir()
+        if Traces.read(task / "comm") == f"{name}\n")
 
 
 def unfiltered(output, pid, *options):

@@ -74,14 +74,56 @@ def start(*command, **options):
 LIBCS = ("glibc_dynamic", "glibc_static", "musl_dynamic", "musl_static")
 
 
-def lively(target, libc="glibc_dynamic", before=()):
+def lively(target, libc="glibc_dynamic"):
     """A program with threads that do not end; `target`: the fixture."""
     path = PROGRAMS / f"lively_{libc}"
     if not path.exists():
         pytest.skip(f"{path} was not built")
-    process = target(*before, path)
-    assert wait_until(lambda: len(tasks(process.pid)) >= 3 or before)
+    process = target(path)
+    await_call(process.pid, *READS_INPUT)
     return process
+
+
+# Calls by which a program says that it has begun, all its libraries loaded: a
+# name, a file or a thread of its own is there before its loader is done.
+READS_INPUT = (0, 0)  # read() from descriptor 0
+SLEEPS = (230,)  # clock_nanosleep()
+POLLS = (7,)  # poll()
+POLLS_EPOLL = (232,)  # epoll_wait()
+
+
+def is_in_call(pid, number, *arguments):
+    """Whether the first thread waits there; see proc_pid_syscall(5)."""
+    try:
+        words = Path(f"/proc/{pid}/syscall").read_text().split()
+    except OSError:
+        return False
+    if not words[0].isdigit() or int(words[0]) != number:
+        return False
+    return all(int(word, 16) == argument
+               for word, argument in zip(words[1:], arguments))
+
+
+def await_use(pid, seconds):
+    """Until it has used so much CPU time more."""
+    until = used_s(pid) + seconds
+    assert wait_until(lambda: used_s(pid) > until)
+
+
+def kernel_thread():
+    """One, if any is in sight."""
+    try:
+        status = Path("/proc/2/status").read_text()
+    except OSError:
+        status = "VmSize"
+    if "VmSize" in status:
+        pytest.skip("no thread of the kernel is in sight")
+    return 2
+
+
+def await_call(pid, number, *arguments):
+    assert wait_until(lambda: is_in_call(pid, number, *arguments)), (
+        Path(f"/proc/{pid}/stat").read_text())
 
 
 def tasks(pid):
@@ -280,6 +322,20 @@ def collectors():
                 str(WATCHFIRE.resolve()), str(LIBRARY.resolve())):
             found.append(int(folder.name))
     return found
+
+
+def assert_waits_were_whole(counted, but=()):
+    """By the counts of tests/programs/waits.c. A virtual machine that stands
+    still for a while makes all late at once; what begins one's limit anew makes
+    that one late, and time and again."""
+    for what in {"interrupted", "early", "pieces"} - set(but):
+        bad = {name: row[what] for name, row in counted.items() if row[what]}
+        assert not bad, what
+    timed = [row for name, row in counted.items() if name.startswith("timed")]
+    still = min(row["late"] for row in timed)
+    for name, row in counted.items():
+        spare = min(still, row["waits"] / 4) + 1 + row["waits"] / 20
+        assert row["late"] <= spare, (name, row, still)
 
 
 def wait_until(condition, seconds=PATIENCE):

@@ -1,6 +1,7 @@
 """record -p --via inject: an agent comes into a process, and what it sees."""
 
 import json
+import math
 import re
 import subprocess
 import time
@@ -11,7 +12,7 @@ import pytest
 import lab
 from injecting import (
     Traces, command, in_it, inject, inject_until_used, said_at_its_end,
-    used_ns)
+    thread_named, used_ns)
 
 
 @pytest.mark.parametrize("libc", lab.LIBCS)
@@ -27,8 +28,9 @@ def test_stacks_of_every_libc(tmp_path, target, libc):
         assert stack[at - 2:at] == ("outer", "middle"), stack
         if libc == "glibc_dynamic":
             assert stack[at - 3] == "run_steady", stack
-    assert folded.inclusive()["steady"] / folded.total() > 0.2
-    # These threads were not there when it came.
+    # Some 40 %, of 125 ticks: six sigma.
+    assert folded.inclusive()["steady"] / folded.total() > 0.14
+    # These threads are not there for long.
     assert folded.inclusive()["passing"] > 0
     process.stdin.close()
     process.wait(lab.PATIENCE)
@@ -37,7 +39,8 @@ def test_stacks_of_every_libc(tmp_path, target, libc):
 def test_shares_are_those_of_the_program(tmp_path, target):
     process = target(lab.program("shares"), 3)
     output = tmp_path / "x.folded"
-    inject(output, process.pid)  # until its end, which is a normal one
+    said = inject(output, process.pid)  # until its end, a normal one
+    ticks = int(re.search(r"(\d+) samples of", said)[1])
     told = json.loads(said_at_its_end(process))
     folded = lab.Folded(output)
     for part, used_by_it_ns in told["parts"].items():
@@ -45,27 +48,27 @@ def test_shares_are_those_of_the_program(tmp_path, target):
         # their names, but a stack may end in them.
         names = {part, part.replace("part_loaded", "shares_loaded")}
         seen = folded.weight(lambda stack: names & set(stack))
-        # 750 ticks of 4 ms: four times what chance may do.
-        assert seen / folded.total() == pytest.approx(
-            used_by_it_ns / told["total_ns"], abs=0.06), part
+        share = used_by_it_ns / told["total_ns"]
+        # The beginning was not seen.
+        chance = 0.02 + 5 * math.sqrt(share * (1 - share) / ticks)
+        assert seen / folded.total() == pytest.approx(share, abs=chance), part
 
 
 def test_the_sum_is_what_the_kernel_counts(tmp_path, target):
     process = target(lab.program("spin"), 60, 2)
     output = tmp_path / "x.folded"
     before = used_ns(process.pid)
-    inject(output, process.pid, "-d", 1)
+    inject_until_used(output, process.pid, 2)
     used = used_ns(process.pid) - before
     folded = lab.Folded(output)
     assert folded.total() <= used * 1.02
+    # What was before the first tick, and after the last one.
     assert folded.account() / folded.total() < 0.05
 
 
 def test_only_chosen_threads_are_sampled(tmp_path, target):
     process = lab.lively(target)
-    threads = sorted(
-        int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir())
-    steady = threads[1]  # the second one that there was
+    steady = thread_named(process.pid, "lively-steady").name
     used = Path(f"/proc/{steady}/schedstat")
     before_ns = int(used.read_text().split()[0])
     output = tmp_path / "x.folded"
@@ -84,11 +87,7 @@ def test_only_chosen_threads_are_sampled(tmp_path, target):
 
 def test_threads_that_block_the_signal_are_accounted_for(tmp_path, target):
     process = lab.lively(target)
-    folder = Path(f"/proc/{process.pid}/task")
-    deaf = next(
-        task for task in folder.iterdir()
-        if re.search(r"SigBlk:\t[0-9a-f]*[4-7c-f].{5}\n",
-                     Traces.read(task / "status")))
+    deaf = thread_named(process.pid, "lively-deaf")
 
     def used_ns():
         return int((deaf / "schedstat").read_text().split()[0])

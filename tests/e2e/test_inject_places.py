@@ -34,9 +34,7 @@ def test_a_container_s_filter_lets_an_agent_in(tmp_path, target):
     lab.need_root()
     process = target(
         lab.program("contained"), lab.program("lively_glibc_dynamic"))
-    status = Path(f"/proc/{process.pid}/status")
-    assert lab.wait_until(
-        lambda: re.search(r"lively(.|\n)*Seccomp:\t2", status.read_text()))
+    lab.await_call(process.pid, *lab.READS_INPUT)
     before = Traces(process.pid)
     for _ in range(2):
         result = lab.run(
@@ -102,8 +100,7 @@ def test_an_ordinary_user_may_watch_what_is_his(tmp_path, target):
         folder.chmod(folder.stat().st_mode | 0o111)
     process = target(
         *lab.as_nobody(lab.program("lively_glibc_dynamic")))
-    comm = Path(f"/proc/{process.pid}/comm")
-    assert lab.wait_until(lambda: "lively" in comm.read_text())
+    lab.await_call(process.pid, *lab.READS_INPUT)
     before = Traces(process.pid)
     output = tmp_path / "x.folded"
     result = lab.run(
@@ -142,16 +139,21 @@ def test_a_filter_that_cannot_be_read_is_refused(tmp_path, target):
     assert "takes CAP_SYS_ADMIN" in said and "--via perf" in said
 
 
+def times_slept(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", status)[1])
+
+
 @pytest.mark.parametrize(
     "call, number",
     [("memfd_create", 319), ("timer_create", 222), ("restart_syscall", 219)])
 def test_a_filter_that_refuses_a_call_is_told_by_its_name(
         tmp_path, target, call, number):
     lab.need_root()
-    process = target(lab.program("refuse_calls"), call, "sleep", 3)
-    maps = Path(f"/proc/{process.pid}/maps")
-    assert lab.wait_until(lambda: "refuse_calls" not in maps.read_text())
+    process = target(lab.program("refuse_calls"), call, "sleep", 60)
+    lab.await_call(process.pid, *lab.SLEEPS)
     before = Traces(process.pid)
+    slept = times_slept(process.pid)
     result = lab.run(*unfiltered(tmp_path / "x.folded", process.pid, "-d", 1))
     assert result.returncode == 1
     said = lab.only_sentence(result.stderr)
@@ -160,7 +162,8 @@ def test_a_filter_that_refuses_a_call_is_told_by_its_name(
     assert Traces(process.pid) == before
     # It was in a call that restart_syscall() would have taken up.
     if call == "restart_syscall":
-        assert process.wait(lab.PATIENCE) == 0
+        assert lab.wait_until(lambda: times_slept(process.pid) > slept)
+        lab.await_call(process.pid, *lab.SLEEPS)
 
 
 def test_a_watched_process_is_refused(tmp_path, target):

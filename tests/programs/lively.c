@@ -4,8 +4,9 @@
  * A thread that computes and sleeps in turn, under outer() -> middle() ->
  * steady(); one that makes threads that live for a moment, in passing(); one
  * that blocks all signals and looks for any that wait; and the first, which
- * reads its input until that ends. Then it prints what went wrong: signals that
- * waited where nobody sends one, and reads that ended early.
+ * reads its input, once all the others are at work, until that ends. Then it
+ * prints what went wrong: signals that waited where nobody sends one, and reads
+ * that ended early. The steady one and the deaf one bear names.
  *
  * Built for glibc and musl, dynamic and static: nothing here may depend on it.
  */
@@ -15,15 +16,19 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "tests/programs/burn.h"
 
 #define NOINLINE __attribute__((noinline, noclone))
 
+/* Longer than it takes to find a new thread. */
+enum { PASSING_MS = 250, KINDS = 3 };
+
 static volatile uint64_t sink;
 static _Atomic bool is_over;
-static _Atomic unsigned waiting, early;
+static _Atomic unsigned waiting, early, at_work;
 
 NOINLINE static void steady(void)
 {
@@ -48,8 +53,15 @@ static void rest(uint64_t ns)
     (void)nanosleep(&pause, NULL);
 }
 
+static void begin_work(const char *name)
+{
+    (void)prctl(PR_SET_NAME, name);
+    at_work++;
+}
+
 static void *run_steady(void *unused)
 {
+    begin_work("lively-steady");
     while (!is_over) {
         outer();
         rest(2 * NS_PER_MS);
@@ -59,7 +71,13 @@ static void *run_steady(void *unused)
 
 NOINLINE static void *passing(void *unused)
 {
-    sink += burn_until(thread_cpu_ns() + 60 * NS_PER_MS);
+    static _Atomic bool is_known;
+    if (!is_known) {
+        is_known = true;
+        at_work++;
+    }
+    for (int i = 0; i < PASSING_MS && !is_over; i++)
+        sink += burn_until(thread_cpu_ns() + NS_PER_MS);
     return unused;
 }
 
@@ -80,6 +98,7 @@ static void *run_deaf(void *unused)
     (void)sigfillset(&all);
     (void)sigemptyset(&none);
     (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
+    begin_work("lively-deaf");
     while (!is_over) {
         sink += burn_until(thread_cpu_ns() + NS_PER_MS);
         (void)sigemptyset(&found);
@@ -93,17 +112,19 @@ static void *run_deaf(void *unused)
 int main(void)
 {
     static void *(*const runs[])(void *) = {run_steady, run_maker, run_deaf};
-    pthread_t threads[3];
+    pthread_t threads[KINDS];
     char byte;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < KINDS; i++) {
         if (pthread_create(&threads[i], NULL, runs[i], NULL) != 0)
             return 1;
     }
+    while (at_work < KINDS)
+        rest(NS_PER_MS);
     ssize_t got;
     while ((got = read(0, &byte, 1)) != 0)
         early += got < 0 && errno == EINTR;
     is_over = true;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < KINDS; i++)
         (void)pthread_join(threads[i], NULL);
     printf("waiting %u, early %u\n", (unsigned)waiting, (unsigned)early);
     return 0;
