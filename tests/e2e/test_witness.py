@@ -72,6 +72,8 @@ def test_a_witness_tells_what_varies_without_us(bench, tmp_path):
 
 
 def test_a_witness_counts_how_often_it_differs():
-    assert verdict.judge(20, 0, 0) == verdict.DIFFERENT
+    assert verdict.judge(20, 0, 0) == verdict.SELDOM
+    assert verdict.judge(20, 0, 6) == verdict.SELDOM
+    assert verdict.judge(20, 0, 12) == verdict.DIFFERENT
     assert verdict.judge(20, 1, 20) == verdict.DIFFERENT
     assert verdict.judge(20, 1, 3) == verdict.UNSTEADY
