@@ -9,10 +9,12 @@
  *
  * Prints, for each thread, as JSON: how often it waited, how often it was
  * interrupted, came back before the limit, came back with less than was asked,
- * and was late: by more than 5 % of the limit, the time apart in which it
- * waited for a CPU. With `pest` a timer of its own sends signals, as a sampler
- * of the old kind would, and with `anew` each limit is waited for twice, as by
- * a restart that does not know how much is left: then the counts are not 0.
+ * and was late: by more than half of the limit, the time apart in which it
+ * waited for a CPU. So late is who begins a limit anew towards its end; a
+ * virtual machine that stands still for some ms makes nobody that late. With
+ * `pest` a timer of its own sends signals, as a sampler of the old kind would,
+ * and with `anew` each limit is waited for twice, as by a restart that does not
+ * know how much is left: then the counts are not 0.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -533,7 +535,7 @@ static void wait_once(struct waiter *w)
     /* Realtime may be adjusted against monotonic: a part in a thousand. */
     w->early += took + waited + slack_of(w->kind) <
                 (uint64_t)limit.tv_nsec * 999 / 1000;
-    w->late += took > (uint64_t)limit.tv_nsec / 100 * 105 + slack_of(w->kind);
+    w->late += took > (uint64_t)limit.tv_nsec / 2 * 3 + slack_of(w->kind);
 }
 
 static void *run_waiter(void *argument)
@@ -552,7 +554,7 @@ static void on_pest(int number)
     (void)number;
 }
 
-/* Signals for everybody, 1 000 a second, restarting what can be restarted. */
+/* Signals for everybody, some hundred a second, restarting what they can. */
 static void begin_pest(void)
 {
     struct sigaction action = {.sa_handler = on_pest, .sa_flags = SA_RESTART};
@@ -609,8 +611,10 @@ int main(int argc, char **argv)
         struct timespec pause = {.tv_nsec = 2 * NS_PER_MS};
         nanosleep(&pause, NULL);
         wake_all();
-        if (is_pest)
+        if (is_pest) {
+            nanosleep(&pause, NULL); /* till they sleep again */
             pester();
+        }
     }
     is_over = true;
     /* Who is asleep without a limit is woken until he has seen it. */
