@@ -135,9 +135,13 @@ def test_memory_of_the_collector_does_not_grow_with_time(tmp_path):
     resident = []
     try:
         assert lab.wait_until(lambda: children.read_text())
-        while children.read_text():
-            status = (folder / "status").read_text()
-            resident.append(int(re.search(r"VmRSS:\s+(\d+)", status)[1]))
+        while True:
+            found = re.search(
+                r"VmRSS:\s+(\d+)", (folder / "status").read_text())
+            # What comes after the program's end is another matter.
+            if not children.read_text():
+                break
+            resident.append(int(found[1]))
             time.sleep(0.05)
         assert recorder.wait(lab.PATIENCE) == 0
     finally:
