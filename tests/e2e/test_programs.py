@@ -83,8 +83,6 @@ def test_openssl_speed_measures_itself_as_before(tmp_path):
     _, remarks = lab.summary_and_remarks(
         form(watched.stderr), form(plain.stderr))
     assert not remarks
-    for line in plain.stdout.splitlines():
-        assert "in 0." not in line  # it ran its second
 
 
 def test_two_threads_of_xz_are_two_threads(text_file, tmp_path):

@@ -62,6 +62,9 @@ def test_redis_serves_on_and_is_seen(tmp_path, redis, way):
     port, process = redis
     functions, first = WAYS[way]
     output = tmp_path / "redis.folded"
+    # It and its allocator have made by then what they make when first asked.
+    serve(port)
+    ask(port, "flushall")
     threads = sorted(os.listdir(f"/proc/{process.pid}/task"))
     files = files_of(process.pid)
     watching = subprocess.Popen(
