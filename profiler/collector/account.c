@@ -317,6 +317,37 @@ static uint64_t left_of_process(
                       under_way_ns);
 }
 
+/*
+ * Perf's clock runs on while a hypervisor has taken the processor away, and the
+ * kernel's figure leaves that out. What samples have too much, beyond half a
+ * period for each thread, the batch gives back, each its share of it.
+ */
+static void give_back(
+    struct prof_account *account, struct prof_pending *batch, size_t count,
+    uint64_t total_ns)
+{
+    enum { MOST = 2 }; /* a sample keeps one part of so many */
+    uint64_t known_ns =
+        account->startup_ns + account->rested_ns + account->given_ns;
+    if (account->mode == PROF_CLOCK_TIMER || total_ns == 0 ||
+        known_ns <= total_ns + account->period_ns)
+        return;
+    uint64_t begun_ns =
+        account->period_ns / 2 * (1 + prof_process_thread_count(account->pid));
+    uint64_t batch_ns = 0, over_ns = excess(known_ns, total_ns + begun_ns);
+    for (size_t i = 0; i < count; i++)
+        batch_ns += batch[i].weight_ns;
+    if (over_ns == 0 || batch_ns == 0)
+        return;
+    double share = (double)least(over_ns, batch_ns / MOST) / (double)batch_ns;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t back_ns = (uint64_t)(share * (double)batch[i].weight_ns);
+        batch[i].weight_ns -= back_ns;
+        thread_of(account, &batch[i])->given_ns -= back_ns;
+        account->given_ns -= back_ns;
+    }
+}
+
 /* Each thread fills the room of its own samples. */
 static void fill_threads(
     struct prof_account *account, struct prof_pending *batch, size_t count)
@@ -349,6 +380,7 @@ void prof_account_weigh(
         if (!batch[i].is_first)
             thread->room_ns[class_of(&batch[i])] += batch[i].room_ns;
     }
+    give_back(account, batch, count, total_ns);
     if (room_ns > 0) {
         account->left_ns = left_of_process(account, total_ns);
         fill_threads(account, batch, count);

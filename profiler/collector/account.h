@@ -37,6 +37,10 @@
  * Where sampling rests, what is used meanwhile is of no account; what a thread
  * may have used since then is at most the time that has passed.
  *
+ * In a virtual machine perf's periods hold time that others had the processor
+ * and the CPU time does not: where samples come to more than that, the next
+ * ones weigh less.
+ *
  * When the clock is armed anew, a thread loses what it had used of its period,
  * half of it on average; its next sample has that in its weight.
  */

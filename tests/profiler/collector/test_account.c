@@ -262,6 +262,30 @@ TEST(account_of_a_later_image_calls_the_time_between_exec)
     prof_account_fini(&account);
 }
 
+/* Of three periods that were sampled the kernel knows two: one was stolen. */
+TEST(account_gives_back_what_a_hypervisor_took)
+{
+    struct prof_account account = make_account(PROF_CLOCK_PERF);
+    struct prof_pending batch[100];
+    uint64_t sum_ns = 0;
+    for (uint64_t turn = 1; turn <= 10; turn++) {
+        for (int i = 0; i < 100; i++)
+            batch[i] =
+                (struct prof_pending){.expiries = 1, .period_ns = PERIOD_NS};
+        prof_account_weigh(
+            &account, batch, 100, turn * 100 * PERIOD_NS * 2 / 3);
+        for (int i = 0; i < 100; i++) {
+            CHECK(batch[i].weight_ns >= PERIOD_NS / 2);
+            sum_ns += batch[i].weight_ns;
+        }
+    }
+    CHECK_EQ(sum_ns, account.given_ns);
+    /* A period each that the thread and the next one may have begun. */
+    uint64_t used_ns = UINT64_C(1000) * PERIOD_NS * 2 / 3;
+    CHECK(sum_ns > used_ns && sum_ns <= used_ns + 3 * PERIOD_NS);
+    prof_account_fini(&account);
+}
+
 TEST(account_invents_nothing_when_samples_exceed_the_kernels_figure)
 {
     struct prof_account account = make_account(PROF_CLOCK_PERF);
