@@ -234,72 +234,68 @@ const char *sym_index_string(struct sym_index *index, uint32_t id)
 
 /* ---- finding ---- */
 
-/* The next number, of one or two bytes nearly always. */
-static inline uint32_t take(struct sym_bytes *bytes)
+/*
+ * The numbers of a record, behind its head. No number is asked how long it is:
+ * each is read as if it had 4 bytes, and what is not its own is masked out. The
+ * slack behind the records bounds this.
+ *
+ *   returns  where the next record begins; the caller looks whether that is
+ *            still inside
+ */
+static inline const uint8_t *take_numbers(
+    const uint8_t *at, unsigned head, uint32_t numbers[SYM_INDEX_NUMBERS])
 {
-    const uint8_t *at = bytes->at;
-    if (bytes->end - at < 2)
-        return (uint32_t)sym_bytes_uleb(bytes);
-    if (at[0] < 0x80) {
-        bytes->at = at + 1;
-        return at[0];
+    static const uint32_t masks[] = {0, UINT8_MAX, UINT16_MAX, UINT32_MAX};
+    static const uint8_t widths[] = {0, 1, 2, 4};
+    for (unsigned i = 0; i < SYM_INDEX_NUMBERS; i++) {
+        unsigned code = head >> SYM_INDEX_CODE_BITS * i & 3;
+        uint32_t word;
+        memcpy(&word, at, sizeof word);
+        numbers[i] = word & masks[code];
+        at += widths[code];
     }
-    uint32_t value = (at[0] & 0x7fu) | (uint32_t)at[1] << 7;
-    if (at[1] < 0x80) {
-        bytes->at = at + 2;
-        return value;
-    }
-    if (bytes->end - at < 3 || at[2] >= 0x80)
-        return (uint32_t)sym_bytes_uleb(bytes);
-    bytes->at = at + 3;
-    return (value & 0x3fff) | (uint32_t)at[2] << 14;
+    return at;
 }
 
-static uint32_t unzigzag(uint32_t value)
+static inline const uint8_t *take_head(const uint8_t *at, unsigned *head)
+{
+    uint16_t word;
+    memcpy(&word, at, sizeof word);
+    *head = word;
+    return at + sizeof word;
+}
+
+static inline uint32_t unzigzag(uint32_t value)
 {
     return (value >> 1) ^ (0 - (value & 1));
 }
 
-/* What a place says; numbers follow each other. */
-struct state {
-    uint32_t node; /* plus 1 */
-    struct sym_index_source source;
-};
-
-static inline void take_changes(
-    struct sym_bytes *bytes, unsigned head, struct state *state)
+/* Go through the places of a stretch, to what is in force at `distance`; all
+   zeros where nothing is known, and in what breaks its bounds. */
+static inline void read_places(
+    const uint8_t *at, const uint8_t *end, uint64_t place, uint64_t distance,
+    uint32_t state[SYM_INDEX_NUMBERS])
 {
-    if ((head & SYM_INDEX_HAS_NODE) != 0)
-        state->node += unzigzag(take(bytes));
-    if ((head & SYM_INDEX_HAS_FILE) != 0)
-        state->source.file = take(bytes);
-    if ((head & SYM_INDEX_HAS_LINE) != 0)
-        state->source.line += unzigzag(take(bytes));
-    if ((head & SYM_INDEX_HAS_COLUMN) != 0)
-        state->source.column = take(bytes);
-    if ((head & SYM_INDEX_HAS_DISCRIMINATOR) != 0)
-        state->source.discriminator = take(bytes);
-}
-
-/* Go through the places of a stretch, to what is in force at `distance`. */
-static struct state read_places(
-    struct sym_bytes bytes, uint64_t place, uint64_t distance)
-{
-    static const unsigned all = (1u << SYM_INDEX_STEP_SHIFT) - 1;
-    struct state state = {0};
+    uint32_t changes[SYM_INDEX_NUMBERS];
     bool is_known = false;
-    for (bool is_first = true; sym_bytes_left(&bytes) > 0; is_first = false) {
-        unsigned head = *bytes.at++;
-        uint64_t step = head >> SYM_INDEX_STEP_SHIFT;
-        if (step == 0 && !is_first)
-            step = take(&bytes);
+    while (at < end) {
+        unsigned head;
+        at = take_head(at, &head);
+        uint32_t step = head >> SYM_INDEX_STEP_SHIFT;
+        if (step == SYM_INDEX_STEP_LONG) {
+            memcpy(&step, at, sizeof step);
+            at += sizeof step;
+        }
         place += step;
         if (place > distance)
             break;
-        is_known = (head & all) != 0;
-        take_changes(&bytes, head, &state);
+        is_known = (head & ((1u << SYM_INDEX_STEP_SHIFT) - 1)) != 0;
+        at = take_numbers(at, head, changes);
+        for (unsigned i = 0; i < SYM_INDEX_NUMBERS; i++)
+            state[i] += unzigzag(changes[i]);
     }
-    return is_known && !bytes.is_bad ? state : (struct state){0};
+    if (!is_known || at > end)
+        memset(state, 0, SYM_INDEX_NUMBERS * sizeof *state);
 }
 
 struct sym_index_walk sym_index_find(struct sym_index *index, uint64_t vaddr)
@@ -310,53 +306,47 @@ struct sym_index_walk sym_index_find(struct sym_index *index, uint64_t vaddr)
     uint64_t stretch = distance >> header->stretch_shift;
     if (vaddr < header->base || stretch >= header->stretch_count)
         return walk;
-    uint32_t first = number(index, index->at.directory, stretch);
-    uint32_t end = number(index, index->at.directory, stretch + 1);
+    uint32_t bounds[2] = {0};
+    const uint8_t *row = part(
+        index, index->at.directory, stretch * sizeof *bounds, sizeof bounds);
+    if (row != NULL)
+        memcpy(bounds, row, sizeof bounds);
+    uint32_t first = bounds[0], end = bounds[1];
     if (first >= end || end > header->place_bytes)
         return walk;
     const uint8_t *places = part(index, index->at.places, first, end - first);
     if (places == NULL)
         return walk;
-    struct state state = read_places(
-        (struct sym_bytes){.at = places, .end = places + (end - first)},
-        stretch << header->stretch_shift, distance);
-    walk.node = state.node - 1;
-    if (walk.node < header->node_bytes)
-        __builtin_prefetch(index->bytes + index->at.nodes + walk.node);
-    walk.source = state.source;
+    uint32_t state[SYM_INDEX_NUMBERS] = {0};
+    read_places(
+        places, places + (end - first), stretch << header->stretch_shift,
+        distance, state);
+    walk.node = state[SYM_PLACE_NODE] - 1;
+    walk.source = (struct sym_index_source){
+        .file = state[SYM_PLACE_FILE],
+        .line = state[SYM_PLACE_LINE],
+        .column = state[SYM_PLACE_COLUMN],
+        .discriminator = state[SYM_PLACE_DISCRIMINATOR]};
     return walk;
 }
 
 /* ---- walking ---- */
 
-struct node {
-    uint32_t name, back; /* to the caller; 0: it is a body */
-    uint32_t start;
-    struct sym_index_source call;
-};
-
-static bool read_node(struct sym_index *index, uint32_t offset, struct node *to)
+static inline bool read_node(
+    struct sym_index *index, uint32_t offset, uint32_t node[SYM_INDEX_NUMBERS])
 {
     uint32_t left = index->header.node_bytes;
     if (offset >= left)
         return false;
     left -= offset;
-    if (left > SYM_INDEX_NODE_BYTES)
-        left = SYM_INDEX_NODE_BYTES;
-    const uint8_t *at = part(index, index->at.nodes, offset, left);
+    const uint8_t *at = part(
+        index, index->at.nodes, offset,
+        left < SYM_INDEX_RECORD_BYTES ? left : SYM_INDEX_RECORD_BYTES);
     if (at == NULL)
         return false;
-    struct sym_bytes bytes = {.at = at, .end = at + left};
-    *to = (struct node){.name = take(&bytes)};
-    to->back = take(&bytes);
-    if (to->back == 0) {
-        to->start = take(&bytes);
-    } else {
-        to->call.file = take(&bytes);
-        to->call.line = take(&bytes);
-        to->call.column = take(&bytes);
-    }
-    return !bytes.is_bad;
+    unsigned head;
+    const uint8_t *numbers = take_head(at, &head);
+    return take_numbers(numbers, head, node) <= at + left;
 }
 
 bool sym_index_walk_next(
@@ -367,18 +357,22 @@ bool sym_index_walk_next(
         return false;
     *frame = (struct sym_index_frame){.source = walk->source};
 
-    struct node node = {0};
-    bool is_known = read_node(index, walk->node, &node);
-    frame->name = node.name;
+    uint32_t node[SYM_INDEX_NUMBERS];
+    bool is_known = read_node(index, walk->node, node);
+    frame->name = is_known ? node[SYM_NODE_NAME] : 0;
+    uint32_t back = is_known ? node[SYM_NODE_CALLER] : 0;
     /* Callers come first, so this walk ends. */
-    if (!is_known || node.back == 0 || node.back > walk->node) {
+    if (back == 0 || back > walk->node) {
         walk->is_over = true;
         if (is_known)
-            walk->start_vaddr = index->header.base + node.start;
+            walk->start_vaddr = index->header.base + node[SYM_NODE_LINE];
         return frame->name != 0 || frame->source.file != 0;
     }
     frame->is_inlined = true;
-    walk->node -= node.back;
-    walk->source = node.call;
+    walk->node -= back;
+    walk->source = (struct sym_index_source){
+        .file = node[SYM_NODE_FILE],
+        .line = node[SYM_NODE_LINE],
+        .column = node[SYM_NODE_COLUMN]};
     return true;
 }

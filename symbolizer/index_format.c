@@ -29,12 +29,12 @@ struct sym_index_layout sym_index_layout(const struct sym_index_header *header)
     uint64_t groups = rounded(4 * group_count);
     at.block_count = blocks_of(
         directory + groups + header->place_bytes + header->node_bytes +
-        header->text_bytes);
+        SYM_INDEX_SLACK + header->text_bytes);
     at.directory = at.checksums + 8 * at.block_count;
     at.groups = at.directory + directory;
     at.places = at.groups + groups;
     at.nodes = at.places + header->place_bytes;
-    at.text = at.nodes + header->node_bytes;
+    at.text = at.nodes + header->node_bytes + SYM_INDEX_SLACK;
     at.end = at.text + header->text_bytes;
     return at;
 }

@@ -205,10 +205,12 @@ static enum status write_parts(
     struct stream *stream, const struct sym_index_packed *packed,
     struct diag *diag)
 {
+    static const uint8_t slack[SYM_INDEX_SLACK];
     put_words(stream, &packed->directory);
     put_words(stream, &packed->groups);
     put(stream, packed->places.rows, packed->places.count);
     put(stream, packed->nodes.rows, packed->nodes.count);
+    put(stream, slack, sizeof slack);
     put(stream, packed->text.rows, packed->text.count);
     flush(stream);
     if (stream->is_out_of_memory)

@@ -80,20 +80,23 @@ static enum status add_frame(
     struct sym_known_string *file = known_string(module, found->source.file);
     if (name == NULL || file == NULL)
         return STATUS_NO_MEMORY;
-    struct sym_frame frame = {
+    const char *function =
+        name->function != NULL ? name->function : demangled(module, name);
+    struct sym_frame *frame =
+        function != NULL ? table_add_blank(&module->frames) : NULL;
+    if (frame == NULL)
+        return STATUS_NO_MEMORY;
+    *frame = (struct sym_frame){
+        .function = function,
         .raw_name = name->raw,
-        .function = name->function ? name->function : demangled(module, name),
         .file = file->raw,
         .line = found->source.line,
         .column = found->source.column,
         .discriminator = found->source.discriminator,
         .is_inlined = found->is_inlined};
     if (found->name == 0)
-        frame.raw_name = frame.function = SYM_UNKNOWN_FUNCTION;
-    return frame.function != NULL &&
-                   table_add(&module->frames, &frame) != TABLE_NONE
-               ? STATUS_OK
-               : STATUS_NO_MEMORY;
+        frame->raw_name = frame->function = SYM_UNKNOWN_FUNCTION;
+    return STATUS_OK;
 }
 
 bool sym_module_index_answer(

@@ -46,6 +46,11 @@ uint32_t table_add(struct table *table, const void *row)
     return table_add_many(table, row, 1);
 }
 
+void *table_add_blank(struct table *table)
+{
+    return table_reserve(table, 1) ? table_row(table, table->count++) : NULL;
+}
+
 void *table_row(const struct table *table, uint32_t id)
 {
     return (char *)table->rows + (size_t)id * table->row_bytes;

@@ -23,6 +23,10 @@ uint32_t table_add(struct table *table, const void *row);
 /* Append `count` rows at once; the id of the first, or TABLE_NONE. */
 uint32_t table_add_many(struct table *table, const void *rows, uint32_t count);
 
+/* Append a row whose bytes are for the caller to set; valid until the next add.
+   NULL when out of memory. */
+void *table_add_blank(struct table *table);
+
 /* Row `id`, which must be below the count; valid until the next add. */
 void *table_row(const struct table *table, uint32_t id);
 

@@ -411,7 +411,8 @@ TEST(forged_numbers_are_bounded_where_they_are_used)
     drop_file(&file);
 }
 
-/* The first node is the body of function 0, its caller one byte 0: none. */
+/* The first node is the body of function 0: no caller, and a start of 0. Its
+   name's first byte becomes the caller's. */
 TEST(a_caller_before_the_first_node_is_none)
 {
     struct file file = make_file();
@@ -420,9 +421,9 @@ TEST(a_caller_before_the_first_node_is_none)
     struct sym_index_frame frame;
     memcpy(&header, file.bytes, sizeof header);
     uint8_t *node = file.bytes + sym_index_layout(&header).nodes;
-    size_t caller = node[0] < 0x80 ? 1 : 2; /* behind the name */
-    CHECK_EQ(node[caller], 0);
-    node[caller] = 1;
+    CHECK_EQ(node[0], 1);
+    CHECK_EQ(node[1], 0);
+    node[0] = 1 << SYM_INDEX_CODE_BITS * SYM_NODE_CALLER;
     forge(&file);
     CHECK_OK(sym_index_open_memory(&index, file.bytes, file.count, KEY, NULL));
     struct sym_index_walk walk = sym_index_find(&index, BASE + 20);

@@ -9,14 +9,17 @@ import sys
 from pathlib import Path
 
 
-def leb(*numbers):
-    out = bytearray()
-    for number in numbers:
-        while number >= 0x80:
-            out.append(0x80 | number & 0x7f)
-            number >>= 7
-        out.append(number)
-    return bytes(out)
+def record(*numbers, step=0):
+    """A head, and each number in as few bytes as hold it."""
+    codes = [0 if not n else 1 if n < 1 << 8 else 2 if n < 1 << 16 else 3
+             for n in numbers]
+    head = min(step, 63) << 10
+    for i, code in enumerate(codes):
+        head |= code << 2 * i
+    return (struct.pack("<H", head) + (struct.pack("<I", step) if step > 62
+                                       else b"")
+            + b"".join(n.to_bytes((1 << code) >> 1, "little")
+                       for n, code in zip(numbers, codes)))
 
 
 def front_coded(words):
@@ -43,7 +46,7 @@ def index(shift, stretches, nodes, words):
         piece + b"\0" * (-len(piece) % 8) for piece in (
             struct.pack(f"<{len(offsets)}I", *offsets),
             struct.pack(f"<{len(groups)}I", *groups)))
-    body += b"".join(stretches) + nodes + text
+    body += b"".join(stretches) + nodes + bytes(32) + text
     # The fuzzer bounds these, and adds one to the last and the second.
     header = struct.pack(
         "<QIIQQ6IQQ", 0, 0, shift, 0, 0x401000, len(stretches),
@@ -56,12 +59,12 @@ def main():
     folder = Path(sys.argv[1])
     words = [b"", b"/a.c", b"/a.h", b"inlined", b"inlined_too", b"main",
              b"x", b"xy", b"xyz" * 700, b"xyz" * 700 + b"z"]
-    body, call = leb(5, 0, 0), leb(3, 3, 1, 10, 1)
-    nodes = body + call + leb(9, len(call), 2, 20, 2)
-    # A body, an inlined call 4 bytes on, one in it 200 bytes on, and a gap.
-    stretch = (bytes([0x07]) + leb(2, 1, 20) + bytes([4 << 5 | 0x0d])
-               + leb(6, 3, 7) + bytes([0x13]) + leb(200, 10, 2, 5)
-               + bytes([1 << 5]))
+    body, call = record(5), record(3, 2, 1, 10, 1)
+    nodes = body + call + record(9, len(call), 2, 20, 2)
+    # A body, an inlined call 4 bytes on, one in it 200 bytes on, and a gap;
+    # numbers are differences, with their sign in the lowest bit.
+    stretch = (record(2, 2, 40) + record(2 * len(body), 0, 6, 14, step=4)
+               + record(2 * len(call), 2, 0, 0, 10, step=200) + record(step=1))
     for number, shift in enumerate((0, 4, 8, 31)):
         content = index(shift, [stretch, b"", stretch], nodes, words)
         for flag in (0, 1):
