@@ -62,6 +62,9 @@ static void answer_hello(
             prof_oom_begin(&target->oom, target->pid);
         }
         prof_collector_add(collector, target);
+        /* The tree goes on: whoever seemed to be its last one need not wait, as
+           the parent of a daemon, which leaves before that has said a word. */
+        prof_collector_release(collector, NULL);
     }
     prof_listener_answer_with(
         hello->connection, &reply, prof_tables_fd(collector->common.tables));
