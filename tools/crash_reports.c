@@ -151,8 +151,9 @@ static void note_status(
         return;
     if (!is_first(reports, crash))
         last_crash_note(
-            &reports->last, reports->session->profile,
-            prof_profile_process(crash->profile, crash->process)->pid, status);
+            &reports->last,
+            prof_profile_process(crash->profile, crash->process)->pid,
+            crash->time_ns, status);
     else if (is_from_outside)
         reports->status = status;
 }

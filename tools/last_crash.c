@@ -4,13 +4,11 @@
 #define OUTLIVED_NS UINT64_C(5000000000) /* by a shell, with a core dump */
 
 void last_crash_note(
-    struct last_crash *last, const struct prof_profile *profile, uint32_t pid,
+    struct last_crash *last, uint32_t pid, uint64_t time_ns,
     enum exp_session_status status)
 {
-    *last = (struct last_crash){
-        .pid = pid,
-        .process_count = prof_profile_process_count(profile),
-        .status = status};
+    *last =
+        (struct last_crash){.pid = pid, .time_ns = time_ns, .status = status};
 }
 
 /* The latest of that number; NULL: none is known. */
@@ -43,17 +41,19 @@ bool last_crash_was_the_end(
 {
     uint32_t count = prof_profile_process_count(profile);
     const struct prof_process *crashed = find_process(profile, last->pid);
-    if (last->pid == 0 || crashed == NULL || count != last->process_count)
+    if (last->pid == 0 || crashed == NULL)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         const struct prof_process *other = prof_profile_process(profile, i);
         bool is_left = other->pid != last->pid &&
                        (other->end_ns == 0 || crashed->end_ns == 0 ||
                         other->end_ns > crashed->end_ns);
+        /* A shell that has become its last command is none that waits. */
         bool has_waited = is_ancestor(profile, other->pid, crashed) &&
+                          other->start_ns <= crashed->start_ns &&
                           (other->end_ns == 0 || crashed->end_ns == 0 ||
                            other->end_ns - crashed->end_ns < OUTLIVED_NS);
-        if (is_left && !has_waited)
+        if (other->start_ns > last->time_ns || (is_left && !has_waited))
             return false;
     }
     return true;

@@ -17,18 +17,19 @@
 #include "profiler/profile.h"
 
 struct last_crash {
-    uint32_t pid;           /* 0: there was none */
-    uint32_t process_count; /* that had begun by then */
+    uint32_t pid;     /* 0: there was none */
+    uint64_t time_ns; /* of CLOCK_MONOTONIC */
     enum exp_session_status status;
 };
 
 /*
  * It has crashed, or was killed.
  *
- *   status  how the session ends, if that was its end
+ *   time_ns  when it was taken in, with the process still there if it crashed
+ *   status   how the session ends, if that was its end
  */
 void last_crash_note(
-    struct last_crash *last, const struct prof_profile *profile, uint32_t pid,
+    struct last_crash *last, uint32_t pid, uint64_t time_ns,
     enum exp_session_status status);
 
 /* At the end of the session: whether that came of it. */
