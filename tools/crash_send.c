@@ -12,15 +12,6 @@
 #include "exporters/sentry/user_names.h"
 #include "tools/tool.h"
 
-/* As other SDKs read what is yes or no from the environment. */
-static bool is_set(const char *name)
-{
-    const char *value = getenv(name);
-    return value != NULL &&
-           (strcmp(value, "1") == 0 || strcmp(value, "true") == 0 ||
-            strcmp(value, "yes") == 0 || strcmp(value, "on") == 0);
-}
-
 static bool is_due(
     const struct reporting *reporting, const struct prof_crash *crash,
     uint32_t *repeats)
@@ -51,7 +42,7 @@ static bool add_event(
         .system = &system,
         .profiler_id = reporting->is_profiling ? reporting->profiler_id : NULL,
         .repeats = repeats,
-        .is_pii_sent = is_set("SENTRY_SEND_DEFAULT_PII")};
+        .is_pii_sent = scope.is_pii_sent};
     if (exp_event_make(crash, &options, &payload, &bytes) != STATUS_OK)
         return false;
     if (!options.is_pii_sent)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exporters/sentry/timeline.h"
 #include "profiler/recording/reader.h"
 #include "symbolizer/symbolizer.h"
 #include "tools/open_symbolizer.h"
@@ -176,6 +177,22 @@ static void say_diag(void *context, const struct diag *diag)
     say("%s", diag->text);
 }
 
+/* An envelope has times; the counts of folded stacks stand for some. */
+static void say_what_counts_are(
+    const struct export *export, const struct prof_profile *profile)
+{
+    uint64_t assumed_ns = exp_timeline_assumed_ns(profile);
+    for (size_t i = 0; i < export->outputs.count && assumed_ns != 0; i++) {
+        if (export->outputs.rows[i].format->id == EXP_FORMAT_ENVELOPE) {
+            say("'%s': the counts of '%s' are taken for %s; watchfire send "
+                "--unit says otherwise",
+                export->paths[i], export->input,
+                exp_timeline_assumed_text(assumed_ns));
+            return;
+        }
+    }
+}
+
 static int run_export(struct export *export)
 {
     struct diag diag = {.status = STATUS_OK};
@@ -196,6 +213,7 @@ static int run_export(struct export *export)
         prof_profile_destroy(profile);
         return say_failure(&diag);
     }
+    say_what_counts_are(export, profile);
     size_t failed = outputs_finish(&export->outputs, profile, say_diag, NULL);
     prof_profile_destroy(profile);
     return failed ? EXIT_FAILED : EXIT_DONE;

@@ -49,7 +49,7 @@ static const char send_help[] =
     "                   the build-id of the program\n"
     "  --environment E  SENTRY_ENVIRONMENT, or production\n"
     "  --dist D         SENTRY_DIST\n"
-    "  --tag KEY=VALUE  repeatable; WATCHFIRE_TAGS\n"
+    "  --tag KEY=VALUE  repeatable; SENTRY_TAGS, WATCHFIRE_TAGS\n"
     "  --unit UNIT      what the counts of folded stacks are: ns or samples;\n"
     "                   samples, unless those were more than a week\n"
     "  -F HZ            samples a second, of such; 100\n"
@@ -241,9 +241,7 @@ static void settle_counts(const struct send *send, struct prof_profile *profile)
         prof_profile_origin(profile)->period_ns = send->period_ns;
     else
         say("the counts of '%s' are taken for %s; --unit or -F says otherwise",
-            send->input,
-            assumed_ns == 1 ? "nanoseconds"
-                            : "samples at " DEFAULT_HZ " a second");
+            send->input, exp_timeline_assumed_text(assumed_ns));
 }
 
 static enum status keep_profile(

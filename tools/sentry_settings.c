@@ -10,6 +10,20 @@
 static const uint64_t default_chunk_ns = UINT64_C(55) * 1000000000;
 static const uint64_t longest_chunk_ns = UINT64_C(60) * 1000000000;
 
+/* The one of that name, which the latter of two settings settles, or a new
+   one; NULL: there are too many. */
+static struct exp_tag *find_tag(
+    struct exp_scope *scope, const char *key, size_t bytes)
+{
+    for (size_t i = 0; i < scope->tag_count; i++) {
+        struct exp_tag *tag = &scope->tags[i];
+        if (strlen(tag->key) == bytes && memcmp(tag->key, key, bytes) == 0)
+            return tag;
+    }
+    return scope->tag_count < EXP_TAGS_MAX ? &scope->tags[scope->tag_count++]
+                                           : NULL;
+}
+
 static enum status add_tag(
     struct exp_scope *scope, const char *text, size_t length, struct diag *diag)
 {
@@ -21,11 +35,11 @@ static enum status add_tag(
             diag, STATUS_USAGE,
             "tag '%.*s' is not KEY=VALUE, each below %d bytes", (int)length,
             text, EXP_TAG_BYTES);
-    if (scope->tag_count == EXP_TAGS_MAX)
+    struct exp_tag *tag = find_tag(scope, text, key);
+    if (tag == NULL)
         return fail(
             diag, STATUS_USAGE, "there are more than %d tags: '%.*s'",
             EXP_TAGS_MAX, (int)length, text);
-    struct exp_tag *tag = &scope->tags[scope->tag_count++];
     (void)snprintf(tag->key, sizeof tag->key, "%.*s", (int)key, text);
     (void)snprintf(
         tag->value, sizeof tag->value, "%.*s", (int)value, equals + 1);
@@ -43,6 +57,15 @@ enum status sentry_settings_add_tags(
         list += length + (list[length] == ',');
     }
     return STATUS_OK;
+}
+
+/* As other SDKs read what is yes or no. */
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL &&
+           (strcmp(value, "1") == 0 || strcmp(value, "true") == 0 ||
+            strcmp(value, "yes") == 0 || strcmp(value, "on") == 0);
 }
 
 /* A share; what it is without the variable stays. */
@@ -104,15 +127,21 @@ static enum status read_chunk(uint64_t *chunk_ns, struct diag *diag)
 enum status sentry_settings_read_scope(
     struct exp_scope *scope, struct diag *diag)
 {
-    const char *tags = getenv("WATCHFIRE_TAGS");
+    static const char *const lists[] = {"SENTRY_TAGS", "WATCHFIRE_TAGS"};
     *scope = (struct exp_scope){
         .release = getenv("SENTRY_RELEASE"),
         .environment = getenv("SENTRY_ENVIRONMENT"),
         .dist = getenv("SENTRY_DIST"),
         .server_name = getenv("SENTRY_SERVER_NAME"),
-        .in_app = getenv("WATCHFIRE_IN_APP")};
-    return tags != NULL ? sentry_settings_add_tags(scope, tags, diag)
-                        : STATUS_OK;
+        .in_app = getenv("WATCHFIRE_IN_APP"),
+        .is_pii_sent = is_set("SENTRY_SEND_DEFAULT_PII")};
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < 2 && status == STATUS_OK; i++) {
+        const char *tags = getenv(lists[i]);
+        if (tags != NULL)
+            status = sentry_settings_add_tags(scope, tags, diag);
+    }
+    return status;
 }
 
 enum status sentry_settings_read(

@@ -10,7 +10,8 @@
  *                                         drawn at the start; 1
  *     SENTRY_PROFILE_LIFECYCLE            manual, or trace: while a transaction
  *                                         is active
- *     WATCHFIRE_TAGS                      KEY=VALUE,...
+ *     SENTRY_SEND_DEFAULT_PII             1: what tells of people may be sent
+ *     SENTRY_TAGS, WATCHFIRE_TAGS         KEY=VALUE,...
  *     WATCHFIRE_IN_APP                    patterns: exporters/sentry/in_app.h
  *     WATCHFIRE_CHUNK                     a chunk every so often; 55s, at most
  *                                         60s

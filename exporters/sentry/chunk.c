@@ -1,12 +1,15 @@
 /* A profile's samples as chunks. */
 #include "exporters/sentry/chunk.h"
 
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "exporters/sentry/chunk_payload.h"
 #include "exporters/sentry/envelope.h"
+#include "exporters/sentry/scope.h"
 #include "exporters/sentry/timeline.h"
+#include "exporters/sentry/user_names.h"
 #include "exporters/text.h"
 #include "exporters/writer.h"
 
@@ -70,18 +73,17 @@ static enum status give_window(
     uint64_t from_ns = stretch_at(work, work->next)->start_ns;
     uint64_t to_ns = end_of_window(work, from_ns);
     for (;;) {
-        size_t count;
-        struct exp_writer *writer = exp_chunk_payload(work, from_ns, to_ns);
-        const char *bytes = writer ? exp_writer_bytes(writer, &count) : NULL;
-        if (bytes == NULL) {
-            exp_writer_destroy(writer);
+        char *payload =
+            exp_writer_take(exp_chunk_payload(work, from_ns, to_ns));
+        if (payload == NULL)
             return fail(diag, STATUS_NO_MEMORY, "out of memory for a chunk");
-        }
+        size_t count = work->scope->is_pii_sent ? strlen(payload)
+                                                : exp_user_names_hide(payload);
         enum status status = STATUS_OK;
         bool is_taken = count <= bytes_max || to_ns - from_ns <= least_ns;
         if (is_taken)
-            status = take(context, bytes, count, diag);
-        exp_writer_destroy(writer);
+            status = take(context, payload, count, diag);
+        free(payload);
         if (is_taken) {
             work->chunk_count++;
             pass(work, to_ns);
@@ -136,6 +138,9 @@ enum status exp_chunks_make(
         .profiler_id = options->profiler_id,
         .chunk_id = options->chunk_id,
         .timeline = timeline,
+        .readings_end_ns = options->readings_end_ns != 0
+                               ? options->readings_end_ns
+                               : UINT64_MAX,
         .stretches.row_bytes = sizeof(struct exp_stretch)};
     enum status status = STATUS_OK;
     if (!exp_timeline_lay(timeline, profile, first, last, &work.stretches))

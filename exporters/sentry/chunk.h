@@ -13,6 +13,8 @@
  *   - all times of a chunk are within 60 s, ends included;
  *   - `in_app` is said of every frame, or it would be false.
  *
+ * Names of users in paths are left out, unless the scope says otherwise.
+ *
  * The sum of a function's times is, to a microsecond for every stretch, what
  * its samples weigh.
  */
@@ -33,9 +35,10 @@ struct exp_writer;
 
 struct exp_chunk_options {
     const struct exp_scope *scope;
-    const char *profiler_id; /* one for as long as the profiler runs */
-    const char *chunk_id;    /* of the first; later ones follow from it */
-    uint64_t bytes_max;      /* of a chunk; 0: 50 MiB */
+    const char *profiler_id;  /* one for as long as the profiler runs */
+    const char *chunk_id;     /* of the first; later ones follow from it */
+    uint64_t bytes_max;       /* of a chunk; 0: 50 MiB */
+    uint64_t readings_end_ns; /* those from here on go with others; 0: none */
 };
 
 /* Gets the payload of one chunk, in the order of time; not OK ends the work. */

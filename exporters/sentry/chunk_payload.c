@@ -248,7 +248,8 @@ static bool is_in_chunk(
     const struct chunk *chunk, const struct prof_reading *reading)
 {
     return reading->time_ns >= chunk->from_ns &&
-           reading->time_ns < chunk->to_ns;
+           reading->time_ns < chunk->to_ns &&
+           reading->time_ns < chunk->work->readings_end_ns;
 }
 
 static void write_series(

@@ -25,8 +25,9 @@ struct exp_chunk_work {
     struct exp_timeline *timeline;
     struct table stretches; /* struct exp_stretch, by their starts */
     uint32_t next;          /* of them: those before are done */
-    int64_t unix_ns;        /* from the profile's clock to 1970's */
-    uint32_t chunk_count;   /* that were made */
+    uint64_t readings_end_ns;
+    int64_t unix_ns;      /* from the profile's clock to 1970's */
+    uint32_t chunk_count; /* that were made */
 };
 
 /*

@@ -5,6 +5,7 @@
 #ifndef EXPORTERS_SENTRY_SCOPE_H
 #define EXPORTERS_SENTRY_SCOPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define EXP_TAGS_MAX  32
@@ -20,6 +21,7 @@ struct exp_scope {
     const char *dist;
     const char *server_name;
     const char *in_app; /* see in_app.h */
+    bool is_pii_sent;   /* names of users in paths, of machines, arguments */
     struct exp_tag tags[EXP_TAGS_MAX];
     size_t tag_count;
 };

@@ -98,6 +98,11 @@ uint64_t exp_timeline_assumed_ns(const struct prof_profile *profile)
     return total > week_ns / assumed_period_ns ? 1 : assumed_period_ns;
 }
 
+const char *exp_timeline_assumed_text(uint64_t assumed_ns)
+{
+    return assumed_ns == 1 ? "nanoseconds" : "samples at 100 a second";
+}
+
 /* What one of a profile's values stands for. */
 static uint64_t period_of(const struct prof_profile *profile)
 {

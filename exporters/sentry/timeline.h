@@ -55,6 +55,9 @@ struct exp_timeline {
  */
 uint64_t exp_timeline_assumed_ns(const struct prof_profile *profile);
 
+/* What such values are taken for, for a person. */
+const char *exp_timeline_assumed_text(uint64_t assumed_ns);
+
 void exp_timeline_init(struct exp_timeline *timeline);
 void exp_timeline_fini(struct exp_timeline *timeline);
 

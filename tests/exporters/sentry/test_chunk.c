@@ -605,6 +605,59 @@ TEST(chunk_has_the_readings_of_its_time_in_units_that_are_known)
     prof_profile_destroy(profile);
 }
 
+TEST(chunk_leaves_later_readings_to_the_next)
+{
+    struct prof_profile *profile = program();
+    struct exp_chunk_options options = options_of(&no_scope);
+    struct exp_timeline timeline;
+    struct taken taken = {.count = 0};
+    uint32_t thread = add_thread(profile, 77, "main");
+    add_sample(profile, thread, "f", 10 * SECOND, SECOND);
+    for (uint64_t i = 9; i < 20; i++)
+        (void)prof_profile_add_reading(
+            profile, &(struct prof_reading){
+                         .time_ns = i * SECOND,
+                         .span_ns = SECOND,
+                         .resident_bytes = 4096});
+    options.readings_end_ns = 12 * SECOND;
+    exp_timeline_init(&timeline);
+    CHECK_OK(exp_chunks_make(
+        profile, &timeline, 0, prof_profile_sample_count(profile), &options,
+        take, &taken, NULL));
+    exp_timeline_fini(&timeline);
+    const json_t *memory = json_object_get(
+        json_object_get(taken.chunks[0], "measurements"), "memory_footprint");
+    CHECK_EQ(json_array_size(json_object_get(memory, "values")), 3);
+    drop(&taken);
+    prof_profile_destroy(profile);
+}
+
+TEST(chunk_names_users_where_that_is_wanted_alone)
+{
+    struct exp_scope scope = {.is_pii_sent = false};
+    for (int i = 0; i < 2; i++) {
+        struct prof_profile *profile = program();
+        struct exp_chunk_options options = options_of(&scope);
+        struct exp_timeline timeline;
+        struct taken taken = {.count = 0};
+        uint32_t thread = add_thread(profile, 77, "main");
+        add_native_sample(profile, thread, "/home/zaphod/app", "work");
+        scope.is_pii_sent = i == 1;
+        exp_timeline_init(&timeline);
+        CHECK_OK(exp_chunks_make(
+            profile, &timeline, 0, prof_profile_sample_count(profile), &options,
+            take, &taken, NULL));
+        exp_timeline_fini(&timeline);
+        const char *wanted = i == 1 ? "/home/zaphod/app" : "/home/~/app";
+        CHECK_STR(text_of(frame_of(&taken, "work"), "package"), wanted);
+        const json_t *images = json_object_get(
+            json_object_get(taken.chunks[0], "debug_meta"), "images");
+        CHECK_STR(text_of(json_array_get(images, 0), "code_file"), wanted);
+        drop(&taken);
+        prof_profile_destroy(profile);
+    }
+}
+
 TEST(chunks_of_nothing_are_none)
 {
     struct prof_profile *profile = profile_empty();
