@@ -2,29 +2,24 @@
  * What a session reports to a Sentry backend while it goes on: its samples as
  * chunks, and that it began and ended.
  *
- * A chunk is written by a copy of this process, as interim.h's outputs are:
- * names are looked up and the disk is waited for there, while rings are drained
- * here. Samples are kept singly until the copy says that they are in the spool,
- * and only then summed. If it fails, the same samples are tried again under the
- * same ids. What the spool holds is sent by a thread
- * (exporters/sentry/sender.h).
+ * The former are written by chunk_batches.h; what the spool holds is sent by a
+ * thread (exporters/sentry/sender.h).
  */
 #ifndef TOOLS_REPORTING_H
 #define TOOLS_REPORTING_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "exporters/sentry/id.h"
 #include "exporters/sentry/sender.h"
 #include "exporters/sentry/session.h"
 #include "exporters/sentry/spool.h"
-#include "exporters/sentry/timeline.h"
 #include "profiler/collector/kept_files.h"
 #include "profiler/collector/perf_clock.h"
 #include "profiler/collector/readings.h"
 #include "profiler/profile.h"
+#include "tools/chunk_batches.h"
 #include "tools/sentry_settings.h"
 #include "tools/tracing.h"
 
@@ -40,13 +35,7 @@ struct reporting {
     struct tracing tracing;
 
     char profiler_id[EXP_ID_BYTES]; /* one for the whole session */
-    char chunk_id[EXP_ID_BYTES];    /* of the next batch, or the one in work */
-    struct exp_timeline timeline;   /* as far as samples are in the spool */
-    uint64_t spooled;               /* the number of the first that is not */
-    uint64_t until;                 /* the end of the batch in work */
-    uint64_t until_ns;              /* when it was begun */
-    uint64_t due_ns;                /* when the next begins; 0: not known yet */
-    pid_t writer;                   /* 0: none at present */
+    struct chunk_batches batches;
 
     struct exp_session health;
     char release[REPORTING_RELEASE_BYTES];

@@ -101,7 +101,7 @@ static void close_profile(
     if (reporting->tracing.is_open)
         (void)exp_id_make(reporting->profiler_id);
     reporting->tracing.is_open = reporting->tracing.is_flushing = false;
-    reporting->spooled = prof_profile_added_count(profile);
+    chunk_batches_pass_over(&reporting->batches, profile);
     prof_profile_forget_readings(profile, now_ns);
 }
 
@@ -121,15 +121,14 @@ bool tracing_wants_profile(
         tracing->is_flushing = false;
         return true;
     }
-    bool is_writing =
-        reporting->writer != 0 || reporting->until > reporting->spooled;
+    bool is_writing = chunk_batches_are_in_work(&reporting->batches);
     if (!tracing->is_open || (tracing->is_flushing && !is_writing)) {
         close_profile(reporting, profile, now_ns);
         return false;
     }
     /* The last one has ended: what there is goes out at once. */
     if (!tracing->is_flushing && !is_writing) {
-        reporting->due_ns = now_ns;
+        reporting->batches.due_ns = now_ns;
         tracing->is_flushing = true;
     }
     return true;
