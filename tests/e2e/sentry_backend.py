@@ -36,7 +36,8 @@ class Answer:
     delay  seconds before the answer
     how    "whole", or "half": the connection ends within the body;
            "headless": within the headers; "garbage": no HTTP;
-           "closed": nothing at all; "early": before the body was read
+           "closed": nothing at all; "early": before the body was read,
+           which is thrown away until the client has heard of it
     """
 
     def __init__(self, status=200, headers=(), body=None, delay=0,
@@ -91,6 +92,9 @@ class Handler(BaseHTTPRequestHandler):
         if answer.how == "early":
             self.close_connection = True
             self.reply(answer, None)
+            self.connection.shutdown(socket.SHUT_WR)
+            while self.connection.recv(1 << 16):
+                pass
             return
         body = self.read_body()
         if backend.is_dead:
@@ -260,6 +264,31 @@ class Backend:
                 return False
             time.sleep(0.01)
         return True
+
+
+class Nobody:
+    """A port where nobody listens, and that nobody else can take meanwhile.
+
+    Whoever is to listen there in the end does so within the block:
+
+        with Nobody() as nobody:
+            run(..., env=clean_environment(SENTRY_DSN=nobody.dsn))
+            with Backend(port=nobody.port) as backend: ...
+    """
+
+    def __init__(self):
+        self.socket = socket.socket()
+        # As the server's own socket has it: so two may have one address.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.dsn = f"http://{KEY}@127.0.0.1:{self.port}/42"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
 
 
 class Certificate:

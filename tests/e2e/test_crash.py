@@ -522,7 +522,15 @@ class MemoryGroup:
     def __exit__(self, *_):
         assert lab.wait_until(
             lambda: not reads(self.folder / "cgroup.procs").split())
-        self.folder.rmdir()
+        # What is dead may count as there for a moment more.
+        assert lab.wait_until(self.is_removed)
+
+    def is_removed(self):
+        try:
+            self.folder.rmdir()
+        except OSError:
+            return False
+        return True
 
 
 def test_the_oom_killer(tmp_path):
@@ -540,7 +548,8 @@ def test_the_oom_killer(tmp_path):
 def preload(backend, tmp_path, *command, **more):
     env = lab.clean_environment(**{
         "LD_PRELOAD": str(lab.LIBRARY), "SENTRY_DSN": backend.dsn,
-        "WATCHFIRE_SPOOL": str(tmp_path / "spool"), **more})
+        "WATCHFIRE_SPOOL": str(tmp_path / "spool"),
+        "WATCHFIRE_SHUTDOWN_TIMEOUT": "60", **more})
     return lab.run(*command, env=env, cwd=tmp_path)
 
 
@@ -557,6 +566,7 @@ def test_a_service_that_crashes_shows_up(tmp_path):
     with Backend() as backend:
         result = preload(backend, tmp_path, PROGRAM, "beside_malloc",
                          "my-password", SENTRY_RELEASE="app@1",
+                         SENTRY_TAGS="zone=b,shape=round",
                          WATCHFIRE_TAGS="zone=a",
                          WATCHFIRE_FREQUENCY="997")
         assert result.returncode == -11 and result.stderr == ""
@@ -570,7 +580,8 @@ def test_a_service_that_crashes_shows_up(tmp_path):
         chunks = [json.loads(i.payload)
                   for i in backend.items("profile_chunk")]
     assert {"event", "session"} in together
-    assert event["release"] == "app@1" and event["tags"]["zone"] == "a"
+    assert event["release"] == "app@1"
+    assert event["tags"] == {"zone": "a", "shape": "round"}
     assert chunks and all(
         chunk["profiler_id"] == event["contexts"]["profile"]["profiler_id"]
         for chunk in chunks)
@@ -592,6 +603,7 @@ def test_nobody_is_named(tmp_path, case):
     with Backend() as backend:
         env = lab.clean_environment(
             SENTRY_DSN=backend.dsn, WATCHFIRE_SPOOL=str(tmp_path / "spool"),
+            WATCHFIRE_SHUTDOWN_TIMEOUT="60",
             USER="zaphod", LOGNAME="zaphod", HOME="/home/zaphod",
             A_TOKEN="a-secret")
         result = lab.run(
@@ -601,8 +613,11 @@ def test_nobody_is_named(tmp_path, case):
         assert result.returncode in (-11, -6), result.stderr
         assert backend.wait_for(lambda _: crashed_sessions(backend))
         event, = events(backend)
-        said = b"".join(item.payload for kind in ("event", "session")
-                        for item in backend.items(kind)).decode()
+        assert backend.wait_for(
+            lambda _: backend.items("profile_chunk") or not lab.collectors())
+        said = b"".join(
+            item.payload for kind in ("event", "session", "profile_chunk")
+            for item in backend.items(kind)).decode()
     for name in ("zaphod", "magrathea", os.uname().nodename, "my-password",
                  "a-secret", "A_TOKEN"):
         assert name not in said, name

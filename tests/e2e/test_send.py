@@ -18,7 +18,7 @@ from lab import (
     WATCHFIRE, clean_environment, end, in_own_mounts, only_sentence, run, tool,
     wait_until,
 )
-from sentry_backend import Answer, Backend, Certificate, proxys
+from sentry_backend import Answer, Backend, Certificate, Nobody, proxys
 
 
 class Desk:
@@ -163,10 +163,8 @@ def test_an_answer_that_is_cut_off_is_one(desk):
 
 
 def test_nobody_there_loses_nothing(desk):
-    with Backend() as backend:
-        port = backend.port
-    dsn = f"http://key@127.0.0.1:{port}/42"
-    result = desk.send(dsn)
+    with Nobody() as nobody:
+        result = desk.send(nobody)
     assert result.returncode == 1
     assert "cannot reach" in only_sentence(result.stderr)
     assert len(desk.kept()) == 1
@@ -255,8 +253,11 @@ def test_proxies_come_from_the_environment(desk):
         assert proxy.deliveries[0].request.path == (
             "http://backend.invalid/api/42/envelope/")
         # In a CGI script that variable is what a client says.
+        # Names are looked up then, which may take long where nobody answers.
         for more in ({"REQUEST_METHOD": "GET"}, {"NO_PROXY": ".invalid"}):
-            assert desk.send(dsn, HTTP_PROXY=url, **more).returncode == 1
+            assert desk.send(
+                dsn, None, "--limit", "1s", HTTP_PROXY=url, **more
+            ).returncode == 1
         assert len(proxy.deliveries) == 1
         assert len(desk.kept()) == 2
         # A tunnel that the proxy refuses is no answer of the backend.
@@ -364,10 +365,13 @@ def test_what_stays_in_a_folder_of_its_own_is_found_again(desk):
     def left():
         return list(desk.folder.glob("watchfire-spool-*/*.envelope.gz"))
 
-    with Backend() as gone:
-        port, dsn = gone.port, gone.dsn
+    with Nobody() as nobody:
+        check_what_stays(desk, nobody, left, more)
+
+
+def check_what_stays(desk, nobody, left, more):
     for count in (1, 2):
-        result = desk.send(gone, None, "--limit", "0.1", **more)
+        result = desk.send(nobody, None, "--limit", "0.1", **more)
         assert result.returncode == 1
         assert "where the next run looks for it" in result.stderr
         assert len(left()) == count
@@ -381,7 +385,7 @@ def test_what_stays_in_a_folder_of_its_own_is_found_again(desk):
         path.mkdir(mode=0o700)
         shutil.copy(left()[0], path)
     strange.chmod(0o755)
-    with Backend(port=port) as backend:
+    with Backend(port=nobody.port) as backend:
         lock = os.open(other, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert desk.send(backend, **more).returncode == 0
@@ -451,6 +455,21 @@ def test_counts_of_folded_stacks_stand_for_a_time(
             sample["timestamp"] for item in backend.items("profile_chunk")
             for sample in item.json()["profile"]["samples"]]
     assert max(samples) - min(samples) == pytest.approx(seconds, abs=1e-5)
+
+
+def test_an_export_says_what_counts_of_folded_stacks_stand_for(desk):
+    folded, envelope = desk.folder / "x.folded", desk.folder / "x.envelope"
+    folded.write_text("app;work 500\n")
+    result = run(
+        WATCHFIRE, "export", "-i", folded, "-o", envelope,
+        env=desk.environment)
+    assert result.returncode == 0
+    assert "samples at 100 a second" in only_sentence(result.stderr)
+    assert envelope.exists()
+    result = run(
+        WATCHFIRE, "export", "-i", folded, "-o", desk.folder / "y.folded",
+        env=desk.environment)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_a_dsn_of_the_environment_is_used(desk):

@@ -16,7 +16,6 @@ import gzip
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,32 +24,26 @@ from collections import Counter
 from pathlib import Path
 
 from lab import clean_environment, end, program, wait_until
+from sentry_backend import Nobody
 
 KILLS = int(os.environ.get("TESTS_SPOOL_KILLS", "60"))
 BETWEEN_LOOKS = 20
 HERE = Path(__file__).parent
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Lot:
     """The processes, and what they have written down."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, nobody):
         self.spool, self.added, self.got = (
             folder / "spool", folder / "added", folder / "got")
-        port = free_port()
         load = program("spool_load")
         adder = [load, "add", self.spool, self.added]
-        sender = [load, "send", self.spool, f"http://key@127.0.0.1:{port}/42"]
-        sender[3] = sender[3].replace("key", "0123456789abcdef" * 2)
+        sender = [load, "send", self.spool, nobody.dsn]
         self.commands = [
             adder, [load, "add-many", *adder[2:]], sender, sender,
-            [sys.executable, "-B", HERE / "sentry_log.py", port, self.got],
+            [sys.executable, "-B", HERE / "sentry_log.py", nobody.port,
+             self.got],
         ]
         self.processes = [None] * len(self.commands)
 
@@ -141,8 +134,8 @@ def test_nothing_is_lost_and_nothing_comes_again_after_its_answer():
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        lot = Lot(Path(folder))
+    with tempfile.TemporaryDirectory(dir=memory) as folder, Nobody() as nobody:
+        lot = Lot(Path(folder), nobody)
         settled = {}
         try:
             kills = kill_at_random(lot, settled, random.Random(seed))

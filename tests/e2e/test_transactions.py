@@ -14,7 +14,7 @@ import pytest
 from lab import (
     LIBRARY, PROGRAMS, WATCHFIRE, clean_environment, collectors, program, run,
     wait_until)
-from sentry_backend import Backend
+from sentry_backend import Backend, Nobody
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "sentry"))
 import call_trees  # noqa: E402
@@ -156,9 +156,12 @@ def test_the_rate_is_kept_and_the_rest_is_counted(backend, tmp_path):
 
 def test_a_finished_one_survives_the_collector(tmp_path):
     """It is in the spool while its program goes on, and is sent by others."""
-    with Backend() as gone:
-        port = gone.port
-        env = environment(gone, tmp_path)
+    with Nobody() as nobody:
+        check_that_it_survives(nobody, tmp_path)
+
+
+def check_that_it_survives(nobody, tmp_path):
+    env = environment(nobody, tmp_path)
     spool = Path(tmp_path, "watchfire", "spool")
 
     def is_spooled():
@@ -175,7 +178,7 @@ def test_a_finished_one_survives_the_collector(tmp_path):
         finally:
             held.stdin.close()
     assert spooled and held.returncode == 0
-    with Backend(port=port) as backend:
+    with Backend(port=nobody.port) as backend:
         result = record(backend, tmp_path, program("spans"), "none")
         assert result.returncode == 0, result.stderr
         backend.check()
@@ -207,7 +210,7 @@ def test_the_whole_run_is_a_transaction(
 
 
 def test_the_whole_run_says_what_it_took(backend, tmp_path):
-    result = record(backend, tmp_path, program("spin"), 2.2)
+    result = record(backend, tmp_path, program("spin"), 0.5)
     assert result.returncode == 0, result.stderr
     (event,) = transactions(backend, "process")
     measures = event["measurements"]
@@ -240,7 +243,8 @@ def test_profiles_may_be_of_transactions_alone(backend, tmp_path):
     assert len(events) == 3
     linked = {
         event["contexts"]["profile"]["profiler_id"] for event in events}
-    assert profilers(backend) == linked
+    # A part in which no sample fell has no chunk.
+    assert profilers(backend) and profilers(backend) <= linked
     (whole,) = transactions(backend, "process")
     assert "profile" not in whole["contexts"]
 
@@ -263,15 +267,15 @@ def test_nothing_is_sampled_while_no_transaction_is_active(
     assert samples_of("none", **by_trace) == 0
     assert samples_of("none") > 10
     del backend.deliveries[:]
-    samples = samples_of("bursts", 2, 120, 600, **by_trace)
+    samples = samples_of("bursts", 2, 300, 600, **by_trace)
     # Not one of the last samples before the rest, nor of what it is after.
-    assert samples < 0.8 * 2 * 0.72 * 99
+    assert samples < 0.8 * 2 * 0.9 * 99
     inside = sum(
         ns for chunk in backend.items("profile_chunk")
         for path, ns in call_trees.times_by_rule(chunk.payload).items()
         if "work_inside" in path) / 1e9
     # Timers are woken at the start itself, perf events by a message.
-    assert inside > 2 * 0.12 * (0.7 if prefix == "timers" else 0.3)
+    assert inside > 2 * 0.3 * (0.7 if prefix == "timers" else 0.3)
 
 
 def test_without_a_rate_there_are_none(backend, tmp_path):
