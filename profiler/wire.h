@@ -120,6 +120,14 @@
  * once more after AT_REST: one of the two sees the other. Where no message can
  * be sent, the collector finds ROUSED when it comes by.
  *
+ * CHANGE
+ *
+ * Events on threads cost at each switch. Where that is too much, the collector
+ * goes over to CPU-clock timers: it sets `is_on_timers`, after which a thread
+ * that begins has a timer of its own, and opens on each thread there is an
+ * event that expires once, when next it runs, with WIRE_CHANGE_COOKIE; the
+ * thread makes its timer then, unless it has one. The events before are closed.
+ *
  * GUESTS
  *
  * A core that was mapped into a running process (profiler/agent/guest.h) has no
@@ -153,7 +161,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC         0x57465231u /* "WFR1" */
-#define WIRE_VERSION       9u
+#define WIRE_VERSION       10u
 
 #define WIRE_BLOCK_BYTES   128u
 #define WIRE_BLOCK_COUNT   8192u
@@ -215,6 +223,10 @@ static inline uint64_t wire_word_lap(uint64_t word)
 #define WIRE_COOKIE          UINT64_C(0x5761746368666900)
 #define WIRE_GENERATION_MASK UINT64_C(0xff)
 
+/* Of a timer that came for a perf event, and of the event that brings it. */
+#define WIRE_CHANGED_COOKIE  (WIRE_COOKIE | 1)
+#define WIRE_CHANGE_COOKIE   UINT64_C(0x5761746368666a00)
+
 /* Losses that only the agent can see. */
 enum wire_loss {
     WIRE_LOSS_FULL,      /* no room in the ring */
@@ -259,10 +271,13 @@ struct wire_header {
     _Atomic uint32_t passed_over;
 
     /*
-     * Collector to agent: the process has a seccomp filter that was seen only
-     * from outside, and may be killed for a system call that is not its own.
+     * Both: the process has put up a seccomp filter, and may be killed for a
+     * system call that is not its own. The collector has seen it from outside.
      */
     _Atomic uint32_t is_filtered;
+
+    /* Collector to agent: what threads that begin need is a timer; CHANGE. */
+    _Atomic uint32_t is_on_timers;
 
     /*
      * Agent to collector, before an exec, when no message can be sent: 1 asks
@@ -389,9 +404,10 @@ struct wire_record {
 
 /* What made the sample, and what is known of it. */
 #define WIRE_SAMPLE_TICK             1u /* a CPU-clock timer, else a perf event */
-#define WIRE_SAMPLE_SYSCALL          2u /* at the return of a system call */
-#define WIRE_SAMPLE_CUT              4u /* deeper than WIRE_FRAMES_MAX */
-#define WIRE_SAMPLE_INCOMPLETE       8u /* the first frame was not reached */
+#define WIRE_SAMPLE_SYSCALL          2u  /* at the return of a system call */
+#define WIRE_SAMPLE_CUT              4u  /* deeper than WIRE_FRAMES_MAX */
+#define WIRE_SAMPLE_INCOMPLETE       8u  /* the first frame was not reached */
+#define WIRE_SAMPLE_CHANGED          16u /* a timer that came for an event */
 
 /* Beside them in wire_record.flags: the perf event's generation. */
 #define WIRE_SAMPLE_GENERATION_SHIFT 8

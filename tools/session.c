@@ -168,7 +168,7 @@ static void name_clock(struct session *session)
 {
     struct prof_collector_stats stats = {.samples = 0};
     uint32_t processes;
-    char text[512];
+    char text[1024];
     if (session->collector != NULL)
         stats = prof_collector_stats(session->collector);
     (void)snprintf(

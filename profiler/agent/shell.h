@@ -132,6 +132,9 @@ bool shell_start_collector(
 /* In a fork's child: the calling thread has made none yet. */
 void shell_threads_after_fork(void);
 
+/* See struct prof_core_config; for handlers too. */
+_Atomic int *shell_threads_own_timer(void);
+
 /* Publish every module's code that was not published yet. */
 void shell_publish_modules(void);
 

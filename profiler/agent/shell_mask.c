@@ -129,7 +129,7 @@ static void drop_samples(unsigned of)
     siginfo_t info;
     int number;
     while ((number = shell_real()->sigtimedwait(&ours, &info, &now)) > 0) {
-        if (prof_signal_expiries(number, &info) == 0)
+        if (prof_signal_take(number, &info) == 0)
             prof_signal_hold(number, &info);
     }
 }

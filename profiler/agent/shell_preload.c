@@ -143,6 +143,7 @@ __attribute__((constructor)) static void shell_arrive(void)
             .mask_beliefs = shell_mask_beliefs,
             .tick_signal = SIGPROF,
             .alternate = shell_alternate_here,
+            .own_timer = shell_threads_own_timer,
             .tid_offset = find_tid_offset()};
         /* Where there is a command, or a first process, that one speaks. */
         if (!prof_core_start(&config, text, sizeof text) && is_first)

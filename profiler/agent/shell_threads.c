@@ -16,6 +16,7 @@
 #include "profiler/agent/shell_alternate.h"
 #include "profiler/agent/shell_engine.h"
 #include "profiler/agent/sig_crash.h"
+#include "profiler/agent/sig_timer.h"
 #include "profiler/agent/timers.h"
 
 /*
@@ -106,12 +107,13 @@ enum { MANY_THREADS = 16 };
 
 static _Thread_local struct {
     unsigned made;
-    int timer; /* 0: none */
+    int timer;       /* 0: none */
+    _Atomic int own; /* in place of a perf event; see sig_timer.h */
 } maker __attribute__((tls_model("initial-exec")));
 
 static void note_making(void)
 {
-    if (++maker.made != MANY_THREADS ||
+    if (++maker.made != MANY_THREADS || prof_timers_are_changed() ||
         (prof_core.actions & WIRE_ARM_BRIEF) == 0)
         return;
     int timer = prof_timer_arm(gettid(), PROF_TIMER_LOSING);
@@ -121,7 +123,31 @@ static void note_making(void)
 void shell_threads_after_fork(void)
 {
     maker.made = 0;
-    maker.timer = 0; /* a child has none of its parent's: timer_create(2) */
+    /* A child has none of its parent's: timer_create(2). */
+    maker.timer = 0;
+    maker.own = 0;
+}
+
+_Atomic int *shell_threads_own_timer(void)
+{
+    return &maker.own;
+}
+
+/*
+ * Where events have given way to timers the event that brings one may be here
+ * before us, or come later, and find that there is one. Before that, the first
+ * tick is all that is needed.
+ */
+static void begin_timer(struct thread_end *end)
+{
+    if (!prof_timers_wanted())
+        return;
+    if (prof_timers_are_changed())
+        prof_timer_change(PROF_TIMER_AT_ONCE_NS);
+    else
+        end->timer = prof_timer_arm(gettid(), PROF_TIMER_BEGINNING);
+    end->before_ns = prof_core_thread_cpu_ns();
+    end->begin_ns = prof_core_now_ns();
 }
 
 static void end_thread(void *context)
@@ -131,6 +157,7 @@ static void end_thread(void *context)
         prof_core_note_thread_end(end->before_ns, end->begin_ns);
     prof_timer_disarm(end->timer);
     prof_timer_disarm(maker.timer - 1);
+    prof_timer_disarm(maker.own - 1);
     shell_alternate_drop();
     shell_engine_drop_stack(end->stack);
 }
@@ -152,11 +179,7 @@ static void *run_thread(void *context)
         shell_mask_begin();
     struct thread_end end = {.stack = shell_engine_add_stack(stack_bytes)};
     end.timer = -1;
-    if (prof_timers_wanted()) {
-        end.timer = prof_timer_arm(gettid(), PROF_TIMER_BEGINNING);
-        end.before_ns = prof_core_thread_cpu_ns();
-        end.begin_ns = prof_core_now_ns();
-    }
+    begin_timer(&end);
     pthread_cleanup_push(end_thread, &end);
     result = run(argument);
     pthread_cleanup_pop(1);

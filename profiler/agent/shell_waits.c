@@ -144,7 +144,7 @@ static int take_signal(
         number = shell_real()->sigtimedwait(set, info, timeout ? &left : NULL);
         if (number < 0 || !prof_signal_is_sampling(number))
             return number;
-        bool is_sample = prof_signal_expiries(number, info) != 0;
+        bool is_sample = prof_signal_take(number, info) != 0;
         if (!is_sample && !prof_signal_is_held(number))
             return number;
         if (timeout != NULL)

@@ -10,6 +10,9 @@ struct prof_core prof_core;
 SIGNAL_SAFE void prof_core_fall_silent(bool is_getpid_safe)
 {
     prof_core.is_getpid_safe = is_getpid_safe;
+    if (prof_core.ring.header != NULL)
+        atomic_store_explicit(
+            &prof_core.ring.header->is_filtered, 1, memory_order_relaxed);
     atomic_store_explicit(&prof_core.is_silent, 1, memory_order_relaxed);
 }
 

@@ -43,6 +43,9 @@ struct prof_core_config {
     bool (*say_hello)(int fd, struct wire_reply *reply);
     /* The calling thread's; NULL: the kernel has none of ours. */
     struct prof_alternate (*alternate)(void);
+    /* The calling thread's place for a timer that comes for its perf event: 0:
+       none, else its id and 1. NULL: no events are opened here. */
+    _Atomic int *(*own_timer)(void);
     uint32_t tid_offset; /* bytes from the thread pointer to the thread's
                             kernel id; 0: ask the kernel each time */
     struct prof_crash_places places;

@@ -9,6 +9,7 @@
 #include "profiler/agent/sig_pass.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sig_rest.h"
+#include "profiler/agent/sig_timer.h"
 #include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"
 #include "profiler/base/cycles_x86_64.h"
@@ -41,12 +42,16 @@ enum { SAMPLE_STACK_BYTES = 3072 };
 /* One of our signals. */
 struct expiry {
     uint32_t count; /* of timer expiries behind it; 0: it is not ours */
-    uint16_t flags; /* WIRE_SAMPLE_TICK, or the perf event's generation */
+    uint16_t flags; /* WIRE_SAMPLE_TICK ..., or the perf event's generation */
+    bool is_change; /* no sample: it brings a timer for the thread */
 };
 
 static struct expiry read_expiry(int signal, const void *info)
 {
     const struct perf_siginfo *perf = info;
+    if (signal == SIGTRAP && perf->perf_data == WIRE_CHANGE_COOKIE)
+        return (struct expiry){
+            .count = perf->code == TRAP_PERF, .is_change = true};
     if (signal == SIGTRAP) {
         uint64_t generation = perf->perf_data & WIRE_GENERATION_MASK;
         return (struct expiry){
@@ -55,16 +60,22 @@ static struct expiry read_expiry(int signal, const void *info)
             .flags = (uint16_t)(generation << WIRE_SAMPLE_GENERATION_SHIFT)};
     }
     const struct timer_siginfo *timer = info;
-    if (timer->code != SI_TIMER || timer->value != WIRE_COOKIE)
+    if (timer->code != SI_TIMER ||
+        (timer->value != WIRE_COOKIE && timer->value != WIRE_CHANGED_COOKIE))
         return (struct expiry){.count = 0};
     return (struct expiry){
         .count = timer->overrun > 0 ? 1 + (uint32_t)timer->overrun : 1,
-        .flags = WIRE_SAMPLE_TICK};
+        .flags = timer->value == WIRE_CHANGED_COOKIE
+                     ? WIRE_SAMPLE_TICK | WIRE_SAMPLE_CHANGED
+                     : WIRE_SAMPLE_TICK};
 }
 
-SIGNAL_SAFE uint32_t prof_signal_expiries(int signal, const void *info)
+SIGNAL_SAFE uint32_t prof_signal_take(int signal, const void *info)
 {
-    return read_expiry(signal, info).count;
+    struct expiry expiry = read_expiry(signal, info);
+    if (expiry.count > 0 && expiry.is_change)
+        prof_timer_change_by_event();
+    return expiry.count;
 }
 
 /*
@@ -216,7 +227,9 @@ EVERY_SAMPLE void prof_handle_signal(int signal, void *info, void *ucontext)
         prof_signal_pass_on(signal, info, ucontext);
         return;
     }
-    if (!is_wanted(expiry)) {
+    if (expiry.is_change) {
+        prof_timer_change_by_event();
+    } else if (!is_wanted(expiry)) {
         if (expiry.flags & WIRE_SAMPLE_TICK)
             prof_timer_rest(((const struct timer_siginfo *)info)->timer);
     } else if (is_cramped(ucontext)) {

@@ -200,7 +200,7 @@ static void drop_waiting_samples(int signal)
     while (count < QUEUES &&
            sys_call4(__NR_rt_sigtimedwait, &set, &info, &now, sizeof set) ==
                signal) {
-        if (prof_signal_expiries(signal, &info) == 0)
+        if (prof_signal_take(signal, &info) == 0)
             copy_info(&others[count++], &info);
     }
     for (int i = 0; i < count; i++)

@@ -20,6 +20,7 @@ enum prof_timer_use {
  *
  *   returns  the timer, or a negative errno
  */
+#define PROF_TIMER_AT_ONCE_NS 1
 int prof_timer_arm(int tid, enum prof_timer_use use);
 void prof_timer_disarm(int timer);
 

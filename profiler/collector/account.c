@@ -118,15 +118,34 @@ static uint64_t gap_ns(
     return periods > 1 ? (periods - 1) * sample->period_ns : 0;
 }
 
-/* What a perf sample's thread lost when its clock was armed anew. */
+/*
+ * What a sample's thread lost when its clock was armed anew, or gave way to a
+ * timer.
+ */
 static uint64_t take_loss_ns(
     struct prof_account_thread *thread, const struct prof_pending *sample)
 {
-    uint64_t lost_ns =
-        thread->generation != sample->generation ? thread->period_ns / 2 : 0;
+    bool is_other =
+        sample->is_changed || thread->generation != sample->generation;
+    uint64_t lost_ns = is_other ? thread->period_ns / 2 : 0;
     thread->generation = sample->generation;
-    thread->period_ns = sample->period_ns;
+    thread->period_ns = sample->is_changed ? 0 : sample->period_ns;
     return lost_ns;
+}
+
+/* Whether this tick weighs what it stands for, and not what perf leaves. */
+static bool is_whole_tick(
+    const struct prof_account *account, struct prof_account_thread *thread,
+    const struct prof_pending *sample)
+{
+    if (account->mode == PROF_CLOCK_TIMER || sample->is_changed)
+        return true;
+    if (account->mode == PROF_CLOCK_PERF || account->changed_ns == 0 ||
+        sample->time_ns < account->changed_ns)
+        return false;
+    bool is_whole = thread->is_changed || thread->is_new;
+    thread->is_changed = true;
+    return is_whole;
 }
 
 void prof_account_rouse(struct prof_account *account, uint64_t now_ns)
@@ -160,17 +179,18 @@ static void weigh_base(
 {
     leave_rest_out(account, thread);
     uint64_t expiries_ns = sample->expiries * sample->period_ns;
-    bool is_room_only = sample->is_tick && account->mode != PROF_CLOCK_TIMER;
+    bool is_room_only =
+        sample->is_tick && !is_whole_tick(account, thread, sample);
     sample->is_first = sample->is_tick && thread->is_new;
     sample->weight_ns = is_room_only ? 0 : expiries_ns;
     sample->room_ns = 0;
-    if (!sample->is_tick)
+    if (!sample->is_tick || sample->is_changed)
         sample->weight_ns += take_loss_ns(thread, sample);
     if (sample->is_first && account->tick_ns > sample->weight_ns)
         sample->room_ns = account->tick_ns - sample->weight_ns;
     else if (is_room_only)
         sample->room_ns = expiries_ns;
-    else if (account->mode == PROF_CLOCK_PERF)
+    else if (account->mode == PROF_CLOCK_PERF && !sample->is_tick)
         sample->room_ns = gap_ns(thread, sample);
 
     thread->is_new = false;

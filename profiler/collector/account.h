@@ -34,6 +34,12 @@
  * Nothing is filled beyond the CPU time of the process, less half a period for
  * each of its threads: so much is under way and will be signalled yet.
  *
+ * Where perf events have given way to timers (wire.h, CHANGE), the ticks of
+ * these weigh their expiries. Such a timer is told by its samples; but where
+ * timers have shown the kernel before, they are the same: there, ticks weigh
+ * so after the change, but for a thread's first, which shares what the perf
+ * samples leave as those before it did.
+ *
  * Where sampling rests, what is used meanwhile is of no account; what a thread
  * may have used since then is at most the time that has passed.
  *
@@ -41,8 +47,9 @@
  * and the CPU time does not: where samples come to more than that, the next
  * ones weigh less.
  *
- * When the clock is armed anew, a thread loses what it had used of its period,
- * half of it on average; its next sample has that in its weight.
+ * When the clock is armed anew, or gives way to timers, a thread loses what it
+ * had used of its period, half of it on average; its next sample has that in
+ * its weight.
  */
 #ifndef PROFILER_COLLECTOR_ACCOUNT_H
 #define PROFILER_COLLECTOR_ACCOUNT_H
@@ -63,6 +70,7 @@ struct prof_pending {
     uint32_t generation; /* of the perf event; see perf_clock.h */
     uint64_t period_ns;  /* between two expiries */
     bool is_tick, is_syscall, is_truncated;
+    bool is_changed;    /* a tick of a timer that came for a perf event */
     bool is_first;      /* the account's own: of a new thread, at a tick */
     uint64_t room_ns;   /* the account's own */
     uint64_t weight_ns; /* out */
@@ -73,6 +81,7 @@ struct prof_account_thread {
     uint32_t thread;     /* in the profile */
     uint64_t last_ns;    /* time of its latest sample; 0: none yet */
     bool is_new;         /* no sample of it was weighed yet */
+    bool is_changed;     /* its ticks weigh what they stand for from now on */
     uint64_t before_ns;  /* its CPU time when it was armed */
     uint64_t end_ns;     /* its CPU time when it ended; 0: it has not */
     uint64_t given_ns;   /* weights of its samples so far */
@@ -96,6 +105,8 @@ struct prof_account {
     uint64_t left_ns;     /* of the present batch: what may be filled yet */
     uint64_t startup_ns;  /* CPU time of the process before it was armed */
     uint64_t earlier_ns;  /* the part of it that an earlier image used */
+    uint64_t changed_ns;  /* CLOCK_MONOTONIC: timers in place of perf events;
+                             0: not so */
     uint64_t rested_ns;   /* CPU time that passed while sampling rested */
     uint64_t roused_ns;   /* when the latest rest ended; CLOCK_MONOTONIC */
     uint32_t rests;       /* that have ended */

@@ -50,7 +50,7 @@ struct prof_collector_stats {
     uint32_t refused;          /* that were told `options.refusal` */
     enum prof_clock_mode mode; /* the worst that any of them got */
     struct diag failure;       /* of an agent; STATUS_OK: none */
-    char governed[256];        /* what was done about the cost; "": nothing */
+    char governed[512];        /* what was done about the cost; "": nothing */
     uint64_t held_ns;          /* the longest that injecting held a thread */
     struct diag left; /* what of an agent had to stay; STATUS_OK: none */
 };

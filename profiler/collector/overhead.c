@@ -1,18 +1,25 @@
 /* The cost of sampling all targets. */
 #include "profiler/collector/overhead.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "profiler/base/clock.h"
 #include "profiler/base/cycles_x86_64.h"
+#include "profiler/collector/switch_cost.h"
 #include "profiler/collector/target.h"
 
-enum { LOOK_NS = 100000000 };
+enum {
+    LOOK_NS = 100000000,
+    SWITCH_MOST_NS = 60000, /* 45 us measured, in a virtual machine */
+};
 
 void prof_overhead_init(
     struct prof_overhead *overhead, double limit, uint64_t period_ns)
 {
     *overhead = (struct prof_overhead){
+        .is_any_cost_borne = limit >= 1,
         .start_ns = clock_now_ns(CLOCK_MONOTONIC),
         .start_cycles = cycles_now()};
     prof_governor_init(&overhead->governor, limit, period_ns);
@@ -29,6 +36,35 @@ static void measure(struct prof_overhead *overhead, enum prof_clock_mode mode)
     overhead->rates.ns_per_cycle = cycles ? (double)ns / (double)cycles : 0;
 }
 
+static uint64_t switch_cost_ns(
+    struct prof_overhead *overhead, enum prof_clock_mode mode)
+{
+    uint64_t period_ns = overhead->governor.period_ns;
+    if (overhead->switch_period_ns != period_ns) {
+        overhead->switch_period_ns = period_ns;
+        overhead->switch_ns = prof_switch_cost_measure_ns(mode, period_ns);
+    }
+    return overhead->switch_ns;
+}
+
+static void judge_switches(
+    struct prof_overhead *overhead, struct prof_target *target, uint64_t now_ns)
+{
+    double runs_per_s, limit = overhead->governor.limit;
+    if (target->mode == PROF_CLOCK_TIMER || overhead->is_any_cost_borne ||
+        !prof_switching_tell(
+            &target->switching, &target->account, now_ns, &runs_per_s) ||
+        1e-9 * SWITCH_MOST_NS * runs_per_s < limit)
+        return;
+    double share =
+        1e-9 * runs_per_s * (double)switch_cost_ns(overhead, target->mode);
+    if (share < limit || !prof_target_change_clock(target))
+        return;
+    overhead->changed_count++;
+    if (share > overhead->changed_worst)
+        overhead->changed_worst = share;
+}
+
 bool prof_overhead_judge(
     struct prof_overhead *overhead, struct prof_target *targets)
 {
@@ -41,6 +77,8 @@ bool prof_overhead_judge(
         return false; /* most programs have ended by the next look */
 
     measure(overhead, targets->mode);
+    for (struct prof_target *at = targets; at != NULL; at = at->next)
+        judge_switches(overhead, at, now_ns);
     uint64_t cost_ns = 0, cpu_ns = 0;
     for (struct prof_target *at = targets; at != NULL; at = at->next) {
         uint64_t cost, cpu;
@@ -55,12 +93,10 @@ bool prof_overhead_judge(
     return true;
 }
 
-bool prof_overhead_tell(
+static void tell_rate(
     const struct prof_overhead *overhead, char *text, uint32_t bytes)
 {
     const struct prof_governor *governor = &overhead->governor;
-    if (governor->worst == 0)
-        return false;
     int used = snprintf(
         text, bytes,
         "sampling cost %.1f %% of the CPU time, so the rate was lowered to "
@@ -72,5 +108,23 @@ bool prof_overhead_tell(
             text + used, bytes - (uint32_t)used,
             "; at last %.0f Hz, at %.2g %%", 1e9 / (double)governor->period_ns,
             100 * governor->settled);
-    return true;
+}
+
+bool prof_overhead_tell(
+    const struct prof_overhead *overhead, char *text, uint32_t bytes)
+{
+    text[0] = '\0';
+    if (overhead->governor.worst > 0)
+        tell_rate(overhead, text, bytes);
+    size_t used = strlen(text);
+    if (overhead->changed_count > 0)
+        (void)snprintf(
+            text + used, bytes - used,
+            "%s%" PRIu32 " process%s went over to CPU-clock timers, as perf "
+            "events cost up to %.0f %% of the CPU time in switches "
+            "(--max-overhead)",
+            used > 0 ? "; " : "", overhead->changed_count,
+            overhead->changed_count == 1 ? "" : "es",
+            100 * overhead->changed_worst);
+    return text[0] != '\0';
 }

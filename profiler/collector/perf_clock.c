@@ -301,6 +301,15 @@ bool prof_perf_clock_rearm(struct prof_perf_clock *clock, uint64_t period_ns)
     return is_armed;
 }
 
+void prof_perf_clock_leave(struct prof_perf_clock *clock)
+{
+    control_all(&clock->events, PERF_EVENT_IOC_DISABLE);
+    clock->closed_ns += count_ns(&clock->events);
+    close_events(&clock->events);
+    clock->mode = PROF_CLOCK_TIMER;
+    clock->is_in_doubt = false;
+}
+
 uint64_t prof_perf_clock_period_ns(
     const struct prof_perf_clock *clock, uint32_t generation)
 {
@@ -340,10 +349,12 @@ enum prof_clock_mode prof_perf_clock_probe(struct diag *diag)
     return mode;
 }
 
-int prof_perf_clock_open_probe(uint64_t period_ns, enum prof_clock_mode mode)
+int prof_perf_clock_open_probe(
+    int tid, uint64_t period_ns, enum prof_clock_mode mode)
 {
-    return mode == PROF_CLOCK_TIMER ? -1
-                                    : open_event(0, period_ns, 0, mode, false);
+    return mode == PROF_CLOCK_TIMER
+               ? -1
+               : open_event(tid, period_ns, 0, mode, false);
 }
 
 const char *prof_clock_mode_text(enum prof_clock_mode mode)

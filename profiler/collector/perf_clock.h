@@ -96,6 +96,9 @@ void prof_perf_clock_arm(
  */
 bool prof_perf_clock_rearm(struct prof_perf_clock *clock, uint64_t period_ns);
 
+/* Close the events while the process goes on: it is left to timers. */
+void prof_perf_clock_leave(struct prof_perf_clock *clock);
+
 /* The period of a sample, by its generation. */
 uint64_t prof_perf_clock_period_ns(
     const struct prof_perf_clock *clock, uint32_t generation);
@@ -120,10 +123,11 @@ uint64_t prof_perf_clock_read_ns(const struct prof_perf_clock *clock);
 enum prof_clock_mode prof_perf_clock_probe(struct diag *diag);
 
 /*
- * An event on the calling thread, by which nobody is sampled; the descriptor,
- * or negative.
+ * An event on a thread of ours (0: the calling one), by which nobody is
+ * sampled; the descriptor, or negative.
  */
-int prof_perf_clock_open_probe(uint64_t period_ns, enum prof_clock_mode mode);
+int prof_perf_clock_open_probe(
+    int tid, uint64_t period_ns, enum prof_clock_mode mode);
 
 /* kernel.perf_event_paranoid; -2: unknown. */
 int prof_perf_paranoid_level(void);

@@ -45,6 +45,7 @@ static void resolve_sample(
             target, sample->frames, sample->frame_count, time_ns),
         .expiries = sample->expiries,
         .is_tick = is_tick,
+        .is_changed = (flags & WIRE_SAMPLE_CHANGED) != 0,
         .is_syscall = (flags & WIRE_SAMPLE_SYSCALL) != 0,
         .is_truncated =
             (flags & (WIRE_SAMPLE_CUT | WIRE_SAMPLE_INCOMPLETE)) != 0};

@@ -80,7 +80,7 @@ struct prof_signal_cost prof_signal_cost_measure(enum prof_clock_mode mode)
     if (sigaction(SIGTRAP, &action, &before) != 0)
         return cost;
     cost.signal_ns = measure_signal_ns();
-    int fd = prof_perf_clock_open_probe(PROBE_PERIOD_NS, mode);
+    int fd = prof_perf_clock_open_probe(0, PROBE_PERIOD_NS, mode);
     if (fd >= 0) {
         uint64_t gap_ns = measure_gap_ns();
         (void)close(fd);

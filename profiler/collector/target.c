@@ -78,6 +78,8 @@ struct prof_target *prof_target_open(
     target->batch.row_bytes = sizeof(struct prof_pending);
     target->records.row_bytes = 1;
     prof_perf_clock_init(&target->clock);
+    prof_switching_init(&target->switching);
+    prof_clock_change_init(&target->change, pid);
     if (prof_ring_reader_open(&target->ring, fd, diag) != STATUS_OK) {
         free(target);
         return NULL;
@@ -232,6 +234,8 @@ void prof_target_close(struct prof_target *target)
     add_losses(target);
 
     prof_perf_clock_fini(&target->clock);
+    prof_switching_fini(&target->switching);
+    prof_clock_change_fini(&target->change);
     prof_ring_reader_close(&target->ring);
     prof_account_fini(&target->account);
     prof_address_space_fini(&target->space);

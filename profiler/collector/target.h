@@ -11,6 +11,7 @@
 #include "profiler/collector/account.h"
 #include "profiler/collector/address_space.h"
 #include "profiler/collector/chosen.h"
+#include "profiler/collector/clock_change.h"
 #include "profiler/collector/frame_cache.h"
 #include "profiler/collector/limits.h"
 #include "profiler/collector/offspring.h"
@@ -19,6 +20,7 @@
 #include "profiler/collector/ring_reader.h"
 #include "profiler/collector/slots.h"
 #include "profiler/collector/standing.h"
+#include "profiler/collector/switching.h"
 #include "profiler/collector/target_clock.h"
 #include "profiler/collector/thread_looks.h"
 #include "profiler/collector/unarmed.h"
@@ -70,6 +72,8 @@ struct prof_target {
     struct prof_ring_reader ring;
     struct prof_limits limits;
     struct prof_perf_clock clock;
+    struct prof_switching switching;
+    struct prof_clock_change change;
     uint64_t tick_period_ns; /* of the agent's own timers */
     uint64_t rests_from_ns;  /* its CPU time when sampling began to rest */
     struct prof_target_clock timing;

@@ -154,6 +154,7 @@ static void judge_doubt(
 void prof_target_tend_clock(struct prof_target *target)
 {
     struct prof_target_clock *timing = &target->timing;
+    prof_clock_change_tend(&target->change);
     if (target->mode == PROF_CLOCK_TIMER || target->is_replaced ||
         target->standing.is_traced)
         return;
@@ -166,6 +167,27 @@ void prof_target_tend_clock(struct prof_target *target)
         prof_perf_clock_is_single(&target->clock) &&
         prof_process_thread_count(target->pid) == 1)
         rearm(target);
+}
+
+bool prof_target_change_clock(struct prof_target *target)
+{
+    struct wire_header *header = target->ring.ring.header;
+    if (target->mode == PROF_CLOCK_TIMER || target->is_replaced ||
+        target->is_execing || target->clock.is_paused ||
+        atomic_load_explicit(&header->is_filtered, memory_order_relaxed))
+        return false;
+    /* In the other mode all threads have timers. */
+    if (target->mode == PROF_CLOCK_PERF) {
+        /* Who does not find it set is there, and gets an event. */
+        atomic_store(&header->is_on_timers, 1);
+        if (!prof_clock_change_open(&target->change))
+            return false;
+    }
+    prof_perf_clock_leave(&target->clock);
+    target->account.changed_ns = clock_now_ns(CLOCK_MONOTONIC);
+    prof_clock_change_start(&target->change);
+    target->mode = PROF_CLOCK_TIMER;
+    return true;
 }
 
 double prof_handled_cycles(const struct prof_handled *handled)

@@ -69,6 +69,12 @@ bool prof_target_is_roused(const struct prof_target *target);
 /* From now on sample with this period. */
 void prof_target_set_period(struct prof_target *target, uint64_t period_ns);
 
+/*
+ * Go over from perf events to timers, for good; false where that may not be, as
+ * a seccomp filter might not bear it.
+ */
+bool prof_target_change_clock(struct prof_target *target);
+
 /* Between drains: what else the clock needs. */
 void prof_target_tend_clock(struct prof_target *target);
 
