@@ -73,7 +73,8 @@ static const char help[] =
     "  --short-names  leave the arguments of templates out of names: map<...>\n"
     "  --max-overhead PERCENT\n"
     "                 lower the rate when sampling costs more than this share\n"
-    "                 of the CPU time; 3 unless given, and never more than 90\n"
+    "                 of the CPU time, and use timers where switches do; 3\n"
+    "                 unless given, and never more than 90\n"
     "  --clock CLOCK  perf, user or timer instead of the best permitted one\n"
     "  --unwinder E   cfi (ours) or libunwind (the reference)\n"
     "  -h, --help     this text\n";

@@ -8,8 +8,8 @@
  * Measured in a virtual machine, two processes that play ping-pong through a
  * pipe took 3.5 to 4.5 times their CPU time at 997 Hz, and 1.4 to 1.6 at 99 Hz.
  * A target whose switches cost more than the limit goes over to timers, which
- * cost nothing there. One that makes so few that they could not is not looked
- * at closer; for the others, what one costs here is measured.
+ * cost nothing there. One that makes few is not looked at closer; for the
+ * others, what one costs here is measured.
  */
 #ifndef PROFILER_COLLECTOR_OVERHEAD_H
 #define PROFILER_COLLECTOR_OVERHEAD_H

