@@ -29,10 +29,16 @@ const char *exp_names_text(const struct exp_names *names, uint32_t id)
 static uint32_t append_clean(struct table *out, const char *text)
 {
     uint32_t first = out->count;
-    for (uint32_t code_point; (code_point = exp_text_next(&text)) != 0;) {
+    while (*text != '\0') {
+        size_t plain = exp_text_plain(text);
         char bytes[EXP_TEXT_UTF8_BYTES];
-        size_t count = exp_text_encode(exp_text_clean(code_point), bytes);
-        if (table_add_many(out, bytes, (uint32_t)count) == TABLE_NONE)
+        const char *next = plain > 0 ? text : bytes;
+        if (plain > 0)
+            text += plain;
+        else
+            plain =
+                exp_text_encode(exp_text_clean(exp_text_next(&text)), bytes);
+        if (table_add_many(out, next, (uint32_t)plain) == TABLE_NONE)
             return TABLE_NONE;
     }
     return table_add(out, "") == TABLE_NONE ? TABLE_NONE : first;

@@ -32,6 +32,9 @@ enum {
     HEAD_COLUMNS = 164, /* of 7 pixels: what fits between the margins */
     TITLE_COLUMNS = 160,
     SHADES = 4,
+    /* Cells of one depth: the narrow ones of each kind, and the wide ones. */
+    LIST_WIDE = EXP_KIND_COUNT,
+    LISTS,
 };
 
 /* A monospaced 12 pixel font: 0.6 em, and a little for wider ones. */
@@ -42,9 +45,10 @@ static const double WIDE = 2; /* pixels; narrower frames cannot be hit */
 struct picture {
     const struct exp_page *page;
     struct exp_writer *writer;
-    double scale;   /* pixels for one unit of value */
-    uint32_t *rows; /* first cell of each depth, or TABLE_NONE */
-    uint32_t *next; /* the next cell of the same depth */
+    double scale; /* pixels for one unit of value */
+    uint32_t
+        *lists; /* the first cell of each, or TABLE_NONE; see make_lists() */
+    uint32_t *next; /* the next cell of the same list */
 };
 
 /* ---- text ---- */
@@ -180,62 +184,53 @@ static double width_of(const struct picture *picture, uint32_t at)
            picture->scale;
 }
 
-static bool is_narrow(
-    const struct picture *picture, uint32_t at, enum exp_kind kind)
-{
-    const struct exp_cell *cell = table_row(&picture->page->cell, at);
-    const struct exp_node *node =
-        exp_tree_node(picture->page->tree, cell->node);
-    return node->frame.kind == kind && width_of(picture, at) < WIDE;
-}
-
 /* The narrow frames of a row and a kind: one path, for the file's size. */
 static void write_narrow(
     const struct picture *picture, uint32_t first, enum exp_kind kind)
 {
-    bool is_open = false;
+    if (first == TABLE_NONE)
+        return;
+    exp_write_format(
+        picture->writer, "<path class=\"%c0\" d=\"", kind_letter(kind));
     for (uint32_t at = first; at != TABLE_NONE; at = picture->next[at]) {
-        if (!is_narrow(picture, at, kind))
-            continue;
-        if (!is_open)
-            exp_write_format(
-                picture->writer, "<path class=\"%c0\" d=\"", kind_letter(kind));
-        is_open = true;
         const struct exp_cell *cell = table_row(&picture->page->cell, at);
-        exp_write_format(
-            picture->writer, "M%.1f 0v%dh%.1fV0z",
-            (double)cell->start * picture->scale, ROW_HEIGHT - 1,
-            fmax(width_of(picture, at), 0.1));
+        exp_write_text(picture->writer, "M");
+        exp_write_tenths(picture->writer, (double)cell->start * picture->scale);
+        exp_write_format(picture->writer, " 0v%dh", ROW_HEIGHT - 1);
+        exp_write_tenths(picture->writer, fmax(width_of(picture, at), 0.1));
+        exp_write_text(picture->writer, "V0z");
     }
-    if (is_open)
-        exp_write_text(picture->writer, "\"/>\n");
+    exp_write_text(picture->writer, "\"/>\n");
 }
 
-static void write_row(const struct picture *picture, uint32_t first)
+static void write_row(const struct picture *picture, const uint32_t *lists)
 {
     for (int kind = 0; kind < EXP_KIND_COUNT; kind++)
-        write_narrow(picture, first, kind);
-    for (uint32_t at = first; at != TABLE_NONE; at = picture->next[at]) {
-        if (width_of(picture, at) >= WIDE)
-            write_wide(picture, at);
-    }
+        write_narrow(picture, lists[kind], kind);
+    for (uint32_t at = lists[LIST_WIDE]; at != TABLE_NONE;
+         at = picture->next[at])
+        write_wide(picture, at);
 }
 
-/* Link the cells of each depth, left to right. */
-static bool make_rows(struct picture *picture)
+/* Link the cells that are drawn together, left to right. */
+static bool make_lists(struct picture *picture)
 {
     const struct exp_page *page = picture->page;
-    size_t rows_bytes = ((size_t)page->depth + 1) * sizeof *picture->rows;
-    picture->rows = malloc(rows_bytes);
+    size_t bytes = ((size_t)page->depth + 1) * LISTS * sizeof *picture->lists;
+    picture->lists = malloc(bytes);
     picture->next = malloc((size_t)page->cell.count * sizeof *picture->next);
-    if (picture->rows == NULL || picture->next == NULL)
+    if (picture->lists == NULL || picture->next == NULL)
         return false;
-    memset(picture->rows, 0xff, rows_bytes);
+    memset(picture->lists, 0xff, bytes);
     for (uint32_t at = page->cell.count; at-- > 0;) {
         const struct exp_cell *cell = table_row(&page->cell, at);
-        uint32_t depth = exp_tree_node(page->tree, cell->node)->depth;
-        picture->next[at] = picture->rows[depth];
-        picture->rows[depth] = at;
+        const struct exp_node *node = exp_tree_node(page->tree, cell->node);
+        uint32_t list = width_of(picture, at) < WIDE
+                            ? (uint32_t)node->frame.kind
+                            : LIST_WIDE;
+        uint32_t *first = &picture->lists[(size_t)node->depth * LISTS + list];
+        picture->next[at] = *first;
+        *first = at;
     }
     return true;
 }
@@ -248,7 +243,7 @@ static void write_rows(const struct picture *picture)
         exp_write_format(
             picture->writer, "<g transform=\"translate(%d %llu)\">\n", MARGIN,
             HEAD_HEIGHT + (unsigned long long)row * ROW_HEIGHT);
-        write_row(picture, picture->rows[depth]);
+        write_row(picture, picture->lists + (size_t)depth * LISTS);
         exp_write_text(picture->writer, "</g>\n");
     }
 }
@@ -322,14 +317,14 @@ static void write_page(const struct exp_page *page, struct exp_writer *writer)
         .page = page,
         .writer = writer,
         .scale = (EXP_PAGE_WIDTH - 2 * MARGIN) / (double)(whole ? whole : 1)};
-    if (make_rows(&picture)) {
+    if (make_lists(&picture)) {
         write_opening(&picture);
         write_static(&picture);
         write_script(&picture);
     } else {
         exp_writer_fail(writer, STATUS_NO_MEMORY);
     }
-    free(picture.rows);
+    free(picture.lists);
     free(picture.next);
 }
 

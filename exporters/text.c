@@ -91,6 +91,14 @@ uint32_t exp_text_clean(uint32_t code_point)
                                              : code_point;
 }
 
+size_t exp_text_plain(const char *text)
+{
+    const char *at = text;
+    while (*at >= ' ' && *at <= '~')
+        at++;
+    return (size_t)(at - text);
+}
+
 unsigned exp_text_columns_of(uint32_t code_point)
 {
     /* Blocks, not the Unicode tables: names of functions are mostly ASCII. */

@@ -29,6 +29,10 @@ size_t exp_text_encode(
  */
 uint32_t exp_text_clean(uint32_t code_point);
 
+/* The bytes of a text, up to its end or the first that is not printable ASCII:
+   they are clean as they are. */
+size_t exp_text_plain(const char *text);
+
 /* Columns a terminal or a monospaced font gives it: 0, 1 or 2. */
 unsigned exp_text_columns_of(uint32_t code_point);
 

@@ -149,9 +149,21 @@ void exp_write_char(struct exp_writer *writer, char byte)
 
 void exp_write_u64(struct exp_writer *writer, uint64_t value)
 {
-    char digits[24];
-    int count = snprintf(digits, sizeof digits, "%" PRIu64, value);
-    exp_write(writer, digits, (size_t)count);
+    char digits[20];
+    size_t first = sizeof digits;
+    do
+        digits[--first] = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    exp_write(writer, digits + first, sizeof digits - first);
+}
+
+void exp_write_tenths(struct exp_writer *writer, double value)
+{
+    /* A picture has ten thousands of these; printf()'s are exact, and slow. */
+    uint64_t tenths = (uint64_t)(value * 10 + 0.5);
+    char last[] = {'.', (char)('0' + tenths % 10)};
+    exp_write_u64(writer, tenths / 10);
+    exp_write(writer, last, sizeof last);
 }
 
 void exp_write_format(struct exp_writer *writer, const char *format, ...)
@@ -174,10 +186,16 @@ void exp_write_format(struct exp_writer *writer, const char *format, ...)
 
 void exp_write_clean(struct exp_writer *writer, const char *text)
 {
-    for (uint32_t code_point; (code_point = exp_text_next(&text)) != 0;) {
+    while (*text != '\0') {
+        size_t plain = exp_text_plain(text);
+        exp_write(writer, text, plain);
+        text += plain;
+        uint32_t code_point = exp_text_next(&text);
         char bytes[EXP_TEXT_UTF8_BYTES];
-        exp_write(
-            writer, bytes, exp_text_encode(exp_text_clean(code_point), bytes));
+        if (code_point != 0)
+            exp_write(
+                writer, bytes,
+                exp_text_encode(exp_text_clean(code_point), bytes));
     }
 }
 

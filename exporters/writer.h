@@ -28,6 +28,8 @@ void exp_write(struct exp_writer *writer, const void *bytes, size_t count);
 void exp_write_text(struct exp_writer *writer, const char *text);
 void exp_write_char(struct exp_writer *writer, char byte);
 void exp_write_u64(struct exp_writer *writer, uint64_t value);
+/* A number below 2^60 that is not negative, to one digit behind the point. */
+void exp_write_tenths(struct exp_writer *writer, double value);
 /* At most 511 bytes at once; longer text is for exp_write_text(). */
 void exp_write_format(struct exp_writer *writer, const char *format, ...)
     PRINTF_LIKE(2, 3);

@@ -325,6 +325,18 @@ static int by_start(const void *left, const void *right)
     return (a->end > b->end) - (a->end < b->end);
 }
 
+/* A header's table is in order already. */
+static void sort(struct table *ranges)
+{
+    const struct sym_fde_range *rows = ranges->rows;
+    for (uint32_t i = 1; i < ranges->count; i++) {
+        if (by_start(&rows[i - 1], &rows[i]) > 0) {
+            qsort(ranges->rows, ranges->count, sizeof *rows, by_start);
+            return;
+        }
+    }
+}
+
 bool sym_fde_starts_read(
     struct sym_fde_starts *starts, const struct sym_image *image)
 {
@@ -342,10 +354,7 @@ bool sym_fde_starts_read(
     if (starts->ranges.count == 0 && find_section(image, &area) &&
         !add_from_section(&reader, &area))
         return false;
-    if (starts->ranges.count > 1)
-        qsort(
-            starts->ranges.rows, starts->ranges.count,
-            sizeof(struct sym_fde_range), by_start);
+    sort(&starts->ranges);
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,6 +319,37 @@ TEST(writer_keeps_the_order_of_small_and_large_writes)
     CHECK(memcmp(all, "beginL", 6) == 0);
     CHECK(memcmp(all + 5 + sizeof large - 1, "L184467440737", 13) == 0);
     CHECK_EQ(all[count - 1], '.');
+    remove_folder();
+}
+
+TEST(writer_numbers_are_those_of_printf)
+{
+    static const double values[] = {0,    0.04, 0.06,   0.94,      0.96,
+                                    1.26, 9.96, 1180.0, 12345678.9};
+    make_folder();
+    struct exp_output *output;
+    CHECK_OK(exp_output_open(&output, in_folder("x"), NULL));
+    struct exp_writer *writer = exp_output_writer(output);
+    char wanted[400];
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        uint64_t whole = UINT64_MAX >> 7 * i;
+        exp_write_tenths(writer, values[i]);
+        exp_write_u64(writer, whole);
+        used += (size_t)snprintf(
+            wanted + used, sizeof wanted - used, "%.1f%" PRIu64, values[i],
+            whole);
+    }
+    exp_write_u64(writer, 0);
+    CHECK_OK(exp_output_commit(output, NULL));
+
+    FILE *file = fopen(in_folder("x"), "r");
+    char all[400];
+    size_t count = fread(all, 1, sizeof all, file);
+    (void)fclose(file);
+    CHECK_EQ(count, used + 1);
+    CHECK(memcmp(all, wanted, used) == 0);
+    CHECK_EQ(all[used], '0');
     remove_folder();
 }
 

@@ -52,6 +52,19 @@ TEST(text_encodes_what_it_reads)
     }
 }
 
+TEST(text_is_plain_up_to_the_first_byte_that_is_not_printable_ascii)
+{
+    char text[] = "ab~ x";
+    CHECK_EQ(exp_text_plain(text), 5);
+    for (int byte = -128; byte < 128; byte++) {
+        text[3] = (char)byte;
+        bool is_plain = byte >= ' ' && byte <= '~';
+        CHECK_EQ(exp_text_plain(text), is_plain ? 5 : 3);
+        /* What is plain stays as it is. */
+        CHECK(!is_plain || exp_text_clean((uint32_t)byte) == (uint32_t)byte);
+    }
+}
+
 TEST(text_counts_columns_and_cuts_between_characters)
 {
     const char *text = "ab\xe5\x87\xbd\xe6\x95\xb0"
