@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "symbolizer/survey.h"
 #include "tests/symbolizer/cache_folder.h"
 #include "tests/symbolizer/fixture.h"
+#include "tests/symbolizer/idle_threads.h"
 
 /* Files named by their content, so that a test may change them. */
 struct place {
@@ -105,10 +105,11 @@ static size_t index_count(const struct place *place)
     return cache_folder_count(place->folder, ".index");
 }
 
-/* The thread takes idle processors only, so this may take its time. */
+/* Of whoever waits for what is made by idle processors. */
 static bool glance(int count)
 {
     const struct timespec pause = {.tv_nsec = 2000000};
+    idle_threads_hurry();
     (void)nanosleep(&pause, NULL);
     return count < 50000;
 }
@@ -289,7 +290,7 @@ static void foresee_large_program(struct sym_symbolizer *symbolizer)
 {
     struct sym_source source = {.path = large_program};
     while (!sym_symbolizer_foresee(symbolizer, &source))
-        (void)sched_yield();
+        idle_threads_hurry();
 }
 
 static struct sym_symbolizer *symbolizer_with(const char *folder)
@@ -343,6 +344,7 @@ static bool stop_maker(
 {
     foresee_large_program(symbolizer);
     for (;;) {
+        idle_threads_hurry();
         pid_t child = some_child();
         if (child > 0 && kill(child, SIGSTOP) == 0)
             break;

@@ -17,6 +17,7 @@
 #include "symbolizer/module.h"
 #include "tests/symbolizer/cache_folder.h"
 #include "tests/symbolizer/fixture.h"
+#include "tests/symbolizer/idle_threads.h"
 
 struct server {
     pid_t pid;
@@ -121,6 +122,15 @@ static void foresee(struct sym_symbolizer *symbolizer, const char *path)
         (void)usleep(100);
 }
 
+static void wait_for_index(const char *cache)
+{
+    for (int i = 0; i < 50000 && cache_folder_count(cache, ".index") == 0;
+         i++) {
+        idle_threads_hurry();
+        (void)usleep(2000);
+    }
+}
+
 /* A stripped copy in a folder of its own, with no debug file beside it. */
 static char *make_program(const char *folder)
 {
@@ -171,6 +181,9 @@ TEST(a_server_that_hangs_holds_nobody_up)
     CHECK_OK(setenv("DEBUGINFOD_TIMEOUT", "100000", 1));
     struct sym_symbolizer *symbolizer = symbolizer_with(cache, true);
     foresee(symbolizer, path);
+    struct pollfd told = {.fd = server.told, .events = POLLIN};
+    while (poll(&told, 1, 10) == 0)
+        idle_threads_hurry();
     CHECK_EQ(read(server.told, &byte, 1), 1); /* it was asked */
     struct sym_source source = {.path = path};
     struct sym_module *module;
@@ -197,8 +210,7 @@ TEST(a_file_that_a_server_has_is_known_from_then_on)
     CHECK_OK(setenv("DEBUGINFOD_CACHE_PATH", files, 1));
     struct sym_symbolizer *symbolizer = symbolizer_with(cache, true);
     foresee(symbolizer, path);
-    for (int i = 0; i < 50000 && cache_folder_count(cache, ".index") == 0; i++)
-        (void)usleep(2000);
+    wait_for_index(cache);
     sym_symbolizer_destroy(symbolizer);
     CHECK_EQ(cache_folder_count(cache, ".index"), 1);
     stop_server(&server);
@@ -226,8 +238,7 @@ TEST(nobody_is_asked_who_is_not_to_be)
     struct sym_symbolizer *symbolizer = symbolizer_with(cache, false);
     foresee(symbolizer, path);
     foresee(symbolizer, fixture_path("inline_gcc_dwarf5"));
-    for (int i = 0; i < 50000 && cache_folder_count(cache, ".index") == 0; i++)
-        (void)usleep(2000);
+    wait_for_index(cache);
     sym_symbolizer_destroy(symbolizer);
     struct pollfd told = {.fd = server.told, .events = POLLIN};
     CHECK_EQ(poll(&told, 1, 0), 0);

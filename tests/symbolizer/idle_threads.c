@@ -1,0 +1,43 @@
+/* Threads and children of the lowest class get a share all the same. */
+#include "tests/symbolizer/idle_threads.h"
+
+#include <sched.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "profiler/base/proc.h"
+
+enum { CHILDREN_BYTES = 4096 };
+
+/* A child of SCHED_IDLE inherits it. */
+static void hurry(uint32_t tid)
+{
+    const struct sched_param none = {.sched_priority = 0};
+    if (sched_getscheduler((pid_t)tid) != SCHED_IDLE)
+        return;
+    (void)sched_setscheduler((pid_t)tid, SCHED_OTHER, &none);
+    (void)setpriority(PRIO_PROCESS, tid, 0);
+}
+
+static void hurry_children(uint32_t tid)
+{
+    char text[CHILDREN_BYTES], *end = text;
+    if (!proc_read((uint32_t)getpid(), tid, "children", text, sizeof text))
+        return;
+    for (unsigned long pid; (pid = strtoul(end, &end, 10)) != 0;)
+        hurry((uint32_t)pid);
+}
+
+void idle_threads_hurry(void)
+{
+    struct proc_tasks tasks;
+    if (!proc_tasks_open(&tasks, (uint32_t)getpid()))
+        return;
+    for (uint32_t tid; proc_tasks_next(&tasks, &tid);) {
+        hurry(tid);
+        hurry_children(tid);
+    }
+    proc_tasks_close(&tasks);
+}
