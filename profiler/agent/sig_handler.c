@@ -8,6 +8,7 @@
 #include "profiler/agent/sig_interrupt.h"
 #include "profiler/agent/sig_pass.h"
 #include "profiler/agent/sig_presence.h"
+#include "profiler/agent/sig_redirect.h"
 #include "profiler/agent/sig_rest.h"
 #include "profiler/agent/sig_timer.h"
 #include "profiler/agent/signals.h"
@@ -155,7 +156,7 @@ static void write_sample(
     prof_ring_commit(&prof_core.ring, &claim);
 }
 
-static void record_sample(struct expiry expiry, const ucontext_t *context)
+static void record_sample(struct expiry expiry, ucontext_t *context)
 {
     uint32_t tid = prof_core_tid();
     struct prof_scratch *scratch = take_scratch(tid);
@@ -171,11 +172,13 @@ static void record_sample(struct expiry expiry, const ucontext_t *context)
         .expiries = expiry.count};
     struct prof_walk walk = {
         .frames = scratch->frames, .capacity = WIRE_FRAMES_MAX};
+    struct prof_redirect_place place = prof_redirect_undo(tid, context);
     prof_core.engine->walk(prof_core.engine, context, &walk);
 
     head.frame_count = walk.count;
     if (is_syscall_return(context))
         head.record.flags |= WIRE_SAMPLE_SYSCALL;
+    prof_redirect_redo(context, place);
     if (walk.end == PROF_WALK_CUT)
         head.record.flags |= WIRE_SAMPLE_CUT;
     if (walk.end == PROF_WALK_INCOMPLETE)
@@ -200,7 +203,7 @@ static bool is_cramped(const ucontext_t *context)
 
 /* Apart, so that its frame is not there where there is no room for it. */
 EVERY_SAMPLE __attribute__((noinline)) static void handle_expiry(
-    struct expiry expiry, const void *ucontext)
+    struct expiry expiry, void *ucontext)
 {
     uint64_t start_cycles = cycles_now();
     if (!is_passed_over(&expiry))

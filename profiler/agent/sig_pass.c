@@ -13,6 +13,7 @@
 #include "profiler/agent/sig_crash.h"
 #include "profiler/agent/sig_deliver.h"
 #include "profiler/agent/sig_handler.h"
+#include "profiler/agent/sig_redirect.h"
 #include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/withdraw.h"
@@ -280,6 +281,8 @@ static void start_handler(
         reset.handler = NULL;
         prof_signal_exchange(signal, &reset, NULL);
     }
+    if (prof_signal_is_sampling(signal))
+        prof_redirect_note(prof_core_tid(), context);
     const char *before = (const char *)context;
     if (is_crash)
         prof_crash_note_handled(signal, info, context);

@@ -48,7 +48,7 @@ FIRST = ["runtime.main", "runtime.goexit"]
 def program(tmp_path_factory):
     folder = tmp_path_factory.mktemp("go")
     (folder / "main.go").write_text(PROGRAM)
-    go = shutil.which("go", path="/usr/local/go/bin:/usr/bin")
+    go = shutil.which("go", path="/usr/bin:/usr/local/go/bin")
     if go is None:
         pytest.skip("there is no Go")
     built = lab.run(
@@ -191,4 +191,8 @@ def test_a_program_is_recorded_and_goes_on(tmp_path, busy, way):
             assert list(stack[at - 3:at]) == [*reversed(FIRST), "main.main"], (
                 stack)
     assert under_signals < 0.1 * folded.total()
+    # Ticks wait while Go has a goroutine give way, and are not that call's.
+    assert folded.weight(
+        lambda stack: stack[-1] == "runtime.asyncPreempt"
+    ) < 0.1 * folded.total()
     assert said_at_its_end(busy) == "collected\n"
