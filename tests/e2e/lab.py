@@ -110,6 +110,16 @@ def await_use(pid, seconds):
     assert wait_until(lambda: used_s(pid) > until)
 
 
+def await_work(pid, threads):
+    """Until so many threads are past their beginnings, and compute."""
+    def used_ns():
+        return [int(Path(f"/proc/{pid}/task/{tid}/schedstat").read_text()
+                    .split()[0]) for tid in tasks(pid)]
+
+    assert wait_until(lambda: len(tasks(pid)) == threads and
+                      min(used_ns()) > 20e6)
+
+
 def kernel_thread():
     """One, if any is in sight."""
     try:

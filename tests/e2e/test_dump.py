@@ -62,17 +62,6 @@ def thread_count(process):
     return len(os.listdir(f"/proc/{process.pid}/task"))
 
 
-def computes(process, threads):
-    """Once so many threads are past their beginnings, and at work."""
-    def used_ns():
-        for tid in os.listdir(f"/proc/{process.pid}/task"):
-            with open(f"/proc/{process.pid}/task/{tid}/schedstat") as file:
-                yield int(file.read().split()[0])
-
-    assert lab.wait_until(lambda: thread_count(process) == threads and
-                          min(used_ns()) > 20e6)
-
-
 def idles(process, threads):
     """Once so many threads of the program `idle` sleep where they will."""
     def states():
@@ -91,7 +80,7 @@ def idles(process, threads):
 @pytest.mark.parametrize("way", WAYS)
 def test_threads_that_run(way):
     with Running(lab.program("spin"), 30, 3) as process:
-        computes(process, 3)
+        lab.await_work(process.pid, 3)
         for _ in range(5):
             threads = dump(process, way=way)
             assert is_complete(threads), threads
@@ -159,7 +148,7 @@ def test_sleepers_are_where_elfutils_sees_them():
 def test_inlines_and_lines():
     """shares.c folds in a function that is inlined, on lines it prints."""
     with Running(lab.program("shares"), 30) as process:
-        computes(process, 3)
+        lab.await_work(process.pid, 3)
 
         def inlined():
             return [
