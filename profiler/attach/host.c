@@ -13,13 +13,16 @@
 #include "profiler/base/proc.h"
 
 /* For each of the better choices. */
-#define CHOOSY_NS UINT64_C(20000000)
-#define ROUND_NS  200000
+#define CHOOSY_NS     UINT64_C(20000000)
+
+#define ROUND_NS 200000
 
 enum { TEXT_BYTES = 512 };
 
 struct search {
     uint32_t pid;
+    const struct prof_identity *identity; /* whose number that was */
+    bool is_gone;
     uint64_t patience_ns;
     int error; /* of ptrace(2), when that was refused */
     struct prof_remote *remote;
@@ -66,6 +69,9 @@ static bool try_thread(struct search *search, uint32_t tid, enum choice choice)
     if (is_running ? choice != LAST_CHOICE
                    : state != 'S' || !sleeps_well(search->pid, tid, choice))
         return false;
+    search->is_gone = !prof_identity_holds(search->identity, search->pid);
+    if (search->is_gone)
+        return false;
     enum prof_remote_begin begun =
         prof_remote_begin(search->remote, tid, is_running);
     int error = errno;
@@ -81,7 +87,7 @@ static bool try_threads(struct search *search, enum choice choice)
     bool is_done = false;
     if (!proc_tasks_open(&tasks, search->pid))
         return false;
-    while (!is_done && proc_tasks_next(&tasks, &tid))
+    while (!is_done && !search->is_gone && proc_tasks_next(&tasks, &tid))
         is_done = try_thread(search, tid, choice);
     proc_tasks_close(&tasks);
     return is_done;
@@ -90,7 +96,7 @@ static bool try_threads(struct search *search, enum choice choice)
 static enum status find_none(const struct search *search, struct diag *diag)
 {
     char state = proc_task_state(search->pid, search->pid);
-    if (state == '?' || (state == 'Z' && search->error == 0))
+    if (search->is_gone || state == '?' || (state == 'Z' && search->error == 0))
         return fail(
             diag, STATUS_GONE, "process %" PRIu32 " has ended", search->pid);
     if (search->error != 0)
@@ -106,20 +112,23 @@ static enum status find_none(const struct search *search, struct diag *diag)
 }
 
 enum status prof_host_borrow(
-    uint32_t pid, uint64_t patience_ns, struct prof_remote *remote,
-    struct diag *diag)
+    uint32_t pid, const struct prof_identity *identity, uint64_t patience_ns,
+    struct prof_remote *remote, struct diag *diag)
 {
-    static const struct timespec pause = {.tv_nsec = ROUND_NS};
     struct search search = {
-        .pid = pid, .patience_ns = patience_ns, .remote = remote};
+        .pid = pid,
+        .identity = identity,
+        .patience_ns = patience_ns,
+        .remote = remote};
     uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC), passed_ns = 0;
     while (!try_threads(
         &search, passed_ns > 2 * CHOOSY_NS ? LAST_CHOICE
                  : passed_ns > CHOOSY_NS   ? SECOND_CHOICE
                                            : FIRST_CHOICE)) {
         passed_ns = clock_now_ns(CLOCK_MONOTONIC) - since_ns;
-        if (search.error != 0 || passed_ns > patience_ns)
+        if (search.error != 0 || search.is_gone || passed_ns > patience_ns)
             return find_none(&search, diag);
+        static const struct timespec pause = {.tv_nsec = ROUND_NS};
         (void)nanosleep(&pause, NULL);
     }
     return STATUS_OK;

@@ -8,18 +8,20 @@
 
 #include <stdint.h>
 
+#include "profiler/attach/identity.h"
 #include "profiler/attach/remote.h"
 #include "profiler/base/status.h"
 
 /*
  * Borrow a thread of the process `pid`, until prof_remote_end().
  *
+ *   identity     whom that number stood for when it was judged
  *   patience_ns  for how long to look for one
  *   errors  GONE; NOT_PERMITTED: ptrace(2) is refused; LIMIT: none came to a
  *           safe point in time. Then nothing has been done to it
  */
 MUST_CHECK enum status prof_host_borrow(
-    uint32_t pid, uint64_t patience_ns, struct prof_remote *remote,
-    struct diag *diag);
+    uint32_t pid, const struct prof_identity *identity, uint64_t patience_ns,
+    struct prof_remote *remote, struct diag *diag);
 
 #endif

@@ -41,7 +41,6 @@ struct surgery {
     struct prof_guest_image image;
     struct prof_remote host, guest; /* threads: borrowed, and made by it */
     uint64_t start_pc;
-    uint64_t stack; /* prof_inject_stack(), when its vDSO was found */
     uint64_t patience_ns;
     bool is_filtered;
     struct prof_injection *injection;
@@ -174,7 +173,7 @@ static enum status make_thread(struct surgery *surgery)
 {
     struct prof_remote *host = &surgery->host;
     uint32_t pid = surgery->injection->pid;
-    if (prof_inject_stack(pid) != surgery->stack)
+    if (!prof_identity_holds(&surgery->injection->identity, pid))
         return fail(
             surgery->diag, STATUS_GONE,
             "the program of process %" PRIu32 " has ended: it runs another",
@@ -199,7 +198,8 @@ static enum status inject(void *owner, void *result, struct diag *diag)
     surgery->injection = injection;
     surgery->diag = diag;
     enum status status = prof_host_borrow(
-        injection->pid, surgery->patience_ns, &surgery->host, diag);
+        injection->pid, &injection->identity, surgery->patience_ns,
+        &surgery->host, diag);
     if (status != STATUS_OK)
         return status;
     injection->host = surgery->host.tid;
@@ -225,7 +225,7 @@ enum status prof_inject(
     if (status != STATUS_OK)
         return status;
     surgery.is_filtered = place.is_filtered;
-    surgery.stack = place.stack;
+    made.identity = place.identity;
     surgery.host.syscall_pc =
         prof_remote_find_syscall(pid, place.vdso[0], place.vdso[1]);
     if (surgery.host.syscall_pc == 0 || !prof_guest_image_open(&surgery.image))
@@ -270,7 +270,9 @@ static enum status take_out(void *owner, void *result, struct diag *diag)
     struct prof_remote *remote = &undoing->remote;
     enum prof_remote_begin begun;
     do
-        begun = prof_remote_begin(remote, undoing->tid, false);
+        begun = prof_identity_holds(&injection->identity, injection->pid)
+                    ? prof_remote_begin(remote, undoing->tid, false)
+                    : PROF_REMOTE_GONE;
     while (begun == PROF_REMOTE_UNSAFE);
     if (begun == PROF_REMOTE_GONE)
         return STATUS_OK;

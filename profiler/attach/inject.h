@@ -13,16 +13,18 @@
 
 #include <stdint.h>
 
+#include "profiler/attach/identity.h"
 #include "profiler/base/status.h"
 
 /* Something of ours in a process. */
 struct prof_injection {
     uint32_t pid;
-    uint32_t host;       /* the thread that was borrowed */
-    uint32_t tid;        /* the one that was made: the guest's */
-    uint64_t begin, end; /* of what was mapped */
-    uint64_t block;      /* where the caller's block is in it */
-    uint64_t held_ns;    /* for how long the thread was held */
+    uint32_t host;                 /* the thread that was borrowed */
+    uint32_t tid;                  /* the one that was made: the guest's */
+    uint64_t begin, end;           /* of what was mapped */
+    uint64_t block;                /* where the caller's block is in it */
+    uint64_t held_ns;              /* for how long the thread was held */
+    struct prof_identity identity; /* of the process, as it was looked at */
 };
 
 /* To wait for a safe moment, when somebody waits for us. */

@@ -82,15 +82,6 @@ enum status prof_inject_vdso(uint32_t pid, uint64_t vdso[2], struct diag *diag)
     return STATUS_OK;
 }
 
-uint64_t prof_inject_stack(uint32_t pid)
-{
-    enum { START_STACK = 28 };
-    struct proc_stat stat;
-    return proc_stat_read(&stat, pid, 0)
-               ? strtoull(proc_stat_field(&stat, START_STACK), NULL, 10)
-               : 0;
-}
-
 /*
  * A line of the maps. A fork's child inherits the beginning of its parent's
  * ring, and no more: that agent is not in it.
@@ -175,9 +166,9 @@ enum status prof_inject_check(
     enum status status = prof_reach_check(pid, diag);
     if (status != STATUS_OK)
         return status;
-    if (!wait_for_tracer(pid, &standing))
+    if (!wait_for_tracer(pid, &standing) ||
+        !prof_identity_read(&place->identity, pid))
         return fail(diag, STATUS_GONE, "process %" PRIu32 " has ended", pid);
-    place->stack = prof_inject_stack(pid);
     status = check_standing(pid, &standing, diag);
     if (status == STATUS_OK)
         status = check_maps(pid, diag);
