@@ -23,8 +23,9 @@ static void look_for_children(
 }
 
 /*
- * For a child: it is tried again, and everybody else waits meanwhile. So they
- * are one in so many parts of our time.
+ * For a child: it is tried again, and everybody else waits meanwhile. So tries
+ * that fail are one in so many parts of our time. Those that do not have an
+ * end, and a server's workers are to be sampled soon.
  */
 #define CHILD_PATIENCE_NS UINT64_C(80000000)
 #define CHILD_SHARE       4
@@ -97,7 +98,8 @@ static void take_child_in(
                      take_in(collector, &whom, true, NULL) == STATUS_OK;
     uint64_t after_ns = clock_now_ns(CLOCK_MONOTONIC);
     prof_offspring_note(offspring, pid, has_guest, after_ns);
-    collector->next_child_ns = after_ns + (after_ns - now_ns) * CHILD_SHARE;
+    collector->next_child_ns =
+        after_ns + (after_ns - now_ns) * (has_guest ? 1 : CHILD_SHARE);
 }
 
 /* False: its part of the recording is over. */
