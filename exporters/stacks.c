@@ -114,6 +114,9 @@ static void write_thread_name(
     exp_write_clean(rendering->writer, name);
 }
 
+/* Of those that stand alike: more are a number. */
+enum { NAMED_MAX = 12 };
+
 /* The threads from `first` on that are like it; each is marked. */
 static void write_group(
     struct rendering *rendering, uint32_t first, bool *is_written)
@@ -130,17 +133,20 @@ static void write_group(
         exp_write_format(writer, "\n%" PRIu32 " threads, %s: ", alike, state);
     else
         exp_write_text(writer, "\nthread ");
-    bool is_first = true;
+    uint32_t named = 0;
     for (uint32_t id = first; id < samples; id++) {
         const struct prof_sample *other = prof_profile_sample(profile, id);
         if (!is_alike(rendering, sample, other))
             continue;
-        if (!is_first)
+        is_written[id] = true;
+        if (named == NAMED_MAX)
+            continue;
+        if (named++ > 0)
             exp_write_text(writer, ", ");
         write_thread_name(rendering, other);
-        is_written[id] = true;
-        is_first = false;
     }
+    if (alike > named)
+        exp_write_format(writer, " and %" PRIu32 " more", alike - named);
     if (alike == 1)
         exp_write_format(writer, ", %s", state);
     exp_write_char(writer, '\n');

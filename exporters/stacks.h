@@ -2,7 +2,8 @@
  * The stacks of a profile's samples, one after the other, whole: what a person
  * wants of a snapshot (`watchfire dump`), not of a recording.
  *
- * As text, threads with one and the same stack and state stand together. JSON,
+ * As text, threads with one and the same stack and state stand together, with
+ * the names of a dozen. JSON,
  * stable within a version, has every sample, in the profile's order:
  *
  *   {"version": 1,
