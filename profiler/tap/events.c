@@ -31,14 +31,6 @@
 enum { STACK_LEAST = 4096, STACK_MOST = 49152, STACK_UNIT = 1024 };
 #define HELD_NS    UINT64_C(30000000)
 
-/*
- * We are woken when so much time has filled a ring: seldom enough to cost
- * little (at every sample of 997 Hz it was half of what we use), and soon, for
- * the outer part of a stack that is deeper than its copy is read from where it
- * is.
- */
-#define WOKEN_NS   UINT64_C(5000000)
-
 /* Descriptors for maps, modules and outputs, while threads take the others. */
 #define FDS_SPARED 32
 
@@ -101,12 +93,11 @@ static void close_rings(struct prof_tap_events *events)
 /* One of `bytes` for each of `count` processors that is on. */
 static enum status open_equal_rings(
     struct prof_tap_events *events, uint32_t count, uint64_t bytes,
-    uint32_t wake_bytes, struct diag *diag)
+    struct diag *diag)
 {
     for (uint32_t cpu = 0; cpu < count; cpu++) {
         struct prof_tap_ring *ring = &events->rings[events->ring_count];
-        enum status status =
-            prof_tap_ring_open(ring, (int)cpu, bytes, wake_bytes, diag);
+        enum status status = prof_tap_ring_open(ring, (int)cpu, bytes, diag);
         if (status == STATUS_SYSTEM && errno == ENODEV)
             continue;
         if (status == STATUS_SYSTEM)
@@ -132,11 +123,8 @@ static enum status open_rings(
     if (events->rings == NULL || events->copy == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     for (uint64_t bytes = most_ring_bytes(count);; bytes /= 2) {
-        uint32_t stack_bytes = choose_stack_bytes(bytes, period_ns);
-        uint64_t wake_bytes = (WOKEN_NS / period_ns + 1) * stack_bytes;
-        enum status status =
-            open_equal_rings(events, count, bytes, (uint32_t)wake_bytes, diag);
-        events->attr.sample_stack_user = stack_bytes;
+        enum status status = open_equal_rings(events, count, bytes, diag);
+        events->attr.sample_stack_user = choose_stack_bytes(bytes, period_ns);
         if (status != STATUS_NOT_PERMITTED || bytes <= PROF_TAP_RING_LEAST)
             return status;
         close_rings(events);
@@ -172,14 +160,19 @@ static bool keep_event(
            index_add(&events->by_id, hash_u64(event->id), row);
 }
 
+static void close_event(struct prof_tap_events *events, uint32_t index)
+{
+    struct prof_tap_event *event = table_row(&events->opened, index);
+    if (event->fd >= 0)
+        (void)close(event->fd);
+    event->fd = -1;
+}
+
 /* Close those from `opened` on. */
 static void take_back(struct prof_tap_events *events, uint32_t opened)
 {
-    for (uint32_t i = opened; i < events->opened.count; i++) {
-        struct prof_tap_event *event = table_row(&events->opened, i);
-        (void)close(event->fd);
-        event->fd = -1;
-    }
+    for (uint32_t i = opened; i < events->opened.count; i++)
+        close_event(events, i);
 }
 
 /* ---- on processors ---- */
@@ -208,6 +201,7 @@ static void try_processors(struct prof_tap_events *events)
     events->attr.inherit = 0;
     events->attr.enable_on_exec = 0;
     events->attr.exclude_idle = 1;
+    events->attr.exclude_callchain_user = 1;
     uint32_t done = 0;
     while (done < events->ring_count &&
            open_on_processor(events, &events->rings[done]))
@@ -220,6 +214,21 @@ static void try_processors(struct prof_tap_events *events)
     table_fini(&events->opened);
     index_fini(&events->by_id);
     events->attr = of_threads;
+}
+
+void prof_tap_events_follow_frames(struct prof_tap_events *events)
+{
+    if (!events->is_on_processors || events->attr.exclude_callchain_user == 0)
+        return;
+    events->attr.exclude_callchain_user = 0;
+    for (uint32_t i = 0; i < events->ring_count; i++) {
+        /* So that none is taken twice. */
+        (void)ioctl(fd_at(events, i), PERF_EVENT_IOC_DISABLE, 0);
+        if (open_on_processor(events, &events->rings[i]))
+            close_event(events, i);
+        else
+            (void)ioctl(fd_at(events, i), PERF_EVENT_IOC_ENABLE, 0);
+    }
 }
 
 enum status prof_tap_events_open(
@@ -248,8 +257,7 @@ enum status prof_tap_events_open(
 
 void prof_tap_events_close(struct prof_tap_events *events)
 {
-    for (uint32_t i = 0; i < events->opened.count; i++)
-        (void)close(fd_at(events, i));
+    take_back(events, 0);
     close_rings(events);
     prof_tap_filter_close(&events->filter);
     if (events->epoll >= 0)

@@ -37,6 +37,7 @@ struct prof_tap_common {
     bool is_by_thread;   /* of a process only some threads are watched */
     bool is_steered;     /* samples are taken by the processors' clocks */
     bool is_untold;      /* no record tells of what is mapped: it is read */
+    bool has_go;         /* a thread was seen in code of Go */
     bool is_wall;        /* sleep counts too; see sleepers.h */
     uint32_t value_wall; /* column */
     struct prof_looks_common looks; /* of is_wall */

@@ -12,9 +12,20 @@
 
 enum { PAGE = 4096, WORD = 8 };
 
+enum { EVERY_THREAD = -1, OURSELVES = 0 };
+
+static int open_owner(const struct perf_event_attr *attr, int cpu)
+{
+    int fd = (int)syscall(
+        SYS_perf_event_open, attr, EVERY_THREAD, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    if (fd >= 0 || (errno != EACCES && errno != EPERM))
+        return fd;
+    return (int)syscall(
+        SYS_perf_event_open, attr, OURSELVES, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
 enum status prof_tap_ring_open(
-    struct prof_tap_ring *ring, int cpu, uint64_t bytes, uint32_t wake_bytes,
-    struct diag *diag)
+    struct prof_tap_ring *ring, int cpu, uint64_t bytes, struct diag *diag)
 {
     struct perf_event_attr attr = {
         .size = sizeof attr,
@@ -24,13 +35,11 @@ enum status prof_tap_ring_open(
         .sample_type = PROF_TAP_FIELDS,
         .exclude_kernel = 1,
         .exclude_hv = 1,
-        .watermark = 1,
-        .wakeup_watermark = wake_bytes,
+        .watermark = 1, /* of 0: half of it */
         .use_clockid = 1,
         .clockid = CLOCK_MONOTONIC};
     *ring = (struct prof_tap_ring){.cpu = cpu};
-    ring->fd = (int)syscall(
-        SYS_perf_event_open, &attr, 0, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    ring->fd = open_owner(&attr, cpu);
     if (ring->fd < 0)
         return fail(diag, STATUS_SYSTEM, "perf_event_open");
     void *base = mmap(

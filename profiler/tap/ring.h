@@ -2,8 +2,10 @@
  * The ring of one processor: what the kernel writes there about the threads
  * that are watched.
  *
- * It belongs to an event on ourselves that counts nothing, so that it outlives
- * every thread that is watched; the events of all threads write into it.
+ * It belongs to an event that counts nothing, so that it outlives every thread
+ * that is watched; the events of all threads write into it. That event is on
+ * the processor where that is permitted, else on ourselves: one on a thread,
+ * whosever, has the kernel look for events when anybody is switched.
  * Records are read where they are, in the order they were written; only one
  * that wraps around the end is copied.
  */
@@ -34,15 +36,14 @@ struct prof_tap_ring {
 /*
  * Make the ring of processor `cpu`.
  *
- *   bytes       a power of two
- *   wake_bytes  the descriptor is readable when so much has been written, or
- *               half of the ring
- *   errors      SYSTEM: the event is refused, with errno; NOT_PERMITTED: so
- *               much memory is
+ * Its descriptor is readable when half of it has been written.
+ *
+ *   bytes   a power of two
+ *   errors  SYSTEM: the event is refused, with errno; NOT_PERMITTED: so much
+ *           memory is
  */
 MUST_CHECK enum status prof_tap_ring_open(
-    struct prof_tap_ring *ring, int cpu, uint64_t bytes, uint32_t wake_bytes,
-    struct diag *diag);
+    struct prof_tap_ring *ring, int cpu, uint64_t bytes, struct diag *diag);
 void prof_tap_ring_close(struct prof_tap_ring *ring);
 
 /* See what has been written since; the share of the ring that is full. */

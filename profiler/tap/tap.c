@@ -20,8 +20,18 @@
 /* Between two looks at the processes' clocks. */
 #define CLOCKS_NS UINT64_C(50000000)
 
+/*
+ * The rings are looked at by a clock of ours, though the kernel would wake us:
+ * it does that in the middle of a sample, by an interrupt to itself and a
+ * message to our processor, and the thread that is sampled pays. Seldom enough
+ * to cost little, and soon, for the outer part of a stack that is deeper than
+ * its copy is read from where it is; more and more seldom where nothing comes.
+ * A ring that is half full wakes us all the same.
+ */
+enum { LOOK_MS = 5, WAIT_MS = 50, NS_PER_MS = 1000000 };
+
 /* A program may go on making threads for ever. */
-enum { LISTINGS_MAX = 64, THREADS_A_RUN = 16, WAIT_MS = 50 };
+enum { LISTINGS_MAX = 64, THREADS_A_RUN = 16 };
 
 struct prof_tap {
     struct prof_tap_common common;
@@ -30,6 +40,7 @@ struct prof_tap {
     struct prof_tap_process *processes; /* the latest first */
     struct prof_tap_named named;
     uint64_t clocks_ns; /* when they were last read */
+    int wait_ms;        /* until the next look at the rings */
     uint32_t process_count;
     uint32_t unwatched; /* see struct prof_tap_stats */
     struct diag shortage;
@@ -46,6 +57,7 @@ enum status prof_tap_create(
     if (made == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     made->options = *options;
+    made->wait_ms = LOOK_MS;
     prof_tap_common_init(
         &made->common, profile, prof_perf_clock_draw_ns(options->period_ns),
         options->is_wall);
@@ -101,7 +113,7 @@ int prof_tap_fd(const struct prof_tap *tap)
 
 int prof_tap_wait_ms(const struct prof_tap *tap)
 {
-    return prof_sleepers_wait_ms(tap->processes, WAIT_MS);
+    return prof_sleepers_wait_ms(tap->processes, tap->wait_ms);
 }
 
 /* ---- records ---- */
@@ -166,6 +178,15 @@ static void take_name(
         prof_profile_edit_process(profile, process->process)->name = name;
 }
 
+static void take_sample(
+    struct prof_tap *tap, struct prof_tap_process *process,
+    const struct prof_tap_record *record)
+{
+    prof_tap_process_sample(process, record);
+    if (tap->common.has_go)
+        prof_tap_events_follow_frames(&tap->events);
+}
+
 /* Whoever it is, it is not watched: but who is not known yet may be. */
 static void take_stranger(
     struct prof_tap *tap, const struct prof_tap_record *record)
@@ -202,7 +223,7 @@ static void take_record(struct prof_tap *tap, struct prof_tap_record *record)
     case PERF_RECORD_SAMPLE:
         record->origin = prof_tap_events_origin(&tap->events, record->event);
         if (process != NULL)
-            prof_tap_process_sample(process, record);
+            take_sample(tap, process, record);
         else
             take_stranger(tap, record);
         break;
@@ -228,10 +249,12 @@ static void take_record(struct prof_tap *tap, struct prof_tap_record *record)
     }
 }
 
-static void take_records(struct prof_tap *tap, uint64_t limit_ns)
+/* How many there were. */
+static uint64_t take_records(struct prof_tap *tap, uint64_t limit_ns)
 {
     struct prof_tap_events *events = &tap->events;
     struct prof_tap_ring *ring;
+    uint64_t count = 0;
     (void)prof_tap_events_refresh(events);
     while ((ring = prof_tap_events_next(events, limit_ns)) != NULL) {
         struct prof_tap_record record;
@@ -239,7 +262,18 @@ static void take_records(struct prof_tap *tap, uint64_t limit_ns)
                 prof_tap_ring_peek(ring, events->copy), &record))
             take_record(tap, &record);
         prof_tap_ring_pass(ring);
+        count++;
     }
+    return count;
+}
+
+/* After a look that has found records, or none. */
+static int choose_wait_ms(const struct prof_tap *tap, bool has_found)
+{
+    uint64_t period_ms = tap->common.period_ns / NS_PER_MS + 1;
+    uint64_t least_ms = period_ms > LOOK_MS ? period_ms : LOOK_MS;
+    uint64_t wait_ms = has_found ? least_ms : 2 * (uint64_t)tap->wait_ms;
+    return wait_ms < WAIT_MS ? (int)wait_ms : WAIT_MS;
 }
 
 static void read_clocks(struct prof_tap *tap, uint64_t now_ns)
@@ -263,7 +297,8 @@ static void read_clocks(struct prof_tap *tap, uint64_t now_ns)
 void prof_tap_run(struct prof_tap *tap)
 {
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
-    take_records(tap, now_ns - SETTLE_NS);
+    bool has_found = take_records(tap, now_ns - SETTLE_NS) > 0;
+    tap->wait_ms = choose_wait_ms(tap, has_found);
     for (struct prof_tap_process *at = tap->processes; at && tap->has_lost;
          at = at->next)
         prof_tap_process_read_maps(at);
@@ -400,7 +435,7 @@ void prof_tap_finish(struct prof_tap *tap)
 {
     prof_tap_run(tap);
     prof_tap_events_stop(&tap->events);
-    take_records(tap, UINT64_MAX);
+    (void)take_records(tap, UINT64_MAX);
     while (tap->processes != NULL)
         prof_tap_process_drop(&tap->processes, clock_now_ns(CLOCK_MONOTONIC));
 }

@@ -155,6 +155,9 @@ static uint32_t add_user_frames(
         end =
             prof_copied_stack_walk(&stack, process->code, thread->known, &walk);
     }
+    if (!process->common->has_go)
+        process->common->has_go =
+            prof_code_is_go(process->code, stack.regs.value[PROF_REG_PC]);
     count_losses(process->common, &walk, end);
     *is_truncated = end != PROF_COPIED_COMPLETE;
     return prof_tap_process_stack(
