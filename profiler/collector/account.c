@@ -1,13 +1,13 @@
 /* The account of one process: what each sample weighs, and what is left. */
 #include "profiler/collector/account.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 #include "profiler/collector/process_files.h"
 
 enum { AT_SYSCALL, ELSEWHERE };
@@ -71,18 +71,10 @@ void prof_account_end_thread(
 
 uint64_t prof_thread_cpu_ns(uint32_t pid, uint32_t tid)
 {
-    char path[64];
-    uint64_t used_ns = 0;
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/schedstat", pid,
-        tid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    if (fscanf(file, "%" SCNu64, &used_ns) != 1)
-        used_ns = 0;
-    (void)fclose(file);
-    return used_ns;
+    char text[64];
+    return proc_read(pid, tid, "schedstat", text, sizeof text)
+               ? strtoull(text, NULL, 10)
+               : 0;
 }
 
 uint64_t prof_process_cpu_ns(uint32_t pid)
@@ -208,6 +200,8 @@ static uint64_t left_of_thread(
     const struct prof_account_thread *thread)
 {
     uint64_t used_ns = thread->end_ns;
+    if (account->left_ns == 0)
+        return 0; /* most of the time: no file of the thread's is read */
     if (used_ns > 0)
         return least(
             excess(used_ns, thread->before_ns + thread->given_ns),
@@ -328,13 +322,15 @@ static void fill_first_ticks(
 static uint64_t left_of_process(
     const struct prof_account *account, uint64_t total_ns)
 {
+    uint64_t known_ns =
+        account->startup_ns + account->rested_ns + account->given_ns;
     if (total_ns == 0)
         return UINT64_MAX; /* unknown */
+    if (total_ns <= known_ns + account->period_ns / 2)
+        return 0; /* however many threads there are */
     uint64_t under_way_ns =
         account->period_ns / 2 * (1 + prof_process_thread_count(account->pid));
-    return excess(
-        total_ns, account->startup_ns + account->rested_ns + account->given_ns +
-                      under_way_ns);
+    return excess(total_ns, known_ns + under_way_ns);
 }
 
 /*
