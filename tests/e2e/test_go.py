@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -44,20 +45,55 @@ func main() {
 FIRST = ["runtime.main", "runtime.goexit"]
 
 
+# The runtime handles a fault of its own code, and lets a thread of C's die.
+FAULTS = """
+package main
+/*
+#include <pthread.h>
+static void *fault(void *to) { *(volatile int *)to = 1; return 0; }
+static void fault_in_c(void) {
+    pthread_t thread;
+    pthread_create(&thread, 0, fault, 0);
+    pthread_join(thread, 0);
+}
+*/
+import "C"
+import "syscall"
+func recovers() {
+    defer func() { recover(); println("recovered") }()
+    var nothing *int
+    *nothing = 1
+}
+func main() {
+    recovers()
+    if _, is := syscall.Getenv("FAULT"); is { C.fault_in_c() }
+}
+"""
+
+
 @pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("go")
-    (folder / "main.go").write_text(PROGRAM)
+def folder(tmp_path_factory):
+    """Where programs are built, with what the compiler keeps for the next."""
+    return tmp_path_factory.mktemp("go")
+
+
+@pytest.fixture(scope="module")
+def program(folder):
+    return build(folder, "busy", PROGRAM)
+
+
+def build(folder, name, source):
+    (folder / "main.go").write_text(source)
     go = shutil.which("go", path="/usr/bin:/usr/local/go/bin")
     if go is None:
         pytest.skip("there is no Go")
     built = lab.run(
-        go, "build", "-o", folder / "busy", "main.go", cwd=folder,
+        go, "build", "-o", folder / name, "main.go", cwd=folder,
         env=lab.clean_environment(
             HOME=str(folder), GO111MODULE="off", GOFLAGS="",
             GOCACHE=str(folder / "cache")), timeout=5 * lab.PATIENCE)
     assert built.returncode == 0, built.stderr
-    return folder / "busy"
+    return folder / name
 
 
 @pytest.fixture
@@ -196,3 +232,24 @@ def test_a_program_is_recorded_and_goes_on(tmp_path, busy, way):
         lambda stack: stack[-1] == "runtime.asyncPreempt"
     ) < 0.1 * folded.total()
     assert said_at_its_end(busy) == "collected\n"
+
+
+def test_go_that_recovers_has_not_crashed_and_c_beside_it_has(
+        folder, tmp_path):
+    faults = build(folder, "faults", FAULTS)
+    env, crash = lab.clean_environment(), tmp_path / "crash.json"
+
+    def watched(**more):
+        return lab.run(
+            lab.WATCHFIRE, "record", f"--crashes={crash}", "-o",
+            tmp_path / "x.folded", "--", faults, env={**env, **more})
+
+    plain, result = lab.run(faults, env=env), watched()
+    assert plain.returncode == result.returncode == 0
+    assert result.stderr.splitlines()[0] == plain.stderr.strip() == "recovered"
+    assert not crash.exists()
+    plain = lab.run(faults, env={**env, "FAULT": ""})
+    assert watched(FAULT="").returncode == plain.returncode == -signal.SIGSEGV
+    value = json.loads(crash.read_text())["exception"]["values"][0]
+    assert value["type"] == "SIGSEGV"
+    assert value["stacktrace"]["frames"][-1]["function"] == "fault"
