@@ -62,7 +62,7 @@ static void print_help(void)
         "  SENTRY_TAGS, WATCHFIRE_TAGS\n"
         "                          KEY=VALUE,... said with events\n"
         "  WATCHFIRE_IN_APP        patterns of what is the program's own\n"
-        "  WATCHFIRE_CHUNK         a chunk of the profile every 55s\n"
+        "  WATCHFIRE_CHUNK         a chunk of the profile every 15s\n"
         "  WATCHFIRE_SPOOL         a folder to keep in what is not answered "
         "yet;\n"
         "                          $XDG_STATE_HOME/watchfire/spool\n"

@@ -7,7 +7,7 @@
 
 #include "tools/tool.h"
 
-static const uint64_t default_chunk_ns = UINT64_C(55) * 1000000000;
+static const uint64_t default_chunk_ns = UINT64_C(15) * 1000000000;
 static const uint64_t longest_chunk_ns = UINT64_C(60) * 1000000000;
 
 /* The one of that name, which the latter of two settings settles, or a new

@@ -13,7 +13,7 @@
  *     SENTRY_SEND_DEFAULT_PII             1: what tells of people may be sent
  *     SENTRY_TAGS, WATCHFIRE_TAGS         KEY=VALUE,...
  *     WATCHFIRE_IN_APP                    patterns: exporters/sentry/in_app.h
- *     WATCHFIRE_CHUNK                     a chunk every so often; 55s, at most
+ *     WATCHFIRE_CHUNK                     a chunk every so often; 15s, at most
  *                                         60s
  */
 #ifndef TOOLS_SENTRY_SETTINGS_H
