@@ -5,11 +5,17 @@
  * is read where it is. One that dlopen() brought may go while a handler looks
  * at it: its CFI is kept apart (shell_frames.h).
  *
+ * Nobody tells the two apart when we come: another library's constructor may
+ * have opened some. So whatever is closed is believed to be one of these, with
+ * all that was loaded after it: they are taken off the list before they can go,
+ * and those that stay come back as what may go.
+ *
  * A new module is noticed when the program asks for one of its symbols, by the
  * interposed dlsym() (shell_dlsym_x86_64.c), or when one is closed.
  */
 #include "profiler/agent/shell_engine.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
 #include <pthread.h>
@@ -31,7 +37,7 @@
 #include "profiler/unwind/sig_engine.h"
 #include "profiler/unwind/stacks.h"
 
-enum { PAGE_BYTES = 4096, PERMANENT_MAX = 1024 };
+enum { PAGE_BYTES = 4096, PERMANENT_MAX = 1024, SETTLE_TRIES = 1000 };
 
 static struct prof_cfi_engine *cfi;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -40,6 +46,7 @@ static struct prof_text texts[PROF_TEXTS_MAX];
 static uint32_t text_count;
 static uint64_t permanent[PERMANENT_MAX]; /* load biases */
 static uint32_t permanent_count;
+static uint64_t own_bias; /* of this library, which nobody closes */
 static bool is_starting;
 
 static unsigned long long seen_adds, seen_subs;
@@ -71,7 +78,7 @@ static bool is_permanent(uint64_t bias)
         if (permanent[i] == bias)
             return true;
     }
-    return false;
+    return bias == own_bias;
 }
 
 /* Tell the collector, who may make tables of rows for them. */
@@ -118,6 +125,47 @@ static void publish(void)
         seen_adds = seen_subs = 0; /* try again on the next occasion */
     else if (prof_modules_settle(&cfi->modules, &cfi->cache))
         shell_frames_drop(); /* no handler is left that knew them */
+}
+
+/* What was loaded before it, and is not about to go. */
+static void leave_out_from(uint32_t first)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < text_count; i++) {
+        bool is_leaving = false;
+        for (uint32_t at = first; at < permanent_count; at++)
+            is_leaving = is_leaving || texts[i].bias == permanent[at];
+        if (!is_leaving)
+            texts[kept++] = texts[i];
+    }
+    text_count = kept;
+    permanent_count = first;
+    seen_adds = seen_subs = 0; /* so that those that stay come back */
+    for (int i = 0; i < SETTLE_TRIES; i++) {
+        if (prof_modules_publish(&cfi->modules, texts, text_count, &cfi->cache))
+            break;
+        (void)sched_yield();
+    }
+    for (int i = 0; i < SETTLE_TRIES; i++) {
+        if (prof_modules_settle(&cfi->modules, &cfi->cache))
+            return;
+        (void)sched_yield();
+    }
+}
+
+void shell_engine_part_with(void *handle)
+{
+    struct link_map *module = NULL;
+    uint32_t first = 0;
+    if (cfi == NULL || handle == NULL ||
+        dlinfo(handle, RTLD_DI_LINKMAP, &module) != 0 || !take_lock())
+        return;
+    while (first < permanent_count && permanent[first] != module->l_addr)
+        first++;
+    /* The program itself, which comes first, stays whatever is closed. */
+    if (first > 0 && first < permanent_count)
+        leave_out_from(first);
+    (void)pthread_mutex_unlock(&lock);
 }
 
 /* The loader's counts, from the first module; then stop. */
@@ -266,6 +314,9 @@ const struct prof_engine *shell_engine_open(void)
     is_starting = true;
     shell_engine_update();
     is_starting = false;
+    /* The last there is (shell_listed_last.c), after what may be closed. */
+    if (permanent_count > 0)
+        own_bias = permanent[--permanent_count];
     struct range stack;
     if (find_own_stack(&stack))
         add_range(stack.start, stack.end);

@@ -20,6 +20,12 @@ const struct prof_engine *shell_engine_open(void);
 /* Modules may have come or gone: publish what changed. */
 void shell_engine_update(void);
 
+/*
+ * The module of this handle is about to be closed: no handler looks at it any
+ * more, where it stands, when this returns. Others are to be published after.
+ */
+void shell_engine_part_with(void *handle);
+
 /* Of a thread that pthread_create() makes with these attributes, or NULL. */
 size_t shell_engine_stack_bytes(const pthread_attr_t *attributes);
 

@@ -145,6 +145,7 @@ void shell_modules_after_fork(void)
 INTERPOSE int dlclose(void *handle)
 {
     shell_publish_modules();
+    shell_engine_part_with(handle);
     int result = shell_real()->dlclose(handle);
     shell_engine_update();
     shell_retire_modules();

@@ -1,5 +1,6 @@
 """LD_PRELOAD alone: two environment variables and no command of ours."""
 
+import json
 import os
 import signal
 import subprocess
@@ -34,6 +35,22 @@ def test_the_result_is_that_of_record(tmp_path):
     assert folded.total() / int(result.stdout) == pytest.approx(1, abs=0.03)
     assert folded.inclusive()["main"] / folded.total() > 0.9
     assert len(result.stderr.splitlines()) <= 1
+
+
+def test_a_library_that_was_opened_before_us_may_go(tmp_path):
+    """Its frames are read where they are, until it is closed; when it comes
+    back to that place they are mapped apart, as of any that may go."""
+    others = f"{lab.program('libearly_preload.so')}"
+    alone = lab.run(lab.program("early"), env=lab.clean_environment(
+        LD_PRELOAD=others))
+    result = lab.run(lab.program("early"), env=lab.clean_environment(
+        LD_PRELOAD=f"{lab.LIBRARY}:{others}",
+        WATCHFIRE_OUTPUT=str(tmp_path / "x.folded")), cwd=tmp_path)
+    assert alone.returncode == result.returncode == 0
+    without, told = json.loads(alone.stdout), json.loads(result.stdout)
+    assert told["is_first"] and told["is_same"]
+    assert told["before"] == without["before"] == without["after"]
+    assert told["after"] == told["before"] + 1
 
 
 def test_several_outputs_are_written(tmp_path):
