@@ -294,3 +294,48 @@ TEST(account_invents_nothing_when_samples_exceed_the_kernels_figure)
     CHECK_EQ(rest.unsampled_ns + rest.exit_ns + rest.startup_ns, 0);
     prof_account_fini(&account);
 }
+
+TEST(account_weighs_ticks_that_came_for_an_event_by_their_expiries)
+{
+    struct prof_account account = make_account(PROF_CLOCK_PERF);
+    struct prof_pending batch[] = {
+        {.time_ns = 1, .expiries = 1, .period_ns = PERIOD_NS},
+        /* Not in place of an event: perf has this time already. */
+        {.time_ns = 2, .expiries = 4, .period_ns = PERIOD_NS, .is_tick = true},
+        {.time_ns = 3,
+         .expiries = 4,
+         .period_ns = PERIOD_NS,
+         .is_tick = true,
+         .is_changed = true},
+        {.time_ns = 4,
+         .expiries = 4,
+         .period_ns = PERIOD_NS,
+         .is_tick = true,
+         .is_changed = true}};
+    prof_account_weigh(&account, batch, 4, 0);
+    CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
+    CHECK_EQ(batch[1].weight_ns, 0);
+    /* And what was lost of the event's period, once. */
+    CHECK_EQ(batch[2].weight_ns, 4 * PERIOD_NS + PERIOD_NS / 2);
+    CHECK_EQ(batch[3].weight_ns, 4 * PERIOD_NS);
+    prof_account_fini(&account);
+}
+
+TEST(account_weighs_ticks_by_their_expiries_when_perf_in_user_mode_has_ended)
+{
+    struct prof_account account = make_account(PROF_CLOCK_PERF_USER);
+    account.changed_ns = 10;
+    struct prof_pending batch[] = {
+        {.time_ns = 9, .expiries = 4, .period_ns = PERIOD_NS, .is_tick = true},
+        /* It may stand for time that perf has seen. */
+        {.time_ns = 11, .expiries = 4, .period_ns = PERIOD_NS, .is_tick = true},
+        {.time_ns = 12,
+         .expiries = 4,
+         .period_ns = PERIOD_NS,
+         .is_tick = true}};
+    prof_account_weigh(&account, batch, 3, 0);
+    CHECK_EQ(batch[0].weight_ns, 0);
+    CHECK_EQ(batch[1].weight_ns, 0);
+    CHECK_EQ(batch[2].weight_ns, 4 * PERIOD_NS);
+    prof_account_fini(&account);
+}
