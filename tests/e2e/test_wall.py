@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -280,23 +281,29 @@ def test_threads_too_short_to_be_looked_at_are_in_the_sum(tmp_path):
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
     seen = lab.Folded(folded).total()
-    # A thread is there a little before its function begins and after it ends.
-    assert 0.98 < seen / (told["threads_ns"] + told["main_ns"]) < 1.5
+    assert 0.98 < seen / (told["threads_ns"] + told["main_ns"])
+    # A thread is there a little after it was joined.
+    assert seen / (told["most_ns"] + told["main_ns"]) < 1.2
 
 
 def test_children_are_seen_asleep(tmp_path):
     folded = tmp_path / "children.folded"
     result = lab.record(
-        [folded], lab.tool("sh"), "-c", "sleep 1 & sleep 1; wait; exec sleep 1",
+        [folded], lab.tool("sh"), "-c",
+        "date +%s.%N; sleep 1 & sleep 1; wait; date +%s.%N; exec sleep 1",
         options=("-e", "wall"))
+    over = time.time()
     assert result.returncode == 0, result.stderr
+    begun, waited_for = map(float, result.stdout.split())
+    # Who has slept waits for a CPU, which nobody sees who ends then.
+    both, last = waited_for - begun, over - waited_for
     stacks = lab.Folded(folded)
     asleep = stacks.of_program("sleep").weight(
         lambda stack: any("nanosleep" in name for name in stack))
-    assert asleep / 1e9 == pytest.approx(3, abs=0.1)
+    assert 2.9 < asleep / 1e9 < 2 * both + last + 0.1
     waited = stacks.of_program("sh").weight(
         lambda stack: any("wait" in name for name in stack))
-    assert waited / 1e9 == pytest.approx(1, abs=0.1)
+    assert 0.9 < waited / 1e9 < both + 0.1
 
 
 def test_preloaded_alone_it_is_a_variable(tmp_path):
@@ -316,7 +323,8 @@ def test_where_looking_is_refused_it_says_so_and_counts(public_folder):
     python = lab.tool("python3")
     # PR_SET_DUMPABLE, 0: a program that keeps its memory to itself.
     code = ("import ctypes, time; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); "
-            "time.sleep(1)")
+            "begun = time.monotonic(); time.sleep(1); "
+            "print(time.monotonic() - begun)")
     result = lab.run(*lab.as_nobody(
         public_folder / "bin" / "watchfire", "record", "-e", "wall",
         "-o", folded, "--", python, "-c", code))
@@ -324,7 +332,7 @@ def test_where_looking_is_refused_it_says_so_and_counts(public_folder):
     _, remarks = lab.summary_and_remarks(result.stderr)
     assert sum("refuses a look" in line for line in remarks) == 1
     off_cpu = lab.Folded(folded).weight(lambda stack: stack[-1] == "[off-cpu]")
-    assert off_cpu / 1e9 == pytest.approx(1, abs=0.1)
+    assert 0.9 < off_cpu / 1e9 < float(result.stdout) + 0.1
 
 
 def test_where_memory_is_refused_a_file_is_read(tmp_path):
