@@ -345,7 +345,7 @@ static void give_back(
     enum { MOST = 2 }; /* a sample keeps one part of so many */
     uint64_t known_ns =
         account->startup_ns + account->rested_ns + account->given_ns;
-    if (account->mode == PROF_CLOCK_TIMER || total_ns == 0 ||
+    if (account->mode != PROF_CLOCK_PERF || total_ns == 0 ||
         known_ns <= total_ns + account->period_ns)
         return;
     uint64_t begun_ns =
