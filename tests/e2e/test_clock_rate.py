@@ -65,6 +65,9 @@ def test_a_program_with_our_period_is_sampled_fairly(perf_clock, where):
     # in one of the halves. A machine with other work jolts it out of step.
     recording = perf_clock.record(
         "periodic", 4, *where, frequency=1000, prefix=undisturbed())
+    # It drifts through our period in 125 to 333 samples and is drawn anew after
+    # a thousand: at worst a quarter of 333 too many of each thousand, and of
+    # what is left, are in one half. That is 10 points; 1.7 is the deviation.
     for part in ("part_first", "part_second"):
         assert recording.seen(part) == pytest.approx(
-            recording.true(part), abs=0.04), part
+            recording.true(part), abs=0.12), part
