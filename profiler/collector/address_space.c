@@ -1,13 +1,11 @@
 /* Which file's bytes stood at an address of a process, and when. */
 #include "profiler/collector/address_space.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 #include "profiler/collector/lifted.h"
 #include "profiler/collector/limits.h"
+#include "profiler/collector/mapped_module.h"
 #include "profiler/collector/maps.h"
 
 void prof_address_space_init(
@@ -176,59 +174,6 @@ void prof_address_space_add(
 
 /* ---- /proc/PID/maps ---- */
 
-/* Every process of this kernel has the same vDSO image. */
-static void add_vdso_build_id(struct prof_module *module, uint64_t bytes)
-{
-    const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);
-    struct prof_build_id id = {0};
-    if (image != NULL)
-        prof_build_id_read_image(image, bytes, &id);
-    module->build_id_bytes = (uint8_t)id.bytes;
-    memcpy(module->build_id, id.id, id.bytes);
-}
-
-/* The name of the module that the process's memory without a file is. */
-static uint32_t anonymous_path(const struct prof_address_space *space)
-{
-    char name[32];
-    (void)snprintf(name, sizeof name, "anon:%" PRIu32, space->pid);
-    return prof_profile_string(space->profile, name);
-}
-
-static uint32_t module_of(
-    struct prof_address_space *space, const struct prof_maps_line *line)
-{
-    static const char deleted[] = " (deleted)";
-    struct prof_module module = {.kind = PROF_MODULE_FILE};
-    size_t length = strlen(line->path), suffix = sizeof deleted - 1;
-
-    if (strcmp(line->path, "[vdso]") == 0) {
-        module.kind = PROF_MODULE_VDSO;
-        add_vdso_build_id(&module, line->end - line->start);
-    } else if (prof_maps_is_memory(space->pid, line)) {
-        module.kind = PROF_MODULE_ANONYMOUS;
-        module.path = anonymous_path(space);
-        prof_kept_files_meet_runtime(&space->build_ids->kept, space->pid);
-        return prof_profile_add_module(space->profile, &module);
-    } else {
-        if (length > suffix &&
-            strcmp(line->path + length - suffix, deleted) == 0)
-            length -= suffix;
-        struct prof_build_id id = prof_build_id_of_mapping(
-            space->build_ids, space->pid, line->start, line->end, line->path,
-            line->device, line->inode);
-        module.build_id_bytes = (uint8_t)id.bytes;
-        memcpy(module.build_id, id.id, id.bytes);
-    }
-    module.path = prof_profile_string_n(space->profile, line->path, length);
-    uint32_t id = prof_profile_add_module(space->profile, &module);
-    if (id != PROF_NONE && module.kind == PROF_MODULE_FILE)
-        prof_kept_files_consider(
-            &space->build_ids->kept, id, module.build_id_bytes > 0, space->pid,
-            line, prof_profile_text(space->profile, module.path));
-    return id;
-}
-
 /* The offset under which a pc in this line is kept: see enum prof_module_kind.
  */
 static uint64_t offset_of(
@@ -261,7 +206,8 @@ void prof_address_space_map(
 {
     const struct prof_space_mapping *known =
         prof_address_space_find(space, line->start, now_ns);
-    uint32_t module = module_of(space, line);
+    uint32_t module =
+        prof_mapped_module(space->profile, space->build_ids, space->pid, line);
     if (module == PROF_NONE ||
         (is_same(space, known, line) && known->module == module))
         return;
@@ -342,7 +288,8 @@ void prof_address_space_copy(
             *prof_profile_module(space->profile, at.module);
         /* Memory without a file is known by its process. */
         if (module.kind == PROF_MODULE_ANONYMOUS)
-            module.path = anonymous_path(space);
+            module.path =
+                prof_mapped_module_of_memory(space->profile, space->pid);
         if (when_ns >= at.from_ns && when_ns < at.to_ns)
             prof_address_space_add(space, at.start, at.end, at.offset, &module);
     }
