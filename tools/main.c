@@ -24,6 +24,66 @@ static const struct {
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
+/* What a program reads that is only preloaded. */
+static const char preload_help[] =
+    "\n"
+    "LD_PRELOAD=libwatchfire.so samples a program without any command:\n"
+    "  WATCHFIRE_OUTPUT        files, separated by commas; %p pid, %e\n"
+    "                          program, %t time; watchfire.%e.%p.svg\n"
+    "  WATCHFIRE_SNAPSHOT      write what there is so far every 5m, or\n"
+    "                          every such time, or off\n"
+    "  WATCHFIRE_FREQUENCY     -F of record; 99\n"
+    "  WATCHFIRE_EVENT         -e of record\n"
+    "  WATCHFIRE_DURATION      -d of record\n"
+    "  WATCHFIRE_MAX_OVERHEAD  --max-overhead of record; 1\n"
+    "  WATCHFIRE_UNWINDER      --unwinder of record\n"
+    "  WATCHFIRE_CRASHES       --crashes of record; 1, or the files' "
+    "names;\n"
+    "                          0: not for SENTRY_DSN either\n"
+    "  WATCHFIRE_EXITS         --exits of record; 1\n"
+    "  WATCHFIRE_DISABLE       set: sample nothing\n";
+
+/* What goes to a backend. */
+static const char sentry_help[] =
+    "\n"
+    "Whatever sends to a Sentry backend reads:\n"
+    "  SENTRY_DSN              where to; empty: nothing is sent\n"
+    "  SENTRY_RELEASE, SENTRY_ENVIRONMENT, SENTRY_DIST, "
+    "SENTRY_SERVER_NAME\n"
+    "                          what is said about the program\n"
+    "  SENTRY_SAMPLE_RATE      share of the crashes that are sent; 1\n"
+    "  SENTRY_PROFILE_SESSION_SAMPLE_RATE\n"
+    "                          share of the programs that are profiled; 1\n"
+    "  SENTRY_TAGS, WATCHFIRE_TAGS\n"
+    "                          KEY=VALUE,... said with events\n"
+    "  WATCHFIRE_IN_APP        patterns of what is the program's own\n"
+    "  WATCHFIRE_CHUNK         a chunk of the profile every 15s\n"
+    "  WATCHFIRE_SPOOL         a folder to keep in what is not answered "
+    "yet;\n"
+    "                          $XDG_STATE_HOME/watchfire/spool\n"
+    "  WATCHFIRE_CRASH_PAUSE   the same crash is not sent again for so\n"
+    "                          long, and counted; 10m\n"
+    "  SENTRY_SEND_DEFAULT_PII 1: names of users and machines, and\n"
+    "                          arguments, may be sent\n"
+    "  SENTRY_TRACES_SAMPLE_RATE\n"
+    "                          share of the transactions that are "
+    "reported; 0\n"
+    "  SENTRY_PROFILE_LIFECYCLE\n"
+    "                          trace: sample only while a transaction\n"
+    "                          is open; manual\n"
+    "  WATCHFIRE_SHUTDOWN_TIMEOUT, SENTRY_SHUTDOWN_TIMEOUT\n"
+    "                          wait for the backend at the end; 2s\n";
+
+/* What gives names. */
+static const char names_help[] =
+    "\n"
+    "Whatever gives names to code reads:\n"
+    "  WATCHFIRE_CACHE         a folder for what was read, or off;\n"
+    "                          $XDG_CACHE_HOME/watchfire\n"
+    "  WATCHFIRE_DEBUGINFOD    1: have DEBUGINFOD_URLS asked for debug\n"
+    "                          files, in the background, for the next "
+    "time";
+
 static void print_help(void)
 {
     (void)puts("Usage: watchfire COMMAND [OPTION]...\n"
@@ -32,59 +92,10 @@ static void print_help(void)
         if (commands[i].summary != NULL)
             (void)printf("  %-12s%s\n", commands[i].name, commands[i].summary);
     }
-    (void)puts(
-        "\n'watchfire COMMAND --help' lists a command's options.\n"
-        "\n"
-        "LD_PRELOAD=libwatchfire.so samples a program without any command:\n"
-        "  WATCHFIRE_OUTPUT        files, separated by commas; %p pid, %e\n"
-        "                          program, %t time; watchfire.%e.%p.svg\n"
-        "  WATCHFIRE_SNAPSHOT      write what there is so far every 5m, or\n"
-        "                          every such time, or off\n"
-        "  WATCHFIRE_FREQUENCY     -F of record; 99\n"
-        "  WATCHFIRE_EVENT         -e of record\n"
-        "  WATCHFIRE_DURATION      -d of record\n"
-        "  WATCHFIRE_MAX_OVERHEAD  --max-overhead of record; 1\n"
-        "  WATCHFIRE_UNWINDER      --unwinder of record\n"
-        "  WATCHFIRE_CRASHES       --crashes of record; 1, or the files' "
-        "names;\n"
-        "                          0: not for SENTRY_DSN either\n"
-        "  WATCHFIRE_EXITS         --exits of record; 1\n"
-        "  WATCHFIRE_DISABLE       set: sample nothing\n"
-        "\n"
-        "Whatever sends to a Sentry backend reads:\n"
-        "  SENTRY_DSN              where to; empty: nothing is sent\n"
-        "  SENTRY_RELEASE, SENTRY_ENVIRONMENT, SENTRY_DIST, "
-        "SENTRY_SERVER_NAME\n"
-        "                          what is said about the program\n"
-        "  SENTRY_SAMPLE_RATE      share of the crashes that are sent; 1\n"
-        "  SENTRY_PROFILE_SESSION_SAMPLE_RATE\n"
-        "                          share of the programs that are profiled; 1\n"
-        "  SENTRY_TAGS, WATCHFIRE_TAGS\n"
-        "                          KEY=VALUE,... said with events\n"
-        "  WATCHFIRE_IN_APP        patterns of what is the program's own\n"
-        "  WATCHFIRE_CHUNK         a chunk of the profile every 15s\n"
-        "  WATCHFIRE_SPOOL         a folder to keep in what is not answered "
-        "yet;\n"
-        "                          $XDG_STATE_HOME/watchfire/spool\n"
-        "  WATCHFIRE_CRASH_PAUSE   the same crash is not sent again for so\n"
-        "                          long, and counted; 10m\n"
-        "  SENTRY_SEND_DEFAULT_PII 1: names of users and machines, and\n"
-        "                          arguments, may be sent\n"
-        "  SENTRY_TRACES_SAMPLE_RATE\n"
-        "                          share of the transactions that are "
-        "reported; 0\n"
-        "  SENTRY_PROFILE_LIFECYCLE\n"
-        "                          trace: sample only while a transaction\n"
-        "                          is open; manual\n"
-        "  WATCHFIRE_SHUTDOWN_TIMEOUT, SENTRY_SHUTDOWN_TIMEOUT\n"
-        "                          wait for the backend at the end; 2s\n"
-        "\n"
-        "Whatever gives names to code reads:\n"
-        "  WATCHFIRE_CACHE         a folder for what was read, or off;\n"
-        "                          $XDG_CACHE_HOME/watchfire\n"
-        "  WATCHFIRE_DEBUGINFOD    1: have DEBUGINFOD_URLS asked for debug\n"
-        "                          files, in the background, for the next "
-        "time");
+    (void)puts("\n'watchfire COMMAND --help' lists a command's options.");
+    (void)fputs(preload_help, stdout);
+    (void)fputs(sentry_help, stdout);
+    (void)puts(names_help);
 }
 
 static int run(int argc, char **argv)
