@@ -84,6 +84,10 @@ static void say_unsampled(
         say("%.0f %% of the CPU time is [unsampled]: it passed while threads "
             "were switched, which no perf event sees",
             percent);
+    else if (quality.lost_samples * session->period_ns > quality.account_ns / 2)
+        say("%.0f %% of the CPU time is [unsampled]: this system is too busy "
+            "for all samples to be taken out in time; a lower -F has less",
+            percent);
     else
         say("%.0f %% of the CPU time is [unsampled]: that of threads which "
             "used less than a period each; a higher -F sees more of them",
