@@ -89,13 +89,15 @@ def test_stacks_of_cc1plus_reach_its_first_instruction(compiled):
         complete += module.endswith("/cc1plus") and (
             0 <= offset - entry_offset(module) < 64)
     assert total > 500
-    assert complete / total >= 0.999
+    # Of 30 500 two ended in hand-written code without rules (libgmp's): of 3 000
+    # that is 0.2, and more than five are met once in 10^7 runs.
+    assert total - complete <= max(5, 0.001 * total)
 
 
 def test_the_report_calls_the_stacks_complete(compiled):
     quality = lab.report(compiled.data)["quality"]
     assert quality["samples"] > 500
-    assert quality["incomplete_samples"] / quality["samples"] <= 0.001
+    assert quality["incomplete_samples"] <= max(5, 0.001 * quality["samples"])
     assert quality["lost_samples"] == 0
 
 
