@@ -70,7 +70,7 @@ class Game:
             *prefix, folder / "bin" / "watchfire", "record", "-F", 997,
             "-o", folded, "-o", data, "--", *command, stderr=subprocess.PIPE)
         self.has_changed = lab.wait_until(
-            lambda: have_both_changed(process.pid, user), seconds=20)
+            lambda: have_both_changed(process.pid, user))
         out, err = process.communicate("", timeout=lab.PATIENCE)
         assert process.returncode == 0, err
         self.told = json.loads(out)
