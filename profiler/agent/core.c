@@ -4,6 +4,7 @@
 #include "profiler/agent/auxv.h"
 #include "profiler/agent/link.h"
 #include "profiler/agent/segment.h"
+#include "profiler/agent/sig_handler.h"
 #include "profiler/agent/sig_pass.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sig_rest.h"
@@ -85,7 +86,8 @@ static void arm_existing_threads(void)
 
 /* ---- coming and going ---- */
 
-void prof_core_report_failure(const char *session, const char *reason)
+/* Tell the collector why this process cannot be sampled. */
+static void report_failure(const char *session, const char *reason)
 {
     struct wire_reply reply;
     prof_core.is_heard =
@@ -128,7 +130,7 @@ static bool choose_engine(void)
                            ? config->load_reference(&reason)
                            : config->engine;
     if (prof_core.engine == NULL)
-        prof_core_report_failure(config->session, reason);
+        report_failure(config->session, reason);
     return prof_core.engine != NULL;
 }
 
@@ -157,14 +159,14 @@ bool prof_core_start(
     prof_memory_lacks("samples", reason, sizeof reason);
     int fd = make_scratch() ? prof_segment_make(reason, sizeof reason) : -1;
     if (fd < 0) {
-        prof_core_report_failure(config->session, reason);
+        report_failure(config->session, reason);
         copy_text(text, text_bytes, reason);
         return false;
     }
 
     prof_core_set_places(&config->places);
     /* The handler first: the collector arms the clock before it answers. */
-    prof_signals_install();
+    prof_signals_install(prof_handle_signal);
     struct wire_reply reply = {.status = 0};
     bool is_welcome = say_hello(fd, &reply);
     (void)sys_close(fd);
@@ -227,12 +229,6 @@ void prof_core_restart_in_child(void)
     if (!prof_core.is_heard)
         count_lost_child(parents);
     (void)sys_munmap(parents, WIRE_SLOTS_OFFSET);
-}
-
-bool prof_core_is_ours(void)
-{
-    return atomic_load_explicit(&prof_core.is_active, memory_order_relaxed) &&
-           !prof_core_is_silent() && (uint32_t)sys_getpid() == prof_core.pid;
 }
 
 bool prof_core_is_asked(void)

@@ -36,9 +36,6 @@ void prof_core_unmap(void);
 /* Where crashes are wanted: publish the places, here and in children. */
 void prof_core_set_places(const struct prof_crash_places *places);
 
-/* Tell the collector why this process cannot be sampled. */
-void prof_core_report_failure(const char *session, const char *reason);
-
 /* In a fork's child: forget the parent's ring and start anew. */
 void prof_core_restart_in_child(void);
 
@@ -49,12 +46,6 @@ void prof_core_restart_in_child(void);
  */
 bool prof_core_before_exec(bool is_masked);
 void prof_core_after_failed_exec(void);
-
-/*
- * Whether sampling is on, this is the process it is on for, and system calls
- * are safe. A vfork child runs in its parent's memory and gets false.
- */
-bool prof_core_is_ours(void);
 
 /*
  * Whether a collector listens that may be told something, also by a vfork child

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "profiler/agent/sig_deliver.h"
+#include "profiler/agent/sig_restorer.h"
 
 void shell_action_to_kernel(
     struct prof_kernel_sigaction *to, const struct sigaction *from)

@@ -25,7 +25,7 @@
 
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell.h"
-#include "profiler/agent/sig_deliver.h"
+#include "profiler/agent/sig_restorer.h"
 #include "profiler/agent/signals.h"
 #include "profiler/agent/withdraw.h"
 #include "profiler/base/seccomp.h"

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/core.h"
-#include "profiler/agent/sig_handler.h"
+#include "profiler/agent/sig_expiry.h"
 #include "profiler/agent/sig_pass.h"
 #include "profiler/agent/signals.h"
 

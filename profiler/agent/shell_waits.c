@@ -22,7 +22,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
-#include "profiler/agent/sig_handler.h"
+#include "profiler/agent/sig_expiry.h"
 #include "profiler/agent/sig_pass.h"
 #include "profiler/agent/signals.h"
 

@@ -24,6 +24,12 @@ SIGNAL_SAFE bool prof_core_is_silent(void)
             atomic_load_explicit(&header->is_filtered, memory_order_relaxed));
 }
 
+SIGNAL_SAFE bool prof_core_is_ours(void)
+{
+    return atomic_load_explicit(&prof_core.is_active, memory_order_relaxed) &&
+           !prof_core_is_silent() && (uint32_t)sys_getpid() == prof_core.pid;
+}
+
 SIGNAL_SAFE uint32_t prof_core_tid(void)
 {
     if (prof_core.config.tid_offset == 0)

@@ -87,6 +87,13 @@ __attribute__((visibility("hidden"))) extern struct prof_core prof_core;
 SIGNAL_SAFE void prof_core_fall_silent(bool is_getpid_safe);
 SIGNAL_SAFE bool prof_core_is_silent(void);
 
+/*
+ * Whether sampling is on, this is the process it is on for, and system calls
+ * are safe; it makes one. A vfork child runs in its parent's memory and gets
+ * false.
+ */
+SIGNAL_SAFE bool prof_core_is_ours(void);
+
 /* CLOCK_MONOTONIC, from the vDSO; ns. */
 SIGNAL_SAFE uint64_t prof_core_now_ns(void);
 

@@ -25,7 +25,4 @@ SIGNAL_SAFE void prof_signal_deliver(
 SIGNAL_SAFE bool prof_signal_stays_on_ours(
     const void *ucontext, const struct prof_kernel_sigaction *action);
 
-/* Where a handler returns to: rt_sigreturn(2). */
-__attribute__((visibility("hidden"))) void prof_restore_rt(void);
-
 #endif

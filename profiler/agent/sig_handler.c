@@ -5,13 +5,13 @@
 #include "profiler/agent/sig_handler.h"
 
 #include "profiler/agent/sig_core.h"
+#include "profiler/agent/sig_expiry.h"
 #include "profiler/agent/sig_interrupt.h"
 #include "profiler/agent/sig_pass.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sig_redirect.h"
 #include "profiler/agent/sig_rest.h"
 #include "profiler/agent/sig_timer.h"
-#include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"
 #include "profiler/base/cycles_x86_64.h"
 
@@ -19,72 +19,15 @@
 #include <time.h>
 #include <ucontext.h>
 
-#ifndef TRAP_PERF
-#define TRAP_PERF 6 /* Linux 5.13; in glibc's headers since 2.37 */
-#endif
-
-/* si_code, and behind si_addr what a perf event's sig_data said. */
-struct perf_siginfo {
-    int signo, error, code, padding;
-    uint64_t address;
-    uint64_t perf_data;
-};
-
-/* The part of siginfo_t that a POSIX timer fills in. */
-struct timer_siginfo {
-    int signo, error, code, padding;
-    int timer, overrun;
-    uint64_t value;
-};
-
 /* What a sample takes of the stack: 2 050 to 2 550 bytes measured, and some. */
 enum { SAMPLE_STACK_BYTES = 3072 };
-
-/* One of our signals. */
-struct expiry {
-    uint32_t count; /* of timer expiries behind it; 0: it is not ours */
-    uint16_t flags; /* WIRE_SAMPLE_TICK ..., or the perf event's generation */
-    bool is_change; /* no sample: it brings a timer for the thread */
-};
-
-static struct expiry read_expiry(int signal, const void *info)
-{
-    const struct perf_siginfo *perf = info;
-    if (signal == SIGTRAP && perf->perf_data == WIRE_CHANGE_COOKIE)
-        return (struct expiry){
-            .count = perf->code == TRAP_PERF, .is_change = true};
-    if (signal == SIGTRAP) {
-        uint64_t generation = perf->perf_data & WIRE_GENERATION_MASK;
-        return (struct expiry){
-            .count = perf->code == TRAP_PERF &&
-                     perf->perf_data - generation == WIRE_COOKIE,
-            .flags = (uint16_t)(generation << WIRE_SAMPLE_GENERATION_SHIFT)};
-    }
-    const struct timer_siginfo *timer = info;
-    if (timer->code != SI_TIMER ||
-        (timer->value != WIRE_COOKIE && timer->value != WIRE_CHANGED_COOKIE))
-        return (struct expiry){.count = 0};
-    return (struct expiry){
-        .count = timer->overrun > 0 ? 1 + (uint32_t)timer->overrun : 1,
-        .flags = timer->value == WIRE_CHANGED_COOKIE
-                     ? WIRE_SAMPLE_TICK | WIRE_SAMPLE_CHANGED
-                     : WIRE_SAMPLE_TICK};
-}
-
-SIGNAL_SAFE uint32_t prof_signal_take(int signal, const void *info)
-{
-    struct expiry expiry = read_expiry(signal, info);
-    if (expiry.count > 0 && expiry.is_change)
-        prof_timer_change_by_event();
-    return expiry.count;
-}
 
 /*
  * Whether a tick is one of those to be passed over. One that is taken stands
  * for those before, of whichever thread, so that their sum is right; chance
  * says which, but never later than twice the stride.
  */
-static bool is_passed_over(struct expiry *expiry)
+static bool is_passed_over(struct prof_expiry *expiry)
 {
     struct wire_header *header = prof_core.ring.header;
     uint32_t stride =
@@ -156,7 +99,7 @@ static void write_sample(
     prof_ring_commit(&prof_core.ring, &claim);
 }
 
-static void record_sample(struct expiry expiry, ucontext_t *context)
+static void record_sample(struct prof_expiry expiry, ucontext_t *context)
 {
     uint32_t tid = prof_core_tid();
     struct prof_scratch *scratch = take_scratch(tid);
@@ -203,7 +146,7 @@ static bool is_cramped(const ucontext_t *context)
 
 /* Apart, so that its frame is not there where there is no room for it. */
 EVERY_SAMPLE __attribute__((noinline)) static void handle_expiry(
-    struct expiry expiry, void *ucontext)
+    struct prof_expiry expiry, void *ucontext)
 {
     uint64_t start_cycles = cycles_now();
     if (!is_passed_over(&expiry))
@@ -211,7 +154,7 @@ EVERY_SAMPLE __attribute__((noinline)) static void handle_expiry(
     note_cost(start_cycles);
 }
 
-static bool is_wanted(struct expiry expiry)
+static bool is_wanted(struct prof_expiry expiry)
 {
     /* Pairs with the release in prof_core_start(): the ring is there. */
     return atomic_load_explicit(&prof_core.is_active, memory_order_acquire) &&
@@ -225,7 +168,7 @@ static bool is_wanted(struct expiry expiry)
 
 EVERY_SAMPLE void prof_handle_signal(int signal, void *info, void *ucontext)
 {
-    struct expiry expiry = read_expiry(signal, info);
+    struct prof_expiry expiry = prof_expiry_read(signal, info);
     if (expiry.count == 0) {
         prof_signal_pass_on(signal, info, ucontext);
         return;
@@ -234,12 +177,12 @@ EVERY_SAMPLE void prof_handle_signal(int signal, void *info, void *ucontext)
         prof_timer_change_by_event();
     } else if (!is_wanted(expiry)) {
         if (expiry.flags & WIRE_SAMPLE_TICK)
-            prof_timer_rest(((const struct timer_siginfo *)info)->timer);
+            prof_timer_rest(prof_expiry_timer(info));
     } else if (is_cramped(ucontext)) {
         prof_ring_count_loss(&prof_core.ring, WIRE_LOSS_BUSY);
     } else {
         if (expiry.flags & WIRE_SAMPLE_TICK)
-            prof_timer_wake(((const struct timer_siginfo *)info)->timer);
+            prof_timer_wake(prof_expiry_timer(info));
         handle_expiry(expiry, ucontext);
     }
     prof_call_interrupt_for_waiting(ucontext);

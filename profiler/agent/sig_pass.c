@@ -12,7 +12,7 @@
 #include "profiler/agent/sig_core.h"
 #include "profiler/agent/sig_crash.h"
 #include "profiler/agent/sig_deliver.h"
-#include "profiler/agent/sig_handler.h"
+#include "profiler/agent/sig_expiry.h"
 #include "profiler/agent/sig_redirect.h"
 #include "profiler/agent/signals.h"
 #include "profiler/agent/sys.h"

@@ -6,11 +6,10 @@
  */
 #include "profiler/agent/signals.h"
 
-#include "profiler/agent/core.h"
 #include "profiler/agent/kernel_sigaction.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/sig_crash.h"
-#include "profiler/agent/sig_deliver.h"
-#include "profiler/agent/sig_handler.h"
+#include "profiler/agent/sig_restorer.h"
 #include "profiler/agent/sys.h"
 
 #include <signal.h>
@@ -24,6 +23,7 @@ enum { SAMPLING = 2, SIGNAL_COUNT = SAMPLING + PROF_CRASH_SIGNAL_COUNT };
 
 static struct prof_kernel_sigaction believed[SIGNAL_COUNT];
 static bool is_installed, is_catching, is_alternate_used;
+static prof_signal_handler *handle;
 
 /* SIGTRAP comes first. */
 static int our_signal(int index)
@@ -91,15 +91,16 @@ static struct prof_kernel_sigaction our_action(int index)
 {
     bool is_moved = index >= SAMPLING || !is_catching || is_alternate_used;
     return (struct prof_kernel_sigaction){
-        .handler = (void (*)(int))(uintptr_t)prof_handle_signal,
+        .handler = (void (*)(int))(uintptr_t)handle,
         .flags = SA_SIGINFO | SA_RESTART | PROF_SA_RESTORER |
                  (is_moved ? SA_ONSTACK : 0),
         .restorer = prof_restore_rt,
         .mask = ~UINT64_C(0)};
 }
 
-void prof_signals_install(void)
+void prof_signals_install(prof_signal_handler *handler)
 {
+    handle = handler;
     for (int i = first_index(); !is_installed && i < SAMPLING; i++) {
         struct prof_kernel_sigaction ours = our_action(i);
         act(i, &ours, &believed[i]);

@@ -9,6 +9,9 @@
 #include "profiler/agent/kernel_sigaction.h"
 #include "profiler/base/status.h"
 
+/* Handles all of them, as SA_SIGINFO has it. */
+typedef void prof_signal_handler(int signal, void *info, void *ucontext);
+
 /*
  * The signals that are ours, and what the program believes of them: SIGTRAP and
  * that of the timers, by which samples come; and where crashes are wanted,
@@ -16,7 +19,7 @@
  */
 bool prof_signal_is_ours(int signal);
 bool prof_signal_is_sampling(int signal);
-void prof_signals_install(void);
+void prof_signals_install(prof_signal_handler *handler);
 void prof_signals_catch_crashes(void);
 
 /* The program is about to use alternate stacks, which others may need. */

@@ -9,7 +9,7 @@
  */
 #include "profiler/agent/timers.h"
 
-#include "profiler/agent/core.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/sig_presence.h"
 #include "profiler/agent/sig_rest.h"
 #include "profiler/agent/sig_timer.h"

@@ -8,12 +8,13 @@
  */
 #include "profiler/agent/withdraw.h"
 
-#include "profiler/agent/core.h"
+#include "profiler/agent/link.h"
+#include "profiler/agent/sig_core.h"
 #include "profiler/agent/sys.h"
 
 #include <fcntl.h>
 
-enum { LINE_BYTES = 64 };
+enum { LINE_BYTES = 64, ANSWER_TIMEOUT_MS = 2000 };
 
 struct line_reader {
     int fd;
@@ -97,7 +98,10 @@ void prof_core_withdraw(const char *reason)
 {
     if (!prof_core_is_ours())
         return;
-    prof_core_report_failure(prof_core.config.session, reason);
+    struct wire_reply reply;
+    (void)prof_link_ask(
+        prof_core.config.session, WIRE_FAILED, -1, reason, ANSWER_TIMEOUT_MS,
+        &reply);
     while (delete_timers() > 0)
         ;
     atomic_store_explicit(&prof_core.is_active, 0, memory_order_relaxed);
