@@ -158,8 +158,10 @@ static void measure(
     struct exp_transaction *whole)
 {
     const struct prof_readings *readings = reporting->readings;
-    uint64_t cpu_ns = 0;
-    for (uint32_t i = 0; i < prof_profile_process_count(profile); i++)
+    uint64_t cpu_ns = prof_profile_read_origin(profile)->cpu_ns;
+    bool is_known = cpu_ns != 0; /* by the kernel, of the whole tree */
+    for (uint32_t i = 0; i < prof_profile_process_count(profile) && !is_known;
+         i++)
         cpu_ns += prof_profile_process(profile, i)->cpu_ns;
     if (reporting->wish == PROF_SAMPLES_ALWAYS)
         whole->measures[whole->measure_count++] =

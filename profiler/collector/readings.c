@@ -52,11 +52,13 @@ void prof_readings_take(
         reading.resident_bytes += resident_bytes;
         reading.cpu_ns += cpu_since(readings, i, process->pid);
     }
+    if (reading.process_count == 0)
+        return; /* the first one is read as soon as it is known */
     readings->latest_ns = now_ns;
     if (reading.thread_count > readings->most_threads)
         readings->most_threads = reading.thread_count;
     if (reading.resident_bytes > readings->most_resident_bytes)
         readings->most_resident_bytes = reading.resident_bytes;
-    if (reading.span_ns > 0 && reading.process_count > 0)
+    if (reading.span_ns > 0)
         (void)prof_profile_add_reading(profile, &reading);
 }
