@@ -104,16 +104,19 @@ enum status exp_envelope_check(
 {
     struct exp_envelope_reader reader;
     struct exp_item item;
-    bool is_end;
+    bool is_end, has_items = false;
     enum exp_rank highest = EXP_RANK_PROFILE;
     enum status status = exp_envelope_reader_init(&reader, bytes, count, diag);
     while (status == STATUS_OK) {
         status = exp_envelope_reader_next(&reader, &item, &is_end, diag);
         if (status != STATUS_OK || is_end)
             break;
+        has_items = true;
         if (exp_item_rank(item.type) > highest)
             highest = exp_item_rank(item.type);
     }
+    if (status == STATUS_OK && !has_items)
+        status = malformed(diag, "there is no item in it");
     if (status == STATUS_OK)
         *rank = highest;
     return status;

@@ -41,7 +41,7 @@ MUST_CHECK enum status exp_envelope_reader_next(
     struct diag *diag);
 
 /*
- * Read all of it.
+ * Read all of it, which is one item at least.
  *
  *   rank  out: the highest of its items
  */

@@ -402,10 +402,12 @@ def check_what_stays(desk, nobody, left, more):
 def test_what_cannot_be_sent_is_refused_with_the_reason(desk):
     garbage = desk.envelope("garbage", b"nothing")
     broken = desk.envelope("broken", b"{}\n{}\n{}\n")
+    empty = desk.envelope("empty", b"{}\n")
     dsn = "http://key@127.0.0.1:9/42"
     for words, status, word in (
         (["-i", garbage, "--dsn", dsn], 1, "garbage"),
         (["-i", broken, "--dsn", dsn], 1, "not an envelope"),
+        (["-i", empty, "--dsn", dsn], 1, "no item"),
         (["-i", garbage, "--dsn", dsn, "--tag", "x"], 2, "x"),
         (["-i", "/none", "--dsn", dsn], 1, "/none"),
         (["-i", garbage], 2, "SENTRY_DSN"),
