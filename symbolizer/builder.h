@@ -21,7 +21,7 @@
 #include <stdbool.h>
 
 #include "symbolizer/cache.h"
-#include "symbolizer/symbolizer.h"
+#include "symbolizer/source.h"
 
 struct sym_builder;
 

@@ -76,14 +76,20 @@ static enum status make(struct sym_index_job *job, struct diag *diag)
 
 enum status sym_index_job_run(struct sym_index_job *job, struct diag *diag)
 {
-    struct sym_options options = {.debug_dirs = job->debug_dirs};
-    struct sym_symbolizer *symbolizer = sym_symbolizer_create(&options);
-    if (symbolizer == NULL)
-        return fail(diag, STATUS_NO_MEMORY, "no memory for an index");
+    struct sym_shared shared;
+    const struct sym_source *source = job->source;
+    bool has_memory = sym_shared_init(&shared, job->debug_dirs);
+    job->module = has_memory
+                      ? sym_module_create(&shared, source->kind, source->path)
+                      : NULL;
     enum status status =
-        sym_module_open(symbolizer, job->source, &job->module, diag);
+        job->module != NULL
+            ? sym_source_open(&job->module->image, source, diag)
+            : fail(diag, STATUS_NO_MEMORY, "no memory for an index");
     if (status == STATUS_OK)
         status = make(job, diag);
-    sym_symbolizer_destroy(symbolizer);
+    sym_module_destroy(job->module);
+    job->module = NULL;
+    sym_shared_fini(&shared);
     return status;
 }

@@ -11,8 +11,8 @@
 #include "symbolizer/cache.h"
 #include "symbolizer/fingerprint.h"
 #include "symbolizer/module.h"
+#include "symbolizer/source.h"
 #include "symbolizer/survey.h"
-#include "symbolizer/symbolizer.h"
 
 struct sym_index_job;
 

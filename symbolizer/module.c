@@ -234,9 +234,11 @@ static enum status add_place_frames(
                                       : add_node_frames(module, place, frame);
 }
 
-static enum status answer(struct sym_module *module, uint64_t vaddr)
+enum status sym_module_answer(struct sym_module *module, uint64_t vaddr)
 {
     enum status status;
+    module->frames.count = 0;
+    module->start_vaddr = vaddr;
     if (sym_module_index_answer(module, vaddr, &status))
         return status;
     status = sym_module_prepare(module);
@@ -252,59 +254,4 @@ static enum status answer(struct sym_module *module, uint64_t vaddr)
     if (status != STATUS_OK || sym_module_go_answer(module, vaddr, &status))
         return status;
     return add_symbol_frame(module, vaddr, (struct sym_frame){.file = ""});
-}
-
-enum status sym_module_lookup(
-    struct sym_module *module, uint64_t vaddr, struct sym_frames *frames,
-    struct diag *diag)
-{
-    module->frames.count = 0;
-    module->start_vaddr = vaddr;
-    if (answer(module, vaddr) != STATUS_OK)
-        return fail(
-            diag, STATUS_NO_MEMORY, "no memory to symbolize '%s'",
-            module->path);
-    *frames = (struct sym_frames){
-        .rows = module->frames.rows,
-        .count = module->frames.count,
-        .start_vaddr = module->start_vaddr};
-    return STATUS_OK;
-}
-
-bool sym_module_vaddr(
-    const struct sym_module *module, uint64_t offset, uint64_t *vaddr)
-{
-    if (module->kind != SYM_KERNEL)
-        return sym_image_vaddr(&module->image, offset, vaddr);
-    *vaddr = offset;
-    return true;
-}
-
-bool sym_module_section(
-    const struct sym_module *module, const char *name, uint64_t *vaddr,
-    uint64_t *bytes_count)
-{
-    GElf_Shdr header;
-    if (sym_image_section(&module->image, name, &header) == NULL)
-        return false;
-    *vaddr = header.sh_addr;
-    *bytes_count = header.sh_size;
-    return true;
-}
-
-unsigned sym_module_address_bytes(const struct sym_module *module)
-{
-    return gelf_getclass(module->image.elf) == ELFCLASS32 ? 4 : 8;
-}
-
-size_t sym_module_build_id(
-    const struct sym_module *module, const uint8_t **bytes)
-{
-    *bytes = module->image.build_id;
-    return module->image.build_id_bytes;
-}
-
-const char *sym_module_problem(const struct sym_module *module)
-{
-    return module->problem.text;
 }

@@ -2,26 +2,16 @@
 #ifndef SYMBOLIZER_MODULE_H
 #define SYMBOLIZER_MODULE_H
 
-#include "symbolizer/builder.h"
-#include "symbolizer/cache.h"
 #include "symbolizer/debug_info.h"
 #include "symbolizer/fde_starts.h"
 #include "symbolizer/fingerprint.h"
+#include "symbolizer/frame.h"
 #include "symbolizer/image.h"
 #include "symbolizer/index.h"
 #include "symbolizer/names.h"
 #include "symbolizer/pclntab.h"
-#include "symbolizer/strings.h"
-#include "symbolizer/symbolizer.h"
-
-/* What all modules of a symbolizer share. */
-struct sym_shared {
-    struct sym_strings strings;
-    char **debug_dirs; /* ended by NULL */
-    bool names_only, raw_names;
-    struct sym_cache *cache;     /* NULL: no index is read */
-    struct sym_builder *builder; /* NULL: no index is made */
-};
+#include "symbolizer/shared.h"
+#include "symbolizer/source.h"
 
 /* NULL: not asked for yet. */
 struct sym_known_string {
@@ -99,8 +89,11 @@ MUST_CHECK enum status sym_module_body_name(
     struct sym_module *module, const struct sym_unit *unit,
     const struct sym_node *node, uint32_t *name);
 
-/* Copies of lists of folders, ended by NULL. NULL when out of memory. */
-char **sym_dirs_copy(const char *const *dirs);
-void sym_dirs_free(char **dirs);
+/*
+ * Find what runs at `vaddr`: the last answer is replaced, which is empty where
+ * nobody knows the address. NO_MEMORY, or OK.
+ */
+MUST_CHECK enum status sym_module_answer(
+    struct sym_module *module, uint64_t vaddr);
 
 #endif

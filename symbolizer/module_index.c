@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "symbolizer/fingerprint.h"
-#include "symbolizer/symbolizer.h"
 
 /* Find the module's index, once. */
 static bool open_index(struct sym_module *module)
@@ -130,7 +129,7 @@ void sym_module_index_want(struct sym_module *module)
         .alternative = module->image.path,
         .build_id = module->image.build_id,
         .build_id_bytes = module->image.build_id_bytes};
-    own->is_wanted = sym_builder_want(module->shared->builder, &source);
+    own->is_wanted = module->shared->want(module->shared->builder, &source);
 }
 
 void sym_module_index_fini(struct sym_module *module)

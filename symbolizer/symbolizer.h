@@ -25,15 +25,11 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
+#include "symbolizer/frame.h"
+#include "symbolizer/source.h"
 
 struct sym_symbolizer;
 struct sym_module;
-
-enum sym_kind {
-    SYM_FILE,   /* an ELF file */
-    SYM_VDSO,   /* the kernel's vDSO; offsets into its image */
-    SYM_KERNEL, /* offset and vaddr are both the kernel's own addresses */
-};
 
 struct sym_options {
     /* Where separate debug files live, ended by NULL; copied. NULL stands
@@ -52,57 +48,6 @@ struct sym_options {
     uint64_t cache_bytes; /* what all of them may take; 0: 512 MiB */
     bool is_brief; /* uses what indexes there are and makes none: there would
                       be no time to finish one */
-};
-
-/* A module to open. Everything is borrowed, for the call only but `image`. */
-struct sym_source {
-    enum sym_kind kind;
-
-    /* As the target saw it; names the module in every message. KERNEL: a
-       file in the form of /proc/kallsyms, NULL for that file itself. */
-    const char *path;
-
-    /* Another way to the same file, or NULL: below /proc/PID/root, in
-       /proc/PID/map_files, or /proc/self/fd/N for an open descriptor. It is
-       the second choice when the build-id tells which is right, else the
-       first, since `path` may name another file in our mount namespace. */
-    const char *alternative;
-
-    /* The ELF file in memory instead, valid as long as the symbolizer. VDSO
-       without an image uses the one this process runs with. */
-    const void *image;
-    size_t image_bytes;
-
-    /* What was seen at run time; 0 bytes: unknown. */
-    const uint8_t *build_id;
-    size_t build_id_bytes;
-};
-
-/* A function's name where only its file and line are known. */
-#define SYM_UNKNOWN_FUNCTION "??"
-
-/* One source-level frame. Strings live as long as the symbolizer. */
-struct sym_frame {
-    const char *function; /* demangled; never empty */
-    const char *raw_name; /* as in the file: the linkage name where known */
-    const char *file;     /* "" unknown */
-    uint32_t line;        /* 0 unknown */
-    uint32_t column;      /* 0 unknown */
-
-    /* Which of the blocks on one line this is, 0 unknown. */
-    uint32_t discriminator;
-    bool is_inlined; /* into the next frame */
-};
-
-/* Innermost first. Valid until the next lookup in the same symbolizer. */
-struct sym_frames {
-    const struct sym_frame *rows;
-    size_t count; /* 0: no name and no line is known for this address */
-
-    /* Of the function whose code this is, or of its piece that has an FDE of
-       its own. Known even for stripped code, which has no name; the address
-       itself where nothing tells. */
-    uint64_t start_vaddr;
 };
 
 /* `options` may be NULL. NULL when out of memory. */

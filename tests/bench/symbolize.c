@@ -19,6 +19,7 @@
 #include "profiler/base/clock.h"
 #include "symbolizer/builder.h"
 #include "symbolizer/module.h"
+#include "symbolizer/symbolizer.h"
 
 enum { ADDRESSES_MAX = 1 << 20, PASSES = 7 };
 

@@ -16,6 +16,7 @@
 #include "symbolizer/builder.h"
 #include "symbolizer/module.h"
 #include "symbolizer/survey.h"
+#include "symbolizer/symbolizer.h"
 #include "tests/symbolizer/cache_folder.h"
 #include "tests/symbolizer/fixture.h"
 #include "tests/symbolizer/idle_threads.h"

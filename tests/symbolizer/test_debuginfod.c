@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "symbolizer/module.h"
+#include "symbolizer/symbolizer.h"
 #include "tests/symbolizer/cache_folder.h"
 #include "tests/symbolizer/fixture.h"
 #include "tests/symbolizer/idle_threads.h"

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "symbolizer/builder.h"
 #include "symbolizer/module.h"
+#include "symbolizer/symbolizer.h"
 #include "tests/symbolizer/cache_folder.h"
 #include "tests/symbolizer/fixture.h"
 
