@@ -65,8 +65,20 @@ static bool read_index(struct sym_package *package, struct sym_bytes bytes)
     return !bytes.is_bad;
 }
 
-bool sym_package_open(
-    struct sym_package *package, const struct sym_image *image)
+static bool is_within_reach(const struct sym_package *package)
+{
+    const struct sym_section_bytes sections[] = {
+        package->abbrev, package->str, package->str_offsets, package->rnglists};
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        if (sections[i].count > UINT32_MAX)
+            return false;
+    }
+    return true;
+}
+
+enum status sym_package_open(
+    struct sym_package *package, const struct sym_image *image,
+    struct diag *diag)
 {
     struct sym_section_bytes index = sym_image_bytes(image, ".debug_cu_index");
     *package = (struct sym_package){
@@ -75,7 +87,16 @@ bool sym_package_open(
         .str = sym_image_bytes(image, ".debug_str.dwo"),
         .str_offsets = sym_image_bytes(image, ".debug_str_offsets.dwo"),
         .rnglists = sym_image_bytes(image, ".debug_rnglists.dwo")};
-    return read_index(package, sym_bytes_of(index.start, index.count, 0));
+    if (!read_index(package, sym_bytes_of(index.start, index.count, 0)))
+        return fail(
+            diag, STATUS_MALFORMED, "'%s' is no package of debug information",
+            image->path);
+    return is_within_reach(package)
+               ? STATUS_OK
+               : fail(
+                     diag, STATUS_LIMIT,
+                     "'%s' has a section of more than 4 GiB, beyond its index",
+                     image->path);
 }
 
 /* The unit's row, from 0 on. */

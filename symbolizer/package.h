@@ -6,8 +6,12 @@
  *
  * The index of type units (.debug_tu_index) is not read: what is in them, no
  * function and no inlined call is made of, and the declarations that names are
- * taken from are in the unit itself. Offsets in an index have 32 bits, in
- * 64-bit DWARF too.
+ * taken from are in the unit itself.
+ *
+ * Offsets in an index have 32 bits, in 64-bit DWARF too. Tools that pack more
+ * than 4 GiB refuse, or let them wrap: then they lead to another unit's part.
+ * In .debug_info.dwo the unit's id tells; what another section holds tells
+ * nothing, so a package with a larger one is not used.
  */
 #ifndef SYMBOLIZER_PACKAGE_H
 #define SYMBOLIZER_PACKAGE_H
@@ -15,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profiler/base/status.h"
 #include "symbolizer/image.h"
 #include "symbolizer/unit_source.h"
 
@@ -27,10 +32,15 @@ struct sym_package {
     struct sym_section_bytes info, abbrev, str, str_offsets, rnglists;
 };
 
-/* Read the index; `image`, not compressed, must outlive the package. False
-   when there is none or it is damaged. */
-bool sym_package_open(
-    struct sym_package *package, const struct sym_image *image);
+/*
+ * Read the index; `image`, not compressed, must outlive the package.
+ *
+ *   errors   MALFORMED: there is none, or it is damaged; LIMIT: its offsets do
+ *            not reach all of the package
+ */
+MUST_CHECK enum status sym_package_open(
+    struct sym_package *package, const struct sym_image *image,
+    struct diag *diag);
 
 /* Set the areas of `source` to the parts of the unit; false: not there. */
 bool sym_package_find(

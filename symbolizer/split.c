@@ -101,14 +101,12 @@ static void search_package(struct sym_split_files *files, struct diag *problem)
         const struct sym_image *plain = plain_image(
             &files->package_file, &files->inflated_package, problem);
         files->has_package =
-            plain != NULL && sym_package_open(&files->package, plain);
-        if (files->has_package)
+            plain != NULL &&
+            sym_package_open(&files->package, plain, problem) == STATUS_OK;
+        if (files->has_package) {
             sym_budget_add(files->budget, plain->bytes_count);
-        if (files->has_package)
             return;
-        (void)fail(
-            problem, STATUS_MALFORMED,
-            "'%s' is no package of debug information", path);
+        }
         sym_image_close(&files->inflated_package);
         sym_image_close(&files->package_file);
     }

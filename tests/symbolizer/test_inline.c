@@ -4,9 +4,13 @@
  */
 #include "tests/harness.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "symbolizer/image.h"
 #include "tests/symbolizer/fixture.h"
 
 struct wanted_frame {
@@ -160,6 +164,70 @@ TEST(a_split_file_that_is_lost_leaves_functions_and_lines)
 TEST(a_split_file_of_another_build_is_not_believed)
 {
     check_without_inlines("split_wrong/inline", "another build");
+}
+
+/* Give a section of an ELF file a hole of more than 4 GiB for its content. */
+static void enlarge(const char *path, const char *section)
+{
+    GElf_Shdr header;
+    struct sym_image image;
+    CHECK_OK(sym_image_open(&image, path, NULL));
+    Elf_Scn *scn = sym_image_section(&image, section, &header);
+    assert_non_null(scn);
+    size_t number = elf_ndxscn(scn), bytes = image.bytes_count;
+    sym_image_close(&image);
+
+    Elf64_Ehdr head;
+    Elf64_Shdr row;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(fd >= 0);
+    CHECK_EQ(pread(fd, &head, sizeof head, 0), sizeof head);
+    off_t place = (off_t)(head.e_shoff + number * sizeof row);
+    CHECK_EQ(pread(fd, &row, sizeof row, place), sizeof row);
+    row.sh_offset = (bytes + 4095) & ~UINT64_C(4095);
+    row.sh_size = (UINT64_C(1) << 32) + 8;
+    CHECK_EQ(pwrite(fd, &row, sizeof row, place), sizeof row);
+    CHECK_OK(ftruncate(fd, (off_t)(row.sh_offset + row.sh_size)));
+    (void)close(fd);
+}
+
+static void copy_fixture(const char *name, const char *path)
+{
+    size_t bytes;
+    uint8_t *content = fixture_read(name, &bytes);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    CHECK_EQ(fwrite(content, 1, bytes, file), bytes);
+    CHECK_OK(fclose(file));
+    free(content);
+}
+
+/* Offsets of its index wrap: they may lead to the strings of another unit. */
+TEST(a_package_of_more_than_4_gib_is_refused_with_its_reason)
+{
+    if (!fixture_exists("package4/inline.dwp"))
+        return;
+    char folder[] = "/tmp/sym_package.XXXXXX", program[64], package[64];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(program, sizeof program, "%s/inline", folder);
+    (void)snprintf(package, sizeof package, "%s/inline.dwp", folder);
+    copy_fixture("package4/inline", program);
+    copy_fixture("package4/inline.dwp", package);
+    enlarge(package, ".debug_str_offsets.dwo");
+
+    struct sym_symbolizer *symbolizer = fixture_symbolizer(NULL);
+    struct sym_source source = {.path = program};
+    struct sym_module *module = NULL;
+    CHECK_OK(sym_module_open(symbolizer, &source, &module, NULL));
+    struct sym_frames frames =
+        fixture_lookup(module, fixture_symbol("package4/inline", "at_10"));
+    CHECK_EQ(frames.count, 1);
+    CHECK_STR(frames.rows[0].function, "outer");
+    CHECK(strstr(sym_module_problem(module), "more than 4 GiB") != NULL);
+    sym_symbolizer_destroy(symbolizer);
+    CHECK_OK(unlink(package));
+    CHECK_OK(unlink(program));
+    CHECK_OK(rmdir(folder));
 }
 
 TEST(every_offset_goes_to_its_address_by_the_program_headers)
