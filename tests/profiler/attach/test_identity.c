@@ -35,7 +35,7 @@ static void end(pid_t child)
     CHECK_EQ(waitpid(child, NULL, 0), child);
 }
 
-/* How often it has gone to sleep, once it sleeps. */
+/* How often it has gone to sleep, once it sleeps, or has ended. */
 static uint32_t times_slept(pid_t child)
 {
     static const struct timespec pause = {.tv_nsec = 1000000};
@@ -43,7 +43,7 @@ static uint32_t times_slept(pid_t child)
     do {
         (void)nanosleep(&pause, NULL);
         CHECK(proc_status_read(&status, (uint32_t)child, (uint32_t)child));
-    } while (proc_status_line(&status, "State")[0] != 'S');
+    } while (strchr("SZ", proc_status_line(&status, "State")[0]) == NULL);
     return proc_status_number(&status, "voluntary_ctxt_switches");
 }
 
