@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+/* Until the first expiry, of a thread that begins. */
+#define PROF_TIMER_AT_ONCE_NS 1
+
 /* What a CPU-clock timer is for. */
 enum prof_timer_use {
     PROF_TIMER_STANDING,  /* a thread that stands already: as fast as asked */
@@ -20,7 +23,6 @@ enum prof_timer_use {
  *
  *   returns  the timer, or a negative errno
  */
-#define PROF_TIMER_AT_ONCE_NS 1
 int prof_timer_arm(int tid, enum prof_timer_use use);
 void prof_timer_disarm(int timer);
 
