@@ -74,6 +74,13 @@ static enum status make(struct sym_index_job *job, struct diag *diag)
                      path);
 }
 
+static enum status open_and_make(struct sym_index_job *job, struct diag *diag)
+{
+    enum status status =
+        sym_source_open(&job->module->image, job->source, diag);
+    return status == STATUS_OK ? make(job, diag) : status;
+}
+
 enum status sym_index_job_run(struct sym_index_job *job, struct diag *diag)
 {
     struct sym_shared shared;
@@ -84,10 +91,8 @@ enum status sym_index_job_run(struct sym_index_job *job, struct diag *diag)
                       : NULL;
     enum status status =
         job->module != NULL
-            ? sym_source_open(&job->module->image, source, diag)
+            ? open_and_make(job, diag)
             : fail(diag, STATUS_NO_MEMORY, "no memory for an index");
-    if (status == STATUS_OK)
-        status = make(job, diag);
     sym_module_destroy(job->module);
     job->module = NULL;
     sym_shared_fini(&shared);
