@@ -19,8 +19,7 @@
  * 0 to 9 of the head say how long each of them is, by two bits each, the first
  * lowest: 0, 1, 2 or 4 bytes. A number of no bytes is 0. So every record is
  * read by the same instructions whatever is in it. With LEB128, where the
- * processor guesses at each byte, the file was 6 % smaller and an answer took a
- * fifth longer.
+ * processor guesses at each byte, the file was 6 % smaller and answers slower.
  *
  * The places of a stretch say what holds from the stretch's start on, and then
  * wherever that changes; each reaches to the next. Their numbers are
