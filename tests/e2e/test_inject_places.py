@@ -135,6 +135,7 @@ def test_a_traced_process_is_refused(tmp_path, target):
 def test_a_filter_that_cannot_be_read_is_refused(tmp_path, target):
     """A command that has a filter itself may not read another's."""
     process = target(lab.program("refuse_perf"), "sleep", 30)
+    lab.await_call(process.pid, *lab.SLEEPS)
     said = refusal(tmp_path / "x.folded", process.pid)
     assert "takes CAP_SYS_ADMIN" in said and "--via perf" in said
 
