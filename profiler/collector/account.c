@@ -318,19 +318,29 @@ static void fill_first_ticks(
     }
 }
 
+/* CPU time of the process that stands somewhere already. */
+static uint64_t accounted_ns(const struct prof_account *account)
+{
+    return account->startup_ns + account->rested_ns + account->given_ns;
+}
+
+/* Half a period for each thread: on average it has used so much of one. */
+static uint64_t half_periods_ns(const struct prof_account *account)
+{
+    return account->period_ns / 2 *
+           (1 + prof_process_thread_count(account->pid));
+}
+
 /* What may be filled: used, not accounted for, and not under way. */
 static uint64_t left_of_process(
     const struct prof_account *account, uint64_t total_ns)
 {
-    uint64_t known_ns =
-        account->startup_ns + account->rested_ns + account->given_ns;
+    uint64_t known_ns = accounted_ns(account);
     if (total_ns == 0)
         return UINT64_MAX; /* unknown */
     if (total_ns <= known_ns + account->period_ns / 2)
         return 0; /* however many threads there are */
-    uint64_t under_way_ns =
-        account->period_ns / 2 * (1 + prof_process_thread_count(account->pid));
-    return excess(total_ns, known_ns + under_way_ns);
+    return excess(total_ns, known_ns + half_periods_ns(account));
 }
 
 /*
@@ -343,14 +353,12 @@ static void give_back(
     uint64_t total_ns)
 {
     enum { MOST = 2 }; /* a sample keeps one part of so many */
-    uint64_t known_ns =
-        account->startup_ns + account->rested_ns + account->given_ns;
+    uint64_t known_ns = accounted_ns(account);
     if (account->mode != PROF_CLOCK_PERF || total_ns == 0 ||
         known_ns <= total_ns + account->period_ns)
         return;
-    uint64_t begun_ns =
-        account->period_ns / 2 * (1 + prof_process_thread_count(account->pid));
-    uint64_t batch_ns = 0, over_ns = excess(known_ns, total_ns + begun_ns);
+    uint64_t batch_ns = 0;
+    uint64_t over_ns = excess(known_ns, total_ns + half_periods_ns(account));
     for (size_t i = 0; i < count; i++)
         batch_ns += batch[i].weight_ns;
     if (over_ns == 0 || batch_ns == 0)
