@@ -84,7 +84,9 @@ uint64_t prof_process_cpu_ns(uint32_t pid)
     if (clock_getcpuclockid((pid_t)pid, &clock) != 0 ||
         clock_gettime(clock, &used) != 0)
         return 0;
-    return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+    uint64_t used_ns =
+        (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+    return used_ns > 0 ? used_ns : 1; /* not switched or ticked yet */
 }
 
 uint32_t prof_process_thread_count(uint32_t pid)

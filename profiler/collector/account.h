@@ -166,7 +166,10 @@ struct prof_account_rest prof_account_close(
 void prof_account_add_rest(
     struct prof_profile *profile, const char *name, struct prof_sample *sample);
 
-/* CPU time of a thread, and of the whole process; ns; 0 when it is gone. */
+/*
+ * CPU time of a thread, and of the whole process; ns; 0 when it is gone. The
+ * kernel counts at switches and ticks: a process that has just begun has 1.
+ */
 uint64_t prof_thread_cpu_ns(uint32_t pid, uint32_t tid);
 uint64_t prof_process_cpu_ns(uint32_t pid);
 

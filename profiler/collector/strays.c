@@ -1,11 +1,9 @@
 /* Processes of the tree that have no agent. */
 #include "profiler/collector/strays.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <linux/perf_event.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -19,7 +17,7 @@ enum { PROGRAMS_NAMED = 32 };
 struct prof_stray {
     uint32_t pid;
     uint32_t program; /* index */
-    int pidfd;        /* negative: refused */
+    int pidfd;        /* negative: ended by its clock alone */
     int counter;      /* counts its CPU time; negative: refused */
     uint64_t start_ns;
     uint64_t before_ns, now_ns; /* CPU time: at the start, last read */
@@ -220,21 +218,10 @@ static void close_account(
         add_sample(strays, id, obstacle_label(program->obstacle), used_ns);
 }
 
-/*
- * Its clock does not tell: until it is first switched or ticked, a process has
- * used nothing.
- */
-static bool is_gone(const struct prof_stray *stray)
-{
-    struct pollfd death = {.fd = stray->pidfd, .events = POLLIN};
-    return stray->pidfd >= 0
-               ? poll(&death, 1, 0) > 0
-               : kill((pid_t)stray->pid, 0) != 0 && errno == ESRCH;
-}
-
 static bool has_ended(struct prof_stray *stray)
 {
-    bool is_dead = is_gone(stray);
+    struct pollfd death = {.fd = stray->pidfd, .events = POLLIN};
+    bool is_dead = stray->pidfd >= 0 && poll(&death, 1, 0) > 0;
     uint64_t now_ns = prof_process_cpu_ns(stray->pid), count_ns = 0;
     if (now_ns > stray->now_ns)
         stray->now_ns = now_ns;
@@ -243,7 +230,7 @@ static bool has_ended(struct prof_stray *stray)
             (ssize_t)sizeof count_ns &&
         stray->before_ns + count_ns > stray->now_ns)
         stray->now_ns = stray->before_ns + count_ns;
-    return is_dead;
+    return is_dead || now_ns == 0;
 }
 
 void prof_strays_look(struct prof_strays *strays)
