@@ -102,14 +102,17 @@ static struct prof_account_thread *thread_of(
     return table_row(&account->threads, sample->thread);
 }
 
-/* Periods that passed since the thread's sample before, this one's apart. */
+/*
+ * Time since the thread's sample before, this one's period apart. Not in whole
+ * periods: calls of 1.05 periods each lose one expiry of twenty, and no gap
+ * between two of their ends says so by itself.
+ */
 static uint64_t gap_ns(
     const struct prof_account_thread *thread, const struct prof_pending *sample)
 {
-    if (thread->last_ns == 0 || sample->time_ns <= thread->last_ns)
+    if (thread->last_ns == 0)
         return 0;
-    uint64_t periods = (sample->time_ns - thread->last_ns) / sample->period_ns;
-    return periods > 1 ? (periods - 1) * sample->period_ns : 0;
+    return excess(sample->time_ns, thread->last_ns + sample->period_ns);
 }
 
 /*

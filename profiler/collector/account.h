@@ -8,10 +8,10 @@
  *
  *   perf, kernel included. Expiries during one long system call arrive as one
  *   signal when it returns. A sample at a system call's return may stand for
- *   as many periods as fit between it and the thread's sample before. And a
- *   thread that makes many brief ones loses expiries to them, see
- *   perf_clock.h: it has a tick timer, whose samples share what the perf
- *   samples leave of the thread's CPU time.
+ *   all the time between it and the thread's sample before. And a thread that
+ *   makes many brief ones loses expiries to them, see perf_clock.h: it has a
+ *   tick timer, whose samples share what the perf samples leave of the
+ *   thread's CPU time.
  *
  *   perf, user only. Expiries in the kernel are not signalled. A tick timer
  *   shows where the thread was in the kernel, and its samples share what the
