@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "profiler/agent/sig_core.h"
+#include "profiler/wire/record.h"
 
 /*
  * Join the session: install the handlers, make the ring, say HELLO, and arm
@@ -76,7 +77,8 @@ bool prof_core_wait_for_outputs(char *text, uint32_t text_bytes);
 uint64_t prof_core_thread_cpu_ns(void);
 void prof_core_note_thread_end(uint64_t before_ns, uint64_t begin_ns);
 
-/* Publish code that may soon be unmapped, or that is gone; see wire.h. */
+/* Publish code that may soon be unmapped, or that is gone; see wire/record.h.
+ */
 void prof_core_publish(const struct wire_module *module);
 
 #endif

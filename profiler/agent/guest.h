@@ -17,9 +17,10 @@
  *
  * From outside (profiler/attach/inject.h), by a thread of its own, which
  * begins at prof_guest_land: it speaks with the collector through struct
- * wire_guest (profiler/wire.h). Of the process it uses no descriptor, no lock
- * and one signal (guest_signal.h). When the recording ends, it takes back all
- * it did, and only then, with no thread left inside, may the image be unmapped.
+ * wire_guest (profiler/wire/guest.h). Of the process it uses no descriptor, no
+ * lock and one signal (guest_signal.h). When the recording ends, it takes back
+ * all it did, and only then, with no thread left inside, may the image be
+ * unmapped.
  *
  * What is not here, as it needs the program's calls to be seen (shell_*.c):
  * exec and dlclose are not announced; threads and modules that come later are
@@ -31,7 +32,7 @@
 #include <stdint.h>
 
 #include "profiler/agent/scan.h"
-#include "profiler/wire.h"
+#include "profiler/wire/guest.h"
 
 struct prof_guest_call {
     char session[128]; /* NAME.SECRET, ended by a NUL; copied */

@@ -1,4 +1,5 @@
-/* The life of a guest's own thread; see guest.h, and wire.h for what it says.
+/* The life of a guest's own thread; see guest.h, and wire/guest.h for what it
+ * says.
  */
 #include "profiler/agent/guest.h"
 

@@ -2,6 +2,7 @@
 #include "profiler/agent/link.h"
 
 #include "profiler/agent/sys.h"
+#include "profiler/wire/version.h"
 
 #include <errno.h>
 #include <poll.h>

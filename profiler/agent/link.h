@@ -1,6 +1,6 @@
 /*
  * The agent's end of the socket: one request and one reply per connection,
- * nothing stays open. The protocol stands in profiler/wire.h.
+ * nothing stays open. The protocol stands in profiler/wire/message.h.
  */
 #ifndef PROFILER_AGENT_LINK_H
 #define PROFILER_AGENT_LINK_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/wire.h"
+#include "profiler/wire/message.h"
 
 /*
  * Send a request to the collector of `session` (NAME.SECRET) and wait for the

@@ -4,6 +4,7 @@
 #include "profiler/agent/sig_core.h"
 #include "profiler/agent/sys.h"
 #include "profiler/agent/tables.h"
+#include "profiler/wire/version.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /*
  * The segment of shared memory with this process's ring in it: made, mapped
- * and let go. Its layout stands in profiler/wire.h.
+ * and let go. Its layout stands in profiler/wire/segment.h.
  */
 #ifndef PROFILER_AGENT_SEGMENT_H
 #define PROFILER_AGENT_SEGMENT_H

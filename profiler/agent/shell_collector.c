@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/sys.h"
-#include "profiler/wire.h"
+#include "profiler/wire/message.h"
 
 enum { NAME_DIGITS = 16, COLLECTOR_SOCKET = 3 };
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "profiler/agent/core.h"
-#include "profiler/wire.h"
 
 /* On the stack, which may be a small one. */
 enum { PATH_BYTES = 1024 };

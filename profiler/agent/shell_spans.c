@@ -1,6 +1,7 @@
 /*
  * Transactions and spans of the program's own (watchfire.h), on their way to
- * the collector: each start, tag and end is a record in the ring (wire.h).
+ * the collector: each start, tag and end is a record in the ring
+ * (wire/record.h).
  */
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -12,6 +12,9 @@
 #include "profiler/agent/sig_ring.h"
 #include "profiler/unwind/sig_row_store.h"
 #include "profiler/unwind/sig_walk.h"
+#include "profiler/wire/message.h"
+#include "profiler/wire/record.h"
+#include "profiler/wire/segment.h"
 
 /*
  * A thread's alternate stack as the program set it, while the kernel has one

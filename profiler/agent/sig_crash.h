@@ -1,7 +1,7 @@
 /*
  * Crashes: what a signal that ends the program has found, written down in
  * shared memory before the signal takes its course. The states stand in
- * profiler/wire.h, "CRASHES".
+ * profiler/wire/crash.h.
  *
  * A signal that the program has no handler for is written down and waited
  * with, so that the collector can see the other threads. One that it has a
@@ -23,7 +23,7 @@
 #include <ucontext.h>
 
 #include "profiler/base/status.h"
-#include "profiler/wire.h"
+#include "profiler/wire/crash.h"
 
 /* Signals that end a program by themselves, SIGTRAP aside. */
 #define PROF_CRASH_SIGNALS                                                     \

@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
-#include "profiler/wire.h"
+#include "profiler/wire/cookie.h"
+#include "profiler/wire/record.h"
 
 #ifndef TRAP_PERF
 #define TRAP_PERF 6 /* Linux 5.13; in glibc's headers since 2.37 */

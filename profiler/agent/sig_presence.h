@@ -1,7 +1,7 @@
 /*
  * Whether there is still a collector. It may be killed or stopped at any time,
  * and nobody tells us: the agent keeps no descriptor. But it shows itself in
- * every ring ten times a second (wire.h, `seen_ns`).
+ * every ring ten times a second (wire/header.h, `seen_ns`).
  */
 #ifndef PROFILER_AGENT_SIG_PRESENCE_H
 #define PROFILER_AGENT_SIG_PRESENCE_H
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "profiler/unwind/sig_engine.h"
-#include "profiler/wire.h"
+#include "profiler/wire/header.h"
 
 /* The collector has just answered: from here on it is expected. */
 void prof_presence_begin(void);

@@ -1,7 +1,7 @@
 /*
  * Timers whose ticks nobody wants: only their process can stop them. Either
  * only a tick shows that they are wanted again, or the program starts a
- * transaction, and whoever does so wakes them (wire.h, REST).
+ * transaction, and whoever does so wakes them (wire/header.h, REST).
  */
 #ifndef PROFILER_AGENT_SIG_REST_H
 #define PROFILER_AGENT_SIG_REST_H

@@ -1,4 +1,4 @@
-/* The writer's side of the ring; see profiler/wire.h for the protocol. */
+/* The writer's side of the ring; see profiler/wire/ring.h for the protocol. */
 #include "profiler/agent/sig_ring.h"
 
 #include <stddef.h>

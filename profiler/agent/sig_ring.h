@@ -1,6 +1,6 @@
 /*
- * The writer's side of the ring in profiler/wire.h: any thread, any handler,
- * no lock. The protocol and its reasons stand there.
+ * The writer's side of the ring in profiler/wire/ring.h: any thread, any
+ * handler, no lock. The protocol and its reasons stand there.
  */
 #ifndef PROFILER_AGENT_SIG_RING_H
 #define PROFILER_AGENT_SIG_RING_H
@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
-#include "profiler/wire.h"
+#include "profiler/wire/segment.h"
 
 /* A record being written. */
 struct prof_claim {

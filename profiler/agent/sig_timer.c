@@ -12,6 +12,7 @@
 #include "profiler/agent/sig_core.h"
 #include "profiler/agent/sys.h"
 #include "profiler/base/cycles_x86_64.h"
+#include "profiler/wire/cookie.h"
 
 /* struct sigevent as the kernel reads it, with SIGEV_THREAD_ID. */
 struct kernel_sigevent {

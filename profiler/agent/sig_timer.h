@@ -1,6 +1,6 @@
 /*
  * A CPU-clock timer for a thread, made by whoever may: also in a handler, where
- * such a timer comes for a perf event (wire.h, CHANGE).
+ * such a timer comes for a perf event (wire/header.h, CHANGE).
  */
 #ifndef PROFILER_AGENT_SIG_TIMER_H
 #define PROFILER_AGENT_SIG_TIMER_H

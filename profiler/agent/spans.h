@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "profiler/wire.h"
+#include "profiler/wire/record.h"
 
 /*
  * Whether what the program says of its spans is wanted; and write a record of
@@ -18,8 +18,8 @@ void prof_core_count_unsampled(void);
 
 /*
  * A transaction has started, and its record is written: wake sampling where it
- * rests until then (wire.h, REST). As a rule it does not, and this is one load;
- * else some 20 us of system calls, a few times a second at most.
+ * rests until then (wire/header.h, REST). As a rule it does not, and this is
+ * one load; else some 20 us of system calls, a few times a second at most.
  */
 void prof_core_rouse(void);
 

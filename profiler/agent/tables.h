@@ -1,6 +1,7 @@
 /*
  * The modules of this process as the collector is told of them, and the
- * tables of rows it makes for them. The protocol stands in profiler/wire.h.
+ * tables of rows it makes for them. The protocol stands in
+ * profiler/wire/slots.h.
  *
  * Normal context, one caller at a time.
  */

@@ -15,6 +15,7 @@
 #include "profiler/agent/sig_timer.h"
 #include "profiler/agent/sys.h"
 #include "profiler/base/cycles_x86_64.h"
+#include "profiler/wire/cookie.h"
 
 bool prof_timers_wanted(void)
 {

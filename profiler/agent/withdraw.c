@@ -11,6 +11,7 @@
 #include "profiler/agent/link.h"
 #include "profiler/agent/sig_core.h"
 #include "profiler/agent/sys.h"
+#include "profiler/wire/cookie.h"
 
 #include <fcntl.h>
 

@@ -34,8 +34,8 @@
  * Nothing is filled beyond the CPU time of the process, less half a period for
  * each of its threads: so much is under way and will be signalled yet.
  *
- * Where perf events have given way to timers (wire.h, CHANGE), the ticks of
- * these weigh their expiries. Such a timer is told by its samples; but where
+ * Where perf events have given way to timers (wire/header.h, CHANGE), the ticks
+ * of these weigh their expiries. Such a timer is told by its samples; but where
  * timers have shown the kernel before, they are the same: there, ticks weigh
  * so after the change, but for a thread's first, which shares what the perf
  * samples leave as those before it did.

@@ -13,7 +13,7 @@
 
 #include "profiler/base/proc.h"
 #include "profiler/collector/account.h"
-#include "profiler/wire.h"
+#include "profiler/wire/cookie.h"
 
 enum { RETRIES = 3 };
 

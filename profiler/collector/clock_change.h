@@ -1,10 +1,10 @@
 /*
- * From perf events to CPU-clock timers, while the process runs (wire.h,
- * CHANGE). A timer on a thread's clock can only be made by its process: on each
- * thread an event is opened that expires once, when next the thread runs, for
- * which its handler makes the timer. A thread that sleeps keeps the event until
- * it is woken; one that has expired is closed, since even so it costs half a
- * microsecond a switch.
+ * From perf events to CPU-clock timers, while the process runs (wire/
+ * header.h, CHANGE). A timer on a thread's clock can only be made by its
+ * process: on each thread an event is opened that expires once, when next the
+ * thread runs, for which its handler makes the timer. A thread that sleeps
+ * keeps the event until it is woken; one that has expired is closed, since even
+ * so it costs half a microsecond a switch.
  */
 #ifndef PROFILER_COLLECTOR_CLOCK_CHANGE_H
 #define PROFILER_COLLECTOR_CLOCK_CHANGE_H

@@ -93,9 +93,9 @@ void prof_collector_run(struct prof_collector *collector);
 
 /*
  * With PROF_SAMPLES_BY_SPAN: no transaction is active, so sampling rests until
- * an agent tells of one (wire.h, REST), as it does from the beginning. What CPU
- * time passes meanwhile is of no account. Spans that are told meanwhile are
- * taken: when one of them is a start, rouse it again.
+ * an agent tells of one (wire/header.h, REST), as it does from the beginning.
+ * What CPU time passes meanwhile is of no account. Spans that are told
+ * meanwhile are taken: when one of them is a start, rouse it again.
  */
 void prof_collector_rest(struct prof_collector *collector);
 void prof_collector_rouse(struct prof_collector *collector);

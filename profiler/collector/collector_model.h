@@ -12,6 +12,7 @@
 #include "profiler/collector/overhead.h"
 #include "profiler/collector/strays.h"
 #include "profiler/collector/target.h"
+#include "profiler/wire/message.h"
 
 enum { LEAVING_MAX = 256 }; /* agents waiting for outputs */
 

@@ -9,6 +9,7 @@
 
 #include "profiler/collector/target.h"
 #include "profiler/crash.h"
+#include "profiler/wire/crash.h"
 
 /*
  * Of a thread that stands in the handler: with the stacks of all threads, and

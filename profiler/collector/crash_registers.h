@@ -4,7 +4,7 @@
 
 #include "profiler/crash.h"
 #include "profiler/unwind/sig_regs.h"
-#include "profiler/wire.h"
+#include "profiler/wire/crash.h"
 
 void prof_crash_name_registers(
     struct prof_crash *crash, const struct wire_crash *wire);

@@ -8,7 +8,7 @@
 
 #include "profiler/crash.h"
 #include "profiler/unwind/process_reader.h"
-#include "profiler/wire.h"
+#include "profiler/wire/crash.h"
 
 /*
  * Fill in message, exception_type and exception_what.

@@ -23,6 +23,8 @@
 #include "profiler/base/table.h"
 #include "profiler/collector/process_files.h"
 #include "profiler/collector/task_files.h"
+#include "profiler/wire/guest.h"
+#include "profiler/wire/version.h"
 
 enum { PATH_BYTES = 96, POLL_NS = 200000, TEXT_BYTES = 8192 };
 

@@ -1,7 +1,7 @@
 /*
  * A guest in a process that began without us (profiler/agent/guest.h): brought
  * in, told of threads and modules that come and go, and taken out again. What
- * is said between the two stands in profiler/wire.h.
+ * is said between the two stands in profiler/wire/guest.h.
  */
 #ifndef PROFILER_COLLECTOR_INJECTED_H
 #define PROFILER_COLLECTOR_INJECTED_H
@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
-#include "profiler/wire.h"
+#include "profiler/wire/header.h"
+#include "profiler/wire/message.h"
 
 struct prof_injected;
 

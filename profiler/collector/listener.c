@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "profiler/wire/version.h"
+
 enum {
     NAME_DIGITS = 16,
     STRANGERS = 16,        /* of them wait at once */

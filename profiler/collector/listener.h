@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
-#include "profiler/wire.h"
+#include "profiler/wire/message.h"
 
 #define PROF_SESSION_BYTES 64
 

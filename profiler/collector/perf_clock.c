@@ -15,7 +15,7 @@
 
 #include "profiler/base/cycles_x86_64.h"
 #include "profiler/base/proc.h"
-#include "profiler/wire.h"
+#include "profiler/wire/cookie.h"
 
 /*
  * Before 5.18 a sigtrap event killed a thread that blocked SIGTRAP; since

@@ -1,4 +1,4 @@
-/* The reader's side of the ring; see profiler/wire.h for the protocol. */
+/* The reader's side of the ring; see profiler/wire/ring.h for the protocol. */
 #include "profiler/collector/ring_reader.h"
 
 #include <fcntl.h>
@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+
+#include "profiler/wire/version.h"
 
 enum { MAP_BYTES = WIRE_SEGMENT_BYTES + WIRE_TWICE_BYTES };
 

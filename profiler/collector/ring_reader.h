@@ -1,7 +1,7 @@
 /*
- * The reader's side of the ring in profiler/wire.h. The memory belongs to the
- * target and is untrusted: records are copied out before they are looked at.
- * One reader per ring.
+ * The reader's side of the ring in profiler/wire/ring.h. The memory belongs to
+ * the target and is untrusted: records are copied out before they are looked
+ * at. One reader per ring.
  */
 #ifndef PROFILER_COLLECTOR_RING_READER_H
 #define PROFILER_COLLECTOR_RING_READER_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
-#include "profiler/wire.h"
+#include "profiler/wire/segment.h"
 
 struct prof_ring_reader {
     struct wire_ring ring;

@@ -1,6 +1,6 @@
 /*
  * The modules that a target has posted in its segment, and the tables of rows
- * that are handed to it there; the protocol stands in profiler/wire.h.
+ * that are handed to it there; the protocol stands in profiler/wire/slots.h.
  */
 #ifndef PROFILER_COLLECTOR_SLOTS_H
 #define PROFILER_COLLECTOR_SLOTS_H
@@ -10,7 +10,7 @@
 #include "profiler/base/table.h"
 #include "profiler/collector/address_space.h"
 #include "profiler/collector/tables.h"
-#include "profiler/wire.h"
+#include "profiler/wire/segment.h"
 
 struct prof_slots {
     struct table waiting; /* posted, and without a table so far */

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "profiler/span.h"
-#include "profiler/wire.h"
+#include "profiler/wire/record.h"
 
 struct prof_target;
 

@@ -23,7 +23,7 @@
 #include "profiler/collector/build_id.h"
 #include "profiler/unwind/image.h"
 #include "profiler/unwind/sig_row_store.h"
-#include "profiler/wire.h"
+#include "profiler/wire/slots.h"
 
 enum {
     QUEUE_MAX = 16,

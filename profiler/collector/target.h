@@ -142,7 +142,7 @@ void prof_target_begin_at(struct prof_target *target, uint64_t before_ns);
  */
 void prof_target_look(struct prof_target *target);
 
-/* Show the agent that the collector is there; wire.h, `seen_ns`. */
+/* Show the agent that the collector is there; wire/header.h, `seen_ns`. */
 void prof_target_show_presence(struct prof_target *target);
 
 /*

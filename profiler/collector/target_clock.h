@@ -12,7 +12,7 @@
 
 struct prof_target;
 
-/* What a target's handlers did: see wire.h. */
+/* What a target's handlers did: see wire/header.h. */
 struct prof_handled {
     uint64_t count, long_count; /* all; those that took long */
     uint64_t cycles;            /* of the others */

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "profiler/wire.h"
+#include "profiler/wire/ring.h"
 
 struct prof_target;
 

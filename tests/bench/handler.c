@@ -26,6 +26,7 @@
 #include "profiler/agent/core.h"
 #include "profiler/agent/sig_handler.h"
 #include "profiler/agent/vdso.h"
+#include "profiler/wire/cookie.h"
 #include "tests/profiler/ring_fixture.h"
 #include "tests/profiler/unwind/live.h"
 

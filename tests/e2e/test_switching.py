@@ -12,7 +12,7 @@ import pytest
 import lab
 
 ROUNDS = 15000
-EVENT, TIMER = "00", "01"  # the last byte of a timer's cookie: wire.h, CHANGE
+EVENT, TIMER = "00", "01"  # the last byte of a timer's cookie: wire/header.h, CHANGE
 
 
 def tree(pid):

@@ -1,5 +1,5 @@
 /*
- * REST of profiler/wire.h, for spin: whether a transaction can be open for good
+ * REST of profiler/wire/header.h, for spin: whether a transaction can be open for good
  * while sampling rests, for whoever starts it and whenever.
  *
  * The agent is spans.c of profiler/agent/, with the transactions of one thread;

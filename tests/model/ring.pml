@@ -1,5 +1,5 @@
 /*
- * The ring of profiler/wire.h, for spin: every interleaving of WRITERS writers
+ * The ring of profiler/wire/ring.h, for spin: every interleaving of WRITERS writers
  * and a reader, access by access, with up to DEATHS writers dying anywhere.
  *
  * The writer is prof_ring_claim() and prof_ring_commit() of

@@ -9,6 +9,8 @@
 
 #include "profiler/agent/sig_ring.h"
 #include "profiler/collector/ring_reader.h"
+#include "profiler/wire/segment.h"
+#include "profiler/wire/version.h"
 
 struct ring_pair {
     struct wire_ring writer;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "profiler/collector/collector.h"
+#include "profiler/wire/message.h"
 #include "tests/fuzz/collector/bytes.h"
 #include "tests/profiler/ring_fixture.h"
 

@@ -14,6 +14,7 @@
 
 #include "profiler/agent/link.h"
 #include "profiler/collector/listener.h"
+#include "profiler/wire/version.h"
 
 /* Long for a machine that does ten other things. */
 enum { NOBODY = 65534, PATIENCE_MS = 60000 };

@@ -2,7 +2,7 @@
 #include "tests/harness.h"
 
 #include "profiler/collector/target_clock.h"
-#include "profiler/wire.h"
+#include "profiler/wire/header.h"
 
 TEST(target_clock_counts_cycles_as_they_are)
 {
