@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 enum exp_kind {
     EXP_KIND_APPLICATION, /* the program and the modules it brought along */

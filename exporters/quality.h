@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct exp_writer;
 

@@ -18,7 +18,7 @@
 #include "exporters/sentry/id.h"
 #include "exporters/sentry/timeline.h"
 #include "profiler/collector/kept_files.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct reporting;
 

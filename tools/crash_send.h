@@ -2,7 +2,7 @@
 #ifndef TOOLS_CRASH_SEND_H
 #define TOOLS_CRASH_SEND_H
 
-#include "profiler/crash.h"
+#include "profiler/model/crash.h"
 #include "tools/reporting.h"
 
 /*

@@ -7,7 +7,7 @@
 
 #include "profiler/base/status.h"
 #include "profiler/collector/kept_files.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "symbolizer/jit_map.h"
 
 /*

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "exporters/sentry/session.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct last_crash {
     uint32_t pid;     /* 0: there was none */

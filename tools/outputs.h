@@ -13,7 +13,7 @@
 
 #include "exporters/format.h"
 #include "exporters/options.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "profiler/recording/perf_writer.h"
 
 #define OUTPUTS_MAX 16

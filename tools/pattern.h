@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /*
  * Put in what stands for %x: `length` bytes of the pattern, of a process of the

@@ -18,7 +18,7 @@
 #include "profiler/collector/kept_files.h"
 #include "profiler/collector/perf_clock.h"
 #include "profiler/collector/readings.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "tools/chunk_batches.h"
 #include "tools/sentry_settings.h"
 #include "tools/tracing.h"

@@ -2,7 +2,7 @@
 #ifndef TOOLS_SHORT_NAMES_H
 #define TOOLS_SHORT_NAMES_H
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /*
  * Leave the arguments of templates out of the names of functions that came

@@ -6,7 +6,7 @@
 
 #include "profiler/base/status.h"
 #include "profiler/collector/kept_files.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "symbolizer/symbolizer.h"
 
 /* What else is known where a profile was just made, or who is interested. */

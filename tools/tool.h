@@ -13,7 +13,7 @@
 
 #include "exporters/options.h"
 #include "profiler/base/status.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "exporters/report.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 #define TOP_FILTER_BYTES 128
 

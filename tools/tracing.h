@@ -18,7 +18,7 @@
 
 #include "exporters/sentry/keeper.h"
 #include "exporters/sentry/traces.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct reporting;
 

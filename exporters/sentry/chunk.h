@@ -26,7 +26,7 @@
 
 #include "exporters/sentry/id.h"
 #include "profiler/base/status.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct exp_envelope;
 struct exp_scope;

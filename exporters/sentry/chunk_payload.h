@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "profiler/base/table.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct exp_scope;
 struct exp_timeline;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "profiler/base/table.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct exp_frames;
 struct exp_json;

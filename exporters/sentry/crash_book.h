@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/crash.h"
+#include "profiler/model/crash.h"
 
 /* Its name in the spool's folder, which leaves it alone. */
 #define EXP_CRASH_BOOK     "crashes"

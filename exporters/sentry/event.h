@@ -17,7 +17,7 @@
 
 #include "exporters/sentry/id.h"
 #include "profiler/base/status.h"
-#include "profiler/crash.h"
+#include "profiler/model/crash.h"
 
 #define EXP_EVENT_BYTES_MAX (1u << 20)
 

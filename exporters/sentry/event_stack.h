@@ -4,7 +4,7 @@
 
 #include "exporters/frames.h"
 #include "exporters/json.h"
-#include "profiler/crash.h"
+#include "profiler/model/crash.h"
 
 struct exp_event_stacks {
     const struct prof_crash *crash;

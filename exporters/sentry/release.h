@@ -2,7 +2,7 @@
 #ifndef EXPORTERS_SENTRY_RELEASE_H
 #define EXPORTERS_SENTRY_RELEASE_H
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /*
  * What stands for a release that nobody named: the build-id of the profile's

@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 #include "profiler/base/table.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct exp_track {
     uint64_t id;     /* what the thread is called: as a rule its tid */

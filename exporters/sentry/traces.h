@@ -1,6 +1,7 @@
 /*
- * Transactions in the making: what a program says of its work (profiler/span.h)
- * put together, until each is whole and can be sent (transaction.h).
+ * Transactions in the making: what a program says of its work
+ * (profiler/model/span.h) put together, until each is whole and can be sent
+ * (transaction.h).
  *
  * A record may be missing, as a ring may be full: a span without its start is
  * none, one without its end ends with its transaction, and a transaction
@@ -13,7 +14,7 @@
 #include <stdint.h>
 
 #include "exporters/sentry/transaction.h"
-#include "profiler/span.h"
+#include "profiler/model/span.h"
 
 struct exp_traces;
 

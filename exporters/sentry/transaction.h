@@ -7,7 +7,7 @@
 
 #include "exporters/sentry/scope.h"
 #include "profiler/base/table.h"
-#include "profiler/span.h"
+#include "profiler/model/span.h"
 
 /* As SDKs have it; a backend takes no more. */
 #define EXP_TRACE_SPANS_MAX  1000

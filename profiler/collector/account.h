@@ -59,7 +59,7 @@
 #include <stdint.h>
 
 #include "profiler/collector/perf_clock.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /* A sample that has been resolved but not weighed. */
 struct prof_pending {

@@ -14,7 +14,7 @@
 #include "profiler/base/table.h"
 #include "profiler/collector/build_id.h"
 #include "profiler/collector/maps.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct prof_address_space {
     struct prof_profile *profile; /* borrowed */

@@ -17,8 +17,8 @@
 #include "profiler/collector/crashes.h"
 #include "profiler/collector/kept_files.h"
 #include "profiler/collector/perf_clock.h"
-#include "profiler/profile.h"
-#include "profiler/span.h"
+#include "profiler/model/profile.h"
+#include "profiler/model/span.h"
 
 struct prof_collector;
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "profiler/collector/target.h"
-#include "profiler/crash.h"
+#include "profiler/model/crash.h"
 #include "profiler/wire/crash.h"
 
 /*

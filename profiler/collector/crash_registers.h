@@ -2,7 +2,7 @@
 #ifndef PROFILER_COLLECTOR_CRASH_REGISTERS_H
 #define PROFILER_COLLECTOR_CRASH_REGISTERS_H
 
-#include "profiler/crash.h"
+#include "profiler/model/crash.h"
 #include "profiler/unwind/sig_regs.h"
 #include "profiler/wire/crash.h"
 

@@ -6,7 +6,7 @@
 #ifndef PROFILER_COLLECTOR_CRASH_WORDS_H
 #define PROFILER_COLLECTOR_CRASH_WORDS_H
 
-#include "profiler/crash.h"
+#include "profiler/model/crash.h"
 #include "profiler/unwind/process_reader.h"
 #include "profiler/wire/crash.h"
 

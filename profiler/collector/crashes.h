@@ -14,7 +14,7 @@
 
 #include "profiler/base/table.h"
 #include "profiler/collector/oom.h"
-#include "profiler/crash.h"
+#include "profiler/model/crash.h"
 
 struct prof_target;
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /* Whether what /proc shows of the process is the image that is looked at. */
 enum prof_looked_image {

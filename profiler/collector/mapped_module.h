@@ -6,7 +6,7 @@
 
 #include "profiler/collector/build_id.h"
 #include "profiler/collector/maps.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /*
  * The module of the profile that the bytes behind the line are: a file, by its

@@ -1,7 +1,7 @@
 /* The account of one thread's time off CPU; see the header. */
 #include "profiler/collector/off_cpu.h"
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /* How far the CPU time of a running thread may lag: a tick at HZ=100. */
 #define STALE_NS UINT64_C(10000000)

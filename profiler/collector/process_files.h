@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /*
  * Add the process, with its name, program and parent.

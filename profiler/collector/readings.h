@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "profiler/base/table.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct prof_readings {
     struct table used;  /* uint64_t CPU time so far, by the row of a process */

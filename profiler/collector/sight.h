@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "profiler/unwind/sig_regs.h"
 #include "profiler/unwind/sig_walk.h"
 

@@ -13,7 +13,7 @@
 
 #include "profiler/base/status.h"
 #include "profiler/collector/sight.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /* What once stood somewhere. */
 struct prof_snapshot_gone {

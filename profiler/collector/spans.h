@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "profiler/span.h"
+#include "profiler/model/span.h"
 #include "profiler/wire/record.h"
 
 struct prof_target;

@@ -12,7 +12,7 @@
 
 #include "profiler/base/obstacle.h"
 #include "profiler/base/table.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 #define PROF_STRAYS 4096u /* followed at once; more are counted */
 

@@ -17,7 +17,7 @@
 
 #include "profiler/base/status.h"
 #include "profiler/collector/address_space.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct prof_tables;
 

@@ -24,8 +24,8 @@
 #include "profiler/collector/target_clock.h"
 #include "profiler/collector/thread_looks.h"
 #include "profiler/collector/unarmed.h"
-#include "profiler/profile.h"
-#include "profiler/span.h"
+#include "profiler/model/profile.h"
+#include "profiler/model/span.h"
 
 /* What agents could not do, of all targets. */
 struct prof_lost {

@@ -12,7 +12,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/proc.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 enum { TEXT_BYTES = 512 };
 

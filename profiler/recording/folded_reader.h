@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 #include "profiler/base/status.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /* Whether these first bytes of a file can begin folded text. */
 bool prof_folded_is_folded(const char *head, size_t bytes);

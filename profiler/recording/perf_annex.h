@@ -52,7 +52,7 @@
 #ifndef PROFILER_RECORDING_PERF_ANNEX_H
 #define PROFILER_RECORDING_PERF_ANNEX_H
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "profiler/recording/bytes.h"
 
 #define PERF_ANNEX_MAGIC   "wf-annex"

@@ -5,7 +5,7 @@
 #ifndef PROFILER_RECORDING_PERF_FEATURE_H
 #define PROFILER_RECORDING_PERF_FEATURE_H
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "profiler/recording/bytes.h"
 #include "profiler/recording/perf_attr.h"
 #include "profiler/recording/perf_format.h"

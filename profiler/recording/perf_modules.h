@@ -5,7 +5,7 @@
 #define PROFILER_RECORDING_PERF_MODULES_H
 
 #include "profiler/base/table.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "profiler/recording/perf_event.h"
 
 struct prof_perf_modules {

@@ -9,7 +9,7 @@
 #define PROFILER_RECORDING_PERF_PEOPLE_H
 
 #include "profiler/base/table.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "profiler/recording/perf_event.h"
 #include "profiler/recording/perf_space.h"
 

@@ -25,7 +25,7 @@
 #include <stddef.h>
 
 #include "profiler/base/status.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /* Whether the first bytes of a file are those of perf.data, any version. */
 bool prof_perf_is_perf_data(const void *head, size_t bytes);

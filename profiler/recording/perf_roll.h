@@ -9,7 +9,7 @@
 #define PROFILER_RECORDING_PERF_ROLL_H
 
 #include "profiler/base/table.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "profiler/recording/bytes.h"
 
 struct prof_perf_roll {

@@ -6,7 +6,7 @@
 #define PROFILER_RECORDING_PERF_SPACE_H
 
 #include "profiler/base/table.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /* Linux allows 65 530 in a process; what comes on top is not kept. */
 #define PERF_SPACE_MAX 65536

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "profiler/recording/bytes.h"
 
 struct prof_perf_spool {

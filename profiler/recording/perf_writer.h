@@ -15,7 +15,7 @@
 #define PROFILER_RECORDING_PERF_WRITER_H
 
 #include "profiler/base/status.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct prof_recording;
 

@@ -9,7 +9,7 @@
 #define PROFILER_RECORDING_READER_H
 
 #include "profiler/base/status.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /*
  * Read the file `path`, or standard input when it is "-".

@@ -40,7 +40,7 @@
 
 #include "profiler/base/status.h"
 #include "profiler/collector/kept_files.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 #define PROF_STOPS_MOST_HZ 250
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 /*
  * A short story in one process: inlined functions, recursion, a library, the

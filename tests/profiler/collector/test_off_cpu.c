@@ -1,7 +1,7 @@
 /* The account of looks: what is given, to which stack, and that it adds up. */
 #include "profiler/collector/off_cpu.h"
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 #include "tests/harness.h"
 
 enum { MS = 1000000, HERE = 7, THERE = 8 };

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 TEST(profile_interns_strings_and_keeps_the_empty_one_at_zero)
 {

@@ -4,8 +4,8 @@
  * itself. The collector passes them on as they come, exporters put them
  * together.
  */
-#ifndef PROFILER_SPAN_H
-#define PROFILER_SPAN_H
+#ifndef PROFILER_MODEL_SPAN_H
+#define PROFILER_MODEL_SPAN_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* What a person reads of a profile: words for reasons, states and frames. */
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 #include <inttypes.h>
 #include <stdio.h>

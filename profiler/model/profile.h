@@ -21,8 +21,8 @@
  * Not signal-safe, one thread at a time. Pointers returned by the accessors
  * are borrowed and valid until the next add of the same kind.
  */
-#ifndef PROFILER_PROFILE_H
-#define PROFILER_PROFILE_H
+#ifndef PROFILER_MODEL_PROFILE_H
+#define PROFILER_MODEL_PROFILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

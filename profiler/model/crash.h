@@ -5,13 +5,13 @@
  * The collector fills it in, the tools give names to its frames, exporters
  * write it.
  */
-#ifndef PROFILER_CRASH_H
-#define PROFILER_CRASH_H
+#ifndef PROFILER_MODEL_CRASH_H
+#define PROFILER_MODEL_CRASH_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 #define PROF_CRASH_REGISTERS  24
 #define PROF_CRASH_TEXT_BYTES 1024

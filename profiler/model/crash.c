@@ -1,5 +1,5 @@
 /* A crash in terms of the profile model. */
-#include "profiler/crash.h"
+#include "profiler/model/crash.h"
 
 #include <signal.h>
 #include <stdio.h>

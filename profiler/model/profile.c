@@ -1,12 +1,12 @@
 /* The profile model: interned tables, and a failure that sticks. */
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "profiler/base/table.h"
-#include "profiler/samples.h"
-#include "profiler/strings.h"
+#include "profiler/model/samples.h"
+#include "profiler/model/strings.h"
 
 struct prof_profile {
     enum status status;

@@ -1,10 +1,10 @@
 /* Interned strings. */
-#include "profiler/strings.h"
+#include "profiler/model/strings.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct key {
     const char *text;

@@ -3,8 +3,8 @@
  *
  * Part of the profile model, and known to nobody else.
  */
-#ifndef PROFILER_STRINGS_H
-#define PROFILER_STRINGS_H
+#ifndef PROFILER_MODEL_STRINGS_H
+#define PROFILER_MODEL_STRINGS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* The samples of a profile, and their sums. */
-#include "profiler/samples.h"
+#include "profiler/model/samples.h"
 
 #include <string.h>
 

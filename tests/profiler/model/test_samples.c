@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 enum { STACKS = 1000, THREADS = 8, MILLION = 1000000, AT_ONCE = 4096 };
 

@@ -5,14 +5,14 @@
  *
  * Part of the profile model, and known to nobody else.
  */
-#ifndef PROFILER_SAMPLES_H
-#define PROFILER_SAMPLES_H
+#ifndef PROFILER_MODEL_SAMPLES_H
+#define PROFILER_MODEL_SAMPLES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "profiler/base/table.h"
-#include "profiler/profile.h"
+#include "profiler/model/profile.h"
 
 struct prof_samples {
     struct table sum;      /* struct prof_sample */
