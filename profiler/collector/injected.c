@@ -279,6 +279,7 @@ static bool is_due(uint64_t *next_ns, uint64_t now_ns, uint64_t interval_ns)
     return true;
 }
 
+/* The first time all is new: the guest may have looked before it came. */
 bool prof_injected_tend(
     struct prof_injected *injected, uint64_t generation, uint64_t now_ns)
 {
@@ -287,17 +288,17 @@ bool prof_injected_tend(
         uint64_t threads = digest_threads(injected);
         if (threads == 0)
             return false;
-        if (injected->threads != 0 && threads != injected->threads)
+        if (threads != injected->threads)
             orders |= WIRE_ORDER_THREADS;
         injected->threads = threads;
     }
     if (generation != injected->generation) {
-        orders |= injected->generation != 0 ? WIRE_ORDER_SCAN : 0;
+        orders |= WIRE_ORDER_SCAN;
         injected->generation = generation;
     }
     if (is_due(&injected->next_modules_ns, now_ns, MODULES_NS)) {
         uint64_t modules = digest_modules(injected);
-        if (injected->modules != 0 && modules != injected->modules)
+        if (modules != injected->modules)
             orders |= WIRE_ORDER_SCAN;
         injected->modules = modules;
     }

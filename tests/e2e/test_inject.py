@@ -11,8 +11,7 @@ import pytest
 
 import lab
 from injecting import (
-    Traces, command, in_it, inject, inject_until_used, said_at_its_end,
-    thread_named, used_ns)
+    Traces, command, in_it, inject, inject_until_used, thread_named, used_ns)
 
 
 @pytest.mark.parametrize("libc", lab.LIBCS)
@@ -37,11 +36,14 @@ def test_stacks_of_every_libc(tmp_path, target, libc):
 
 
 def test_shares_are_those_of_the_program(tmp_path, target):
-    process = target(lab.program("shares"), 3)
+    process = target(lab.program("shares"), 3, "go")
     output = tmp_path / "x.folded"
-    said = inject(output, process.pid)  # until its end, a normal one
+    watcher = lab.start(*command(output, process.pid), stderr=subprocess.PIPE)
+    in_it(process.pid)
+    told = json.loads(process.communicate("now\n", timeout=lab.PATIENCE)[0])
+    _, said = watcher.communicate(timeout=lab.PATIENCE)  # at a normal end
+    assert watcher.returncode == 0, said
     ticks = int(re.search(r"(\d+) samples of", said)[1])
-    told = json.loads(said_at_its_end(process))
     folded = lab.Folded(output)
     for part, used_by_it_ns in told["parts"].items():
         # A library that is opened and closed all the time: its functions have
@@ -49,7 +51,7 @@ def test_shares_are_those_of_the_program(tmp_path, target):
         names = {part, part.replace("part_loaded", "shares_loaded")}
         seen = folded.weight(lambda stack: names & set(stack))
         share = used_by_it_ns / told["total_ns"]
-        # The beginning was not seen.
+        # Nor was the beginning of threads, until they are found.
         chance = 0.02 + 5 * math.sqrt(share * (1 - share) / ticks)
         assert seen / folded.total() == pytest.approx(share, abs=chance), part
 

@@ -69,11 +69,11 @@ def test_stops_see_every_libc_and_later_threads_and_break_no_wait(
 
 
 def test_stops_weigh_what_the_clock_says(tmp_path, target):
-    process = target(lab.program("shares"), 1)
+    process = target(lab.program("shares"), 1, "go")
     output = tmp_path / "x.folded"
-    result = record(output, [process.pid], "--via", "ptrace")
-    samples = took(result, "ptrace")  # its end was a normal end
-    told = json.loads(process.communicate(timeout=lab.PATIENCE)[0])
+    recorder = lab.Recorder("ptrace", [output], [process.pid])
+    told = json.loads(process.communicate("now\n", timeout=lab.PATIENCE)[0])
+    samples = took(recorder.end(), "ptrace")  # its end was a normal end
     folded = lab.Folded(output)
     assert folded.total() <= told["total_ns"] * 1.05
     assert folded.account() / folded.total() < 0.2

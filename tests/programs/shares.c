@@ -2,7 +2,9 @@
  * Ground truth: burns CPU in known shares along known stacks, and prints what
  * each part really used, by its thread's own CPU clock, as JSON.
  *
- *     shares SECONDS    in all, over three threads
+ *     shares SECONDS [GO]    in all, over three threads
+ *
+ * With GO it begins when its standard input says so.
  *
  * A part is a function; its share is the time between entering and leaving it,
  * so reading the clock counts to the part that reads it. Shares are the
@@ -158,6 +160,8 @@ static void print_truth(void)
 int main(int argc, char **argv)
 {
     double seconds = argc > 1 ? atof(argv[1]) : 10;
+    if (argc > 2 && getchar() == EOF)
+        return 1;
     round_ns = (uint64_t)(seconds * (double)NS_PER_SECOND) / ROUNDS;
 
     pthread_t workers[THREADS];
