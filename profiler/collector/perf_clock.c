@@ -25,7 +25,7 @@
 enum { NEEDED_MAJOR = 5, NEEDED_MINOR = 18 };
 
 enum {
-    /* Off the period asked for: hundredths of a percent, up or down. */
+    /* Faster than was asked for: hundredths of a percent. */
     JITTER_LEAST = 30,
     JITTER_MOST = 80,
 };
@@ -72,9 +72,8 @@ void prof_perf_clock_fini(struct prof_perf_clock *clock)
 uint64_t prof_perf_clock_draw_ns(uint64_t period_ns)
 {
     uint64_t random = cycles_random();
-    uint64_t off = JITTER_LEAST + (random >> 1) % (JITTER_MOST - JITTER_LEAST);
-    double rate = 1 + (random & 1 ? 1e-4 : -1e-4) * (double)off;
-    return (uint64_t)((double)period_ns / rate);
+    uint64_t off = JITTER_LEAST + random % (JITTER_MOST - JITTER_LEAST);
+    return (uint64_t)((double)period_ns / (1 + 1e-4 * (double)off));
 }
 
 static bool is_kernel_new_enough(void)

@@ -25,14 +25,15 @@
  * brief ones is never sampled at all. Such a thread gets a tick timer (see
  * account.h). PERF_SAMPLE_READ would keep the kernel from swapping.
  *
- * THE PERIOD is off what was asked by 0.3 to 0.8 % up or down, by chance, and
+ * THE PERIOD is shorter than what was asked by 0.3 to 0.8 %, by chance, and
  * drawn anew every thousand periods where that is cheap, in processes of one
- * thread. A program with a period of its own drifts through ours in no more
- * than 333 samples. Measured with 1 ms against 1 000 Hz, half in one function:
- * shares off by 0.8 points after 2 s, 0.2 after 10 s; 50 points without. To
- * draw each interval is not possible without a system call, and to draw often
- * is worse: each time is a new phase, 5.5 points after 2 s with a draw every
- * hundred periods.
+ * thread. Never longer: the rate that is asked for is the least there is, also
+ * where a busy machine takes its share of the samples, 0.8 % of them. A program
+ * with a period of its own drifts through ours in no more than 333 samples.
+ * Measured with 1 ms against 1 000 Hz, half in one function: shares off by 0.8
+ * points after 2 s, 0.2 after 10 s; 50 points without. To draw each interval is
+ * not possible without a system call, and to draw often is worse: each time is
+ * a new phase, 5.5 points after 2 s with a draw every hundred periods.
  */
 #ifndef PROFILER_COLLECTOR_PERF_CLOCK_H
 #define PROFILER_COLLECTOR_PERF_CLOCK_H
@@ -103,7 +104,7 @@ void prof_perf_clock_leave(struct prof_perf_clock *clock);
 uint64_t prof_perf_clock_period_ns(
     const struct prof_perf_clock *clock, uint32_t generation);
 
-/* A period off this one by chance, as described above. */
+/* A period shorter than this one by chance, as described above. */
 uint64_t prof_perf_clock_draw_ns(uint64_t period_ns);
 
 /* Whether the process had one thread when it was armed. */

