@@ -2,9 +2,6 @@
 #include "profiler/tap/events.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -14,25 +11,11 @@
 #include "profiler/attach/perf_regs.h"
 #include "profiler/tap/refusal.h"
 
-/* All rings together, and one of them at most. */
-#define RINGS_BYTES (UINT64_C(32) << 20)
-#define RING_BYTES  (UINT64_C(4) << 20)
-
-/*
- * How much of a stack is copied: as much as lets a ring hold what comes in
- * 30 ms, for which we may have to wait for a processor. A record ends at 64
- * KiB.
- *
- * To copy costs a quarter of a microsecond for each KiB that is there: a thread
- * of python at 997 Hz on a stack of 50 KiB ran 2.5 % slower with 8 KiB (or with
- * a chain of frame pointers), 2.7 % with 16, 3.7 % with 48. Few stacks have as
- * much, and the rest of a stack that is deeper is seldom known for sure.
- */
-enum { STACK_LEAST = 4096, STACK_MOST = 49152, STACK_UNIT = 1024 };
-#define HELD_NS    UINT64_C(30000000)
-
 /* Descriptors for maps, modules and outputs, while threads take the others. */
-#define FDS_SPARED 32
+#define FDS_SPARED      32
+
+/* Of an event that only asks whether it may be opened. */
+#define ASKED_PERIOD_NS UINT64_C(30000000)
 
 static struct perf_event_attr make_attr(const struct prof_tap_wanted *wanted)
 {
@@ -56,79 +39,6 @@ static struct perf_event_attr make_attr(const struct prof_tap_wanted *wanted)
         .sample_id_all = 1,
         .use_clockid = 1,
         .clockid = CLOCK_MONOTONIC};
-}
-
-static uint64_t power_of_two(uint64_t most)
-{
-    uint64_t found = 1;
-    while (found * 2 <= most)
-        found *= 2;
-    return found;
-}
-
-static uint32_t choose_stack_bytes(uint64_t ring_bytes, uint64_t period_ns)
-{
-    uint64_t samples = HELD_NS / period_ns + 1;
-    uint64_t bytes = ring_bytes / samples / STACK_UNIT * STACK_UNIT;
-    if (bytes < STACK_LEAST)
-        return STACK_LEAST;
-    return bytes < STACK_MOST ? (uint32_t)bytes : STACK_MOST;
-}
-
-static uint64_t most_ring_bytes(uint32_t rings)
-{
-    uint64_t bytes = power_of_two(RINGS_BYTES / rings);
-    if (bytes < PROF_TAP_RING_LEAST)
-        return PROF_TAP_RING_LEAST;
-    return bytes < RING_BYTES ? bytes : RING_BYTES;
-}
-
-static void close_rings(struct prof_tap_events *events)
-{
-    for (uint32_t i = 0; i < events->ring_count; i++)
-        prof_tap_ring_close(&events->rings[i]);
-    events->ring_count = 0;
-}
-
-/* One of `bytes` for each of `count` processors that is on. */
-static enum status open_equal_rings(
-    struct prof_tap_events *events, uint32_t count, uint64_t bytes,
-    struct diag *diag)
-{
-    for (uint32_t cpu = 0; cpu < count; cpu++) {
-        struct prof_tap_ring *ring = &events->rings[events->ring_count];
-        enum status status = prof_tap_ring_open(ring, (int)cpu, bytes, diag);
-        if (status == STATUS_SYSTEM && errno == ENODEV)
-            continue;
-        if (status == STATUS_SYSTEM)
-            return prof_tap_refusal(errno, diag);
-        if (status != STATUS_OK)
-            return status;
-        events->ring_count++;
-        struct epoll_event event = {.events = EPOLLIN, .data.fd = ring->fd};
-        if (epoll_ctl(events->epoll, EPOLL_CTL_ADD, ring->fd, &event) != 0)
-            return fail(diag, STATUS_SYSTEM, "epoll_ctl");
-    }
-    return events->ring_count > 0 ? STATUS_OK : prof_tap_refusal(ENODEV, diag);
-}
-
-/* As large as the system permits: it has one limit for all of a user's. */
-static enum status open_rings(
-    struct prof_tap_events *events, uint64_t period_ns, struct diag *diag)
-{
-    long configured = sysconf(_SC_NPROCESSORS_CONF);
-    uint32_t count = configured > 0 ? (uint32_t)configured : 1;
-    events->rings = calloc(count, sizeof *events->rings);
-    events->copy = malloc(PROF_TAP_RECORD_BYTES);
-    if (events->rings == NULL || events->copy == NULL)
-        return fail(diag, STATUS_NO_MEMORY, "out of memory");
-    for (uint64_t bytes = most_ring_bytes(count);; bytes /= 2) {
-        enum status status = open_equal_rings(events, count, bytes, diag);
-        events->attr.sample_stack_user = choose_stack_bytes(bytes, period_ns);
-        if (status != STATUS_NOT_PERMITTED || bytes <= PROF_TAP_RING_LEAST)
-            return status;
-        close_rings(events);
-    }
 }
 
 static int open_event(
@@ -203,10 +113,10 @@ static void try_processors(struct prof_tap_events *events)
     events->attr.exclude_idle = 1;
     events->attr.exclude_callchain_user = 1;
     uint32_t done = 0;
-    while (done < events->ring_count &&
-           open_on_processor(events, &events->rings[done]))
+    while (done < events->rings.count &&
+           open_on_processor(events, &events->rings.rows[done]))
         done++;
-    events->is_on_processors = done == events->ring_count;
+    events->is_on_processors = done == events->rings.count;
     if (events->is_on_processors)
         return;
     prof_tap_filter_close(&events->filter);
@@ -221,10 +131,10 @@ void prof_tap_events_follow_frames(struct prof_tap_events *events)
     if (!events->is_on_processors || events->attr.exclude_callchain_user == 0)
         return;
     events->attr.exclude_callchain_user = 0;
-    for (uint32_t i = 0; i < events->ring_count; i++) {
+    for (uint32_t i = 0; i < events->rings.count; i++) {
         /* So that none is taken twice. */
         (void)ioctl(fd_at(events, i), PERF_EVENT_IOC_DISABLE, 0);
-        if (open_on_processor(events, &events->rings[i]))
+        if (open_on_processor(events, &events->rings.rows[i]))
             close_event(events, i);
         else
             (void)ioctl(fd_at(events, i), PERF_EVENT_IOC_ENABLE, 0);
@@ -243,11 +153,10 @@ enum status prof_tap_events_open(
         .last_fd = fds > FDS_SPARED ? fds - FDS_SPARED : 0,
         .has_kernel = true,
         .filter = PROF_TAP_NO_FILTER,
-        .opened = {.row_bytes = sizeof(struct prof_tap_event)},
-        .epoll = epoll_create1(EPOLL_CLOEXEC)};
-    enum status status = events->epoll < 0
-                             ? fail(diag, STATUS_SYSTEM, "epoll_create1")
-                             : open_rings(events, wanted->period_ns, diag);
+        .opened = {.row_bytes = sizeof(struct prof_tap_event)}};
+    enum status status =
+        prof_tap_rings_open(&events->rings, wanted->period_ns, diag);
+    events->attr.sample_stack_user = events->rings.stack_bytes;
     if (status == STATUS_OK)
         try_processors(events);
     else
@@ -258,16 +167,12 @@ enum status prof_tap_events_open(
 void prof_tap_events_close(struct prof_tap_events *events)
 {
     take_back(events, 0);
-    close_rings(events);
+    prof_tap_rings_close(&events->rings);
     prof_tap_filter_close(&events->filter);
-    if (events->epoll >= 0)
-        (void)close(events->epoll);
     table_fini(&events->opened);
     index_fini(&events->by_id);
-    free(events->rings);
-    free(events->copy);
-    *events =
-        (struct prof_tap_events){.epoll = -1, .filter = PROF_TAP_NO_FILTER};
+    *events = (struct prof_tap_events){
+        .rings.epoll = -1, .filter = PROF_TAP_NO_FILTER};
 }
 
 /* ---- on threads ---- */
@@ -296,10 +201,10 @@ static int open_best(struct prof_tap_events *events, uint32_t tid, int cpu)
 enum status prof_tap_events_ask(
     uint32_t tid, struct diag *user_only, struct diag *diag)
 {
-    const struct prof_tap_wanted wanted = {.period_ns = HELD_NS};
+    const struct prof_tap_wanted wanted = {.period_ns = ASKED_PERIOD_NS};
     struct prof_tap_events events = {
         .attr = make_attr(&wanted), .has_kernel = true};
-    events.attr.sample_stack_user = STACK_LEAST;
+    events.attr.sample_stack_user = PROF_TAP_STACK_LEAST;
     int fd = open_best(&events, tid, -1);
     if (fd < 0)
         return prof_tap_refusal(errno, diag);
@@ -325,8 +230,8 @@ uint32_t prof_tap_events_origin(
 static enum status add_everywhere(
     struct prof_tap_events *events, uint32_t tid, struct diag *diag)
 {
-    for (uint32_t i = 0; i < events->ring_count; i++) {
-        const struct prof_tap_ring *ring = &events->rings[i];
+    for (uint32_t i = 0; i < events->rings.count; i++) {
+        const struct prof_tap_ring *ring = &events->rings.rows[i];
         struct prof_tap_event event = {
             .tid = tid, .fd = open_best(events, tid, ring->cpu)};
         if (event.fd < 0 && errno == ESRCH)
@@ -382,33 +287,4 @@ uint64_t prof_tap_events_count_ns(const struct prof_tap_events *events)
             sum += count;
     }
     return sum;
-}
-
-/* ---- records ---- */
-
-double prof_tap_events_refresh(struct prof_tap_events *events)
-{
-    double fullest = 0;
-    for (uint32_t i = 0; i < events->ring_count; i++) {
-        double share = prof_tap_ring_refresh(&events->rings[i]);
-        fullest = share > fullest ? share : fullest;
-    }
-    return fullest;
-}
-
-struct prof_tap_ring *prof_tap_events_next(
-    struct prof_tap_events *events, uint64_t limit_ns)
-{
-    struct prof_tap_ring *oldest = NULL;
-    for (uint32_t i = 0; i < events->ring_count; i++) {
-        struct prof_tap_ring *ring = &events->rings[i];
-        if (!prof_tap_ring_has_next(ring))
-            continue;
-        uint64_t time_ns = prof_tap_ring_time_ns(ring);
-        if (time_ns < limit_ns) {
-            limit_ns = time_ns;
-            oldest = ring;
-        }
-    }
-    return oldest;
 }

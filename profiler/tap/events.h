@@ -31,13 +31,11 @@
 #include "profiler/base/table.h"
 #include "profiler/tap/filter.h"
 #include "profiler/tap/record.h"
-#include "profiler/tap/ring.h"
+#include "profiler/tap/rings.h"
 
 struct prof_tap_events {
     struct perf_event_attr attr;
-    struct prof_tap_ring *rings;
-    uint32_t ring_count;
-    int epoll;           /* readable when a ring wants to be read */
+    struct prof_tap_rings rings;
     struct table opened; /* struct prof_tap_event, of the threads */
     struct index by_id;
     struct prof_tap_filter filter; /* of those on processors */
@@ -46,7 +44,6 @@ struct prof_tap_events {
     bool is_decided;               /* whether it is, is known */
     struct diag refusal;           /* why it is not; STATUS_OK: it is */
     uint64_t last_fd; /* beyond which descriptors are for other uses */
-    void *copy;       /* of a record that wraps */
 };
 
 struct prof_tap_event {
@@ -100,13 +97,5 @@ void prof_tap_events_stop(struct prof_tap_events *events);
 /* How long all that are watched, and their heirs, have been on a processor; 0
  * where that is not known, since the events are on processors. */
 uint64_t prof_tap_events_count_ns(const struct prof_tap_events *events);
-
-/* See what has been written since; the share of the fullest ring that is full.
- */
-double prof_tap_events_refresh(struct prof_tap_events *events);
-
-/* The ring that has the oldest record, if that is from before `limit_ns`. */
-struct prof_tap_ring *prof_tap_events_next(
-    struct prof_tap_events *events, uint64_t limit_ns);
 
 #endif

@@ -11,41 +11,6 @@
 #include "profiler/collector/limits.h"
 #include "profiler/collector/process_files.h"
 
-/* Code that is mapped, as /proc/PID/maps has it. */
-struct prof_tap_line {
-    uint64_t start, end, offset, device, inode;
-    uint32_t path; /* string of the profile */
-};
-
-void prof_tap_common_init(
-    struct prof_tap_common *common, struct prof_profile *profile,
-    uint64_t period_ns, bool is_wall)
-{
-    uint32_t wall = PROF_NONE; /* the event that was asked for comes first */
-    if (is_wall)
-        wall = prof_profile_add_value_type(profile, "wall", "nanoseconds");
-    *common = (struct prof_tap_common){
-        .profile = profile,
-        .period_ns = period_ns,
-        .rests = {.row_bytes = sizeof(struct prof_tap_rest)},
-        .is_wall = is_wall,
-        .value_wall = wall,
-        .value_cpu = prof_profile_add_value_type(profile, "cpu", "nanoseconds"),
-        .value_samples =
-            prof_profile_add_value_type(profile, "samples", "count")};
-    prof_build_ids_init(&common->build_ids);
-    prof_image_cache_init(&common->images);
-    prof_looks_common_init(&common->looks, period_ns);
-}
-
-void prof_tap_common_fini(struct prof_tap_common *common)
-{
-    prof_image_cache_fini(&common->images);
-    prof_looks_common_fini(&common->looks);
-    prof_build_ids_fini(&common->build_ids);
-    table_fini(&common->rests);
-}
-
 struct prof_tap_process **prof_tap_process_find(
     struct prof_tap_process **first, uint32_t pid)
 {
@@ -64,7 +29,7 @@ static struct prof_tap_process *create(
     made->common = common;
     made->pid = pid;
     made->process = row;
-    made->lines.row_bytes = sizeof(struct prof_tap_line);
+    prof_tap_mapped_init(&made->mapped, common->profile);
     made->threads.row_bytes = sizeof(struct prof_tap_thread);
     prof_frame_cache_init(&made->frames);
     prof_address_space_init(
@@ -88,46 +53,10 @@ struct prof_tap_process *prof_tap_process_meet(
 
 /* ---- what is mapped ---- */
 
-static struct prof_maps_line maps_line(
-    const struct prof_tap_process *process, const struct prof_tap_line *line)
-{
-    return (struct prof_maps_line){
-        .start = line->start,
-        .end = line->end,
-        .offset = line->offset,
-        .device = line->device,
-        .inode = line->inode,
-        .permissions = "r-xp",
-        .path = prof_profile_text(process->common->profile, line->path)};
-}
-
-/* Note what is mapped, in the place of what it covers. */
-static void note_line(
-    struct prof_tap_process *process, const struct prof_maps_line *line)
-{
-    struct prof_tap_line *rows = process->lines.rows;
-    struct prof_tap_line added = {
-        .start = line->start,
-        .end = line->end,
-        .offset = line->offset,
-        .device = line->device,
-        .inode = line->inode,
-        .path = prof_profile_string(process->common->profile, line->path)};
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < process->lines.count; i++) {
-        if (rows[i].start >= line->end || rows[i].end <= line->start)
-            rows[kept++] = rows[i];
-    }
-    process->lines.count = kept;
-    if (kept < PROF_LIMIT_MAPPINGS)
-        (void)table_add(&process->lines, &added);
-}
-
 void prof_tap_process_map_code(struct prof_tap_process *process)
 {
-    for (uint32_t i = 0; i < process->lines.count; i++) {
-        struct prof_maps_line line =
-            maps_line(process, table_row(&process->lines, i));
+    for (uint32_t i = 0; i < process->mapped.lines.count; i++) {
+        struct prof_maps_line line = prof_tap_mapped_line(&process->mapped, i);
         prof_code_map(process->code, &line);
     }
 }
@@ -140,7 +69,7 @@ void prof_tap_process_read_maps(struct prof_tap_process *process)
         struct prof_maps_line line;
         if (!prof_maps_parse(text, &line) || !prof_maps_is_code(&line))
             continue;
-        note_line(process, &line);
+        prof_tap_mapped_note(&process->mapped, &line);
         if (!process->is_latent)
             prof_address_space_map(&process->space, &line, now_ns);
         if (process->code != NULL)
@@ -181,7 +110,7 @@ void prof_tap_process_map(
     if (process->space.mappings.count >= PROF_LIMIT_MAPPINGS)
         return;
     note_program(process, line.path);
-    note_line(process, &line);
+    prof_tap_mapped_note(&process->mapped, &line);
     if (!process->is_latent)
         prof_address_space_map(&process->space, &line, record->time_ns);
     if (process->code != NULL)
@@ -228,9 +157,7 @@ struct prof_tap_process *prof_tap_process_fork(
     made->is_latent = true;
     made->latent = row;
     name_heir(made, parent);
-    if (parent->lines.count > 0)
-        (void)table_add_many(
-            &made->lines, parent->lines.rows, parent->lines.count);
+    prof_tap_mapped_inherit(&made->mapped, &parent->mapped);
     return made;
 }
 
@@ -242,9 +169,8 @@ static void appear(struct prof_tap_process *process)
     process->process =
         prof_profile_add_process(process->common->profile, &process->latent);
     process->space.process = process->process;
-    for (uint32_t i = 0; i < process->lines.count; i++) {
-        struct prof_maps_line line =
-            maps_line(process, table_row(&process->lines, i));
+    for (uint32_t i = 0; i < process->mapped.lines.count; i++) {
+        struct prof_maps_line line = prof_tap_mapped_line(&process->mapped, i);
         prof_address_space_map(
             &process->space, &line, process->latent.start_ns);
     }
@@ -335,7 +261,7 @@ static void free_process(struct prof_tap_process *process)
     prof_address_space_fini(&process->space);
     prof_frame_cache_fini(&process->frames);
     prof_code_destroy(process->code);
-    table_fini(&process->lines);
+    prof_tap_mapped_fini(&process->mapped);
     table_fini(&process->threads);
     index_fini(&process->by_tid);
     free(process);

@@ -13,7 +13,9 @@
 #include "profiler/collector/code.h"
 #include "profiler/collector/frame_cache.h"
 #include "profiler/collector/thread_looks.h"
+#include "profiler/tap/common.h"
 #include "profiler/tap/copied_stack.h"
+#include "profiler/tap/mapped.h"
 #include "profiler/tap/record.h"
 #include "profiler/tap/steer.h"
 
@@ -25,34 +27,6 @@ struct prof_tap_thread {
     uint64_t given_ns;           /* weights of its samples */
     uint32_t origin;             /* whose event has sampled it; 0: none yet */
     struct prof_known_stack *known; /* NULL before its first sample */
-};
-
-/* What all processes share. */
-struct prof_tap_common {
-    struct prof_profile *profile;
-    struct prof_build_ids build_ids;
-    struct prof_image_cache images;
-    uint32_t value_cpu, value_samples; /* columns */
-    uint64_t period_ns;
-    bool is_by_thread;   /* of a process only some threads are watched */
-    bool is_steered;     /* samples are taken by the processors' clocks */
-    bool is_untold;      /* no record tells of what is mapped: it is read */
-    bool has_go;         /* a thread was seen in code of Go */
-    bool is_wall;        /* sleep counts too; see sleepers.h */
-    uint32_t value_wall; /* column */
-    struct prof_looks_common looks; /* of is_wall */
-    uint32_t looked_pid;            /* who comes first the next time */
-    uint64_t sample_count;
-    struct table rests;    /* struct prof_tap_rest, of who has ended */
-    uint32_t unread_count; /* of them, whose CPU clock was never read to the
-                              end, as they were gone too soon */
-};
-
-/* What an account has in the end. */
-struct prof_tap_rest {
-    uint32_t process, thread; /* in the profile; the first thread */
-    uint64_t time_ns;
-    uint64_t used_ns, given_ns; /* by its CPU clock, and to samples */
 };
 
 /* A moment of a thread: as the kernel told it, or as a stop showed it. */
@@ -74,8 +48,8 @@ struct prof_tap_process {
     uint32_t process; /* in the profile */
     struct prof_address_space space;
     struct prof_frame_cache frames;
-    struct table lines;     /* struct prof_tap_line: what is mapped now */
-    struct prof_code *code; /* of them; NULL before the first sample */
+    struct prof_tap_mapped mapped;
+    struct prof_code *code; /* of it; NULL before the first sample */
     struct table threads;   /* struct prof_tap_thread */
     struct index by_tid;
     uint64_t begin_ns;      /* of the process's CPU clock, when it was met */
@@ -97,11 +71,6 @@ struct prof_tap_process {
     uint32_t heir_process, heir_thread; /* who has its time, if it never has a
                                            sample: who forked it */
 };
-
-void prof_tap_common_init(
-    struct prof_tap_common *common, struct prof_profile *profile,
-    uint64_t period_ns, bool is_wall);
-void prof_tap_common_fini(struct prof_tap_common *common);
 
 /* Where the list that begins at `first` has, or would have, the process. */
 struct prof_tap_process **prof_tap_process_find(

@@ -1,9 +1,7 @@
 /* Sampling by stopping; see the header. */
 #include "profiler/tap/stops.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,54 +12,34 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/cycles_x86_64.h"
 #include "profiler/collector/process_files.h"
-#include "profiler/collector/task_files.h"
-#include "profiler/tap/listing.h"
-#include "profiler/tap/named.h"
-#include "profiler/tap/process.h"
 #include "profiler/tap/rests.h"
+#include "profiler/tap/roster.h"
 #include "profiler/tap/sleepers.h"
 #include "profiler/unwind/process_reader.h"
 
 #define LEAST_PERIOD_NS (UINT64_C(1000000000) / PROF_STOPS_MOST_HZ)
-#define LIST_NS         UINT64_C(20000000)
 #define CLOCKS_NS       UINT64_C(50000000)
 
 /* Who runs stops within 0.1 ms, wherever that is. Who only waits for his turn
  * may take long, and has not been at work at this tick. */
 #define PATIENCE_NS     UINT64_C(2000000)
 
-/* What a pass over all threads, or a listing, may take of the time. */
-enum { PASS_SHARE = 10, LIST_SHARE = 50 };
+/* What a pass over all threads may take of the time. */
+enum { PASS_SHARE = 10 };
 
 /* The innermost part; what is deeper is completed when the thread runs. */
 enum { COPY_BYTES = 49152 };
 
-/* /proc/PID/auxv: some twenty pairs. */
-enum { AUXV_BYTES = 1024 };
-
-struct watched {
-    uint32_t pid, tid;
-    struct prof_task_files files;
-    uint64_t seen_ns;   /* its CPU clock at its last sample */
-    uint64_t looked_ns; /* the same, at the last look */
-    bool is_gone;
-    bool is_late; /* it may still be about to be stopped */
-};
-
 struct prof_stops {
     struct prof_tap_common common;
     struct prof_stops_options options;
-    struct prof_tap_named named;
-    struct prof_tap_process *processes; /* the latest first */
-    struct table watched;               /* struct watched, by tid */
-    struct prof_task_limit files;
+    struct prof_roster roster;
     struct prof_stops_stats stats;
     int epoll, timer;
-    uint64_t next_ns, next_list_ns, clocks_ns;
-    bool is_begun; /* who is met from now on has begun since */
+    uint64_t next_ns, clocks_ns;
 
     /* Of the thread that is held. */
-    struct watched *held;
+    struct prof_roster_thread *held;
     struct prof_regs regs;
     uint64_t cpu_ns; /* its clock; 0: it is not the one that was meant */
     uint64_t stack_bytes;
@@ -101,15 +79,13 @@ enum status prof_stops_create(
     made->common.is_untold = true;
     made->options = *options;
     made->stats.period_ns = period_ns;
-    made->watched.row_bytes = sizeof(struct watched);
-    made->files = prof_task_limit_make();
-    if (options->is_wall) { /* two share them */
-        made->files.most /= 2;
-        made->common.looks.limit.most /= 2;
-    }
     made->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     made->epoll = epoll_create1(EPOLL_CLOEXEC);
-    prof_tap_named_init(&made->named, made->epoll);
+    prof_roster_init(&made->roster, &made->common, made->epoll);
+    if (options->is_wall) { /* two share them */
+        made->roster.files.most /= 2;
+        made->common.looks.limit.most /= 2;
+    }
     struct epoll_event event = {.events = EPOLLIN, .data.fd = made->timer};
     if (made->timer < 0 || made->epoll < 0 ||
         epoll_ctl(made->epoll, EPOLL_CTL_ADD, made->timer, &event) != 0) {
@@ -126,14 +102,7 @@ void prof_stops_destroy(struct prof_stops *stops)
 {
     if (stops == NULL)
         return;
-    while (stops->processes != NULL)
-        prof_tap_process_drop(&stops->processes, clock_now_ns(CLOCK_MONOTONIC));
-    for (uint32_t i = 0; i < stops->watched.count; i++) {
-        struct watched *watched = table_row(&stops->watched, i);
-        prof_task_files_fini(&watched->files);
-    }
-    table_fini(&stops->watched);
-    prof_tap_named_fini(&stops->named);
+    prof_roster_fini(&stops->roster);
     prof_tap_common_fini(&stops->common);
     if (stops->timer >= 0)
         (void)close(stops->timer);
@@ -149,188 +118,21 @@ int prof_stops_fd(const struct prof_stops *stops)
 
 /* ---- whom ---- */
 
-/* An image has its random bytes, and so its auxiliary vector, to itself. */
-static uint32_t image_of(uint32_t pid)
-{
-    char path[64], bytes[AUXV_BYTES];
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/auxv", pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    size_t count = fread(bytes, 1, sizeof bytes, file);
-    (void)fclose(file);
-    return count > 0 ? hash_bytes(bytes, count) : 0;
-}
-
-static void put_first(
-    struct prof_stops *stops, struct prof_tap_process *process)
-{
-    process->image = image_of(process->pid);
-    process->next = stops->processes;
-    stops->processes = process;
-    stops->stats.processes++;
-}
-
-static struct prof_tap_process *meet(struct prof_stops *stops, uint32_t pid)
-{
-    struct prof_tap_process *known =
-        *prof_tap_process_find(&stops->processes, pid);
-    if (known != NULL)
-        return known;
-    struct prof_tap_process *made = prof_tap_process_meet(&stops->common, pid);
-    if (made == NULL)
-        return NULL;
-    if (stops->is_begun && !stops->common.is_by_thread)
-        made->begin_ns = 0;
-    made->is_continued = !stops->is_begun;
-    put_first(stops, made);
-    return made;
-}
-
-static void take_execs(struct prof_stops *stops, uint64_t now_ns)
-{
-    struct prof_tap_process *next;
-    for (struct prof_tap_process *at = stops->processes; at; at = next) {
-        next = at->next;
-        uint32_t image = image_of(at->pid);
-        if (image == 0 || at->image == 0 || image == at->image)
-            continue;
-        struct prof_tap_process *made = prof_tap_process_meet_again(at);
-        if (made == NULL)
-            continue;
-        prof_tap_process_drop(
-            prof_tap_process_find(&stops->processes, at->pid), now_ns);
-        put_first(stops, made);
-    }
-}
-
-static int by_tid(const void *a, const void *b)
-{
-    const struct prof_tap_listed *left = a, *right = b;
-    return left->tid < right->tid ? -1 : left->tid > right->tid;
-}
-
-static void begin_thread(
-    struct prof_stops *stops, const struct prof_tap_listed *row,
-    struct table *rows)
-{
-    struct prof_look look;
-    struct watched watched = {.pid = row->pid, .tid = row->tid};
-    struct prof_tap_process *process = meet(stops, row->pid);
-    if (process == NULL || prof_tap_process_thread(process, row->tid) == NULL)
-        return;
-    prof_task_files_init(&watched.files, row->pid, row->tid, &stops->files);
-    if (prof_task_read_usage(&watched.files, &look)) {
-        watched.seen_ns = watched.looked_ns = look.cpu_ns;
-        if (table_add(rows, &watched) != TABLE_NONE)
-            return;
-    }
-    prof_task_files_fini(&watched.files);
-}
-
-static void end_thread(struct prof_stops *stops, struct watched *watched)
-{
-    struct prof_tap_process *process =
-        *prof_tap_process_find(&stops->processes, watched->pid);
-    struct prof_tap_thread *thread =
-        process != NULL ? prof_tap_process_known_thread(process, watched->tid)
-                        : NULL;
-    /* The first one's id stays in use until the process ends. */
-    if (thread != NULL && watched->tid != watched->pid)
-        prof_tap_thread_end(thread);
-    prof_task_files_fini(&watched->files);
-}
-
-/* Both by tid: keep who is in both, end who is gone, begin who is new. */
-static void merge(struct prof_stops *stops, const struct table *listed)
-{
-    struct table rows = {.row_bytes = sizeof(struct watched)};
-    uint32_t old = 0;
-    for (uint32_t i = 0; i < listed->count; i++) {
-        const struct prof_tap_listed *row = table_row(listed, i);
-        struct watched *at = NULL;
-        for (; old < stops->watched.count; old++) {
-            at = table_row(&stops->watched, old);
-            if (at->tid >= row->tid)
-                break;
-            end_thread(stops, at);
-        }
-        bool is_known = old < stops->watched.count && at->tid == row->tid;
-        old += is_known;
-        if (is_known && (at->is_gone || at->pid != row->pid)) {
-            end_thread(stops, at);
-            is_known = false;
-        }
-        if (!is_known)
-            begin_thread(stops, row, &rows);
-        else if (table_add(&rows, at) == TABLE_NONE)
-            end_thread(stops, at);
-    }
-    for (; old < stops->watched.count; old++)
-        end_thread(stops, table_row(&stops->watched, old));
-    table_fini(&stops->watched);
-    stops->watched = rows;
-}
-
-static void list(struct prof_stops *stops)
-{
-    struct table listed = {.row_bytes = sizeof(struct prof_tap_listed)};
-    for (uint32_t i = 0; i < stops->named.rows.count; i++) {
-        const struct prof_tap_named_row *named =
-            table_row(&stops->named.rows, i);
-        const struct prof_tap_listed row = {named->pid, named->tid};
-        if (named->tid == 0)
-            (void)prof_tap_list_tree(named->pid, &listed);
-        else if (prof_process_files_has_thread(named->pid, named->tid))
-            (void)table_add(&listed, &row);
-    }
-    /* Whose parent has ended is no longer in a tree. */
-    for (struct prof_tap_process *at = stops->processes;
-         at != NULL && !stops->common.is_by_thread; at = at->next)
-        (void)prof_tap_list_tree(at->pid, &listed);
-    if (listed.count > 0)
-        qsort(listed.rows, listed.count, listed.row_bytes, by_tid);
-    merge(stops, &listed);
-    table_fini(&listed);
-}
-
-static void list_if_due(struct prof_stops *stops, uint64_t now_ns)
-{
-    if (now_ns < stops->next_list_ns)
-        return;
-    take_execs(stops, now_ns);
-    list(stops);
-    uint64_t end_ns = clock_now_ns(CLOCK_MONOTONIC);
-    uint64_t wait_ns = (end_ns - now_ns) * LIST_SHARE;
-    stops->next_list_ns = end_ns + (wait_ns < LIST_NS ? LIST_NS : wait_ns);
-}
-
-static enum status watch(
-    struct prof_stops *stops, uint32_t pid, uint32_t tid, struct diag *diag)
-{
-    stops->is_begun = false;
-    enum status status = prof_tap_named_add(&stops->named, pid, tid, diag);
-    if (status == STATUS_OK)
-        list(stops);
-    stops->is_begun = true;
-    return status;
-}
-
 enum status prof_stops_watch(
     struct prof_stops *stops, uint32_t pid, struct diag *diag)
 {
-    return watch(stops, pid, 0, diag);
+    return prof_roster_name(&stops->roster, pid, 0, diag);
 }
 
 enum status prof_stops_watch_thread(
     struct prof_stops *stops, uint32_t pid, uint32_t tid, struct diag *diag)
 {
-    return watch(stops, pid, tid, diag);
+    return prof_roster_name(&stops->roster, pid, tid, diag);
 }
 
 bool prof_stops_are_over(const struct prof_stops *stops)
 {
-    return prof_tap_named_are_over(&stops->named);
+    return prof_tap_named_are_over(&stops->roster.named);
 }
 
 /* ---- a thread ---- */
@@ -354,7 +156,7 @@ static void copy_held(void *owner, const struct prof_regs *regs)
         sizeof stops->stack);
     stops->chain_count = 0;
     const struct prof_tap_process *process =
-        *prof_tap_process_find(&stops->processes, stops->held->pid);
+        prof_roster_process(&stops->roster, stops->held->pid);
     if (process == NULL || process->code == NULL ||
         !prof_code_has_go(process->code))
         return;
@@ -365,7 +167,8 @@ static void copy_held(void *owner, const struct prof_regs *regs)
 }
 
 static void note_refusal(
-    struct prof_stops *stops, const struct watched *watched, int error)
+    struct prof_stops *stops, const struct prof_roster_thread *watched,
+    int error)
 {
     uint32_t tracer = prof_process_files_status(watched->tid, "TracerPid");
     /* A thread of ours that came late to hold it, or was until just now. */
@@ -388,10 +191,11 @@ static void note_refusal(
             watched->pid, strerror(error));
 }
 
-static void add_sample(struct prof_stops *stops, struct watched *watched)
+static void add_sample(
+    struct prof_stops *stops, struct prof_roster_thread *watched)
 {
     struct prof_tap_process *process =
-        *prof_tap_process_find(&stops->processes, watched->pid);
+        prof_roster_process(&stops->roster, watched->pid);
     struct prof_tap_thread *thread =
         process != NULL ? prof_tap_process_thread(process, watched->tid) : NULL;
     if (thread == NULL || stops->cpu_ns <= watched->seen_ns)
@@ -408,7 +212,7 @@ static void add_sample(struct prof_stops *stops, struct watched *watched)
     watched->seen_ns = stops->cpu_ns;
 }
 
-static void hold(struct prof_stops *stops, struct watched *watched)
+static void hold(struct prof_stops *stops, struct prof_roster_thread *watched)
 {
     struct prof_hold hold = {
         .tid = watched->tid,
@@ -431,7 +235,7 @@ static void hold(struct prof_stops *stops, struct watched *watched)
 }
 
 /* Stop it if it runs. */
-static void look(struct prof_stops *stops, struct watched *watched)
+static void look(struct prof_stops *stops, struct prof_roster_thread *watched)
 {
     struct prof_look now;
     watched->is_late = watched->is_late && prof_process_files_status(
@@ -451,15 +255,8 @@ static void read_clocks(struct prof_stops *stops, uint64_t now_ns)
     if (now_ns - stops->clocks_ns < CLOCKS_NS)
         return;
     stops->clocks_ns = now_ns;
-    prof_tap_named_forget_ended(&stops->named);
-    prof_sleepers_begin(stops->processes, true);
-    struct prof_tap_process **at = &stops->processes;
-    while (*at != NULL) {
-        if (prof_tap_process_read_clock(*at))
-            at = &(*at)->next;
-        else
-            prof_tap_process_drop(at, now_ns);
-    }
+    prof_sleepers_begin(stops->roster.processes, true);
+    prof_roster_read_clocks(&stops->roster, now_ns);
 }
 
 void prof_stops_run(struct prof_stops *stops)
@@ -468,13 +265,13 @@ void prof_stops_run(struct prof_stops *stops)
     if (now_ns < stops->next_ns)
         return;
     (void)!read(stops->timer, &expired, sizeof expired);
-    prof_sleepers_begin(stops->processes, false);
-    list_if_due(stops, now_ns);
+    prof_sleepers_begin(stops->roster.processes, false);
+    prof_roster_refresh(&stops->roster, now_ns);
     uint64_t begin_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID);
-    for (uint32_t i = 0; i < stops->watched.count; i++)
-        look(stops, table_row(&stops->watched, i));
+    for (uint32_t i = 0; i < stops->roster.threads.count; i++)
+        look(stops, table_row(&stops->roster.threads, i));
     read_clocks(stops, now_ns);
-    prof_sleepers_look(&stops->common, stops->processes);
+    prof_sleepers_look(&stops->common, stops->roster.processes);
     uint64_t end_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID);
     arm(stops, now_ns, end_ns - begin_ns);
 }
@@ -482,8 +279,7 @@ void prof_stops_run(struct prof_stops *stops)
 void prof_stops_finish(struct prof_stops *stops)
 {
     prof_tracee_settle();
-    while (stops->processes != NULL)
-        prof_tap_process_drop(&stops->processes, clock_now_ns(CLOCK_MONOTONIC));
+    prof_roster_drop_all(&stops->roster);
     prof_tap_rests_close(&stops->common, 0, 0);
 }
 
@@ -491,6 +287,7 @@ struct prof_stops_stats prof_stops_stats(const struct prof_stops *stops)
 {
     struct prof_stops_stats stats = stops->stats;
     stats.samples = stops->common.sample_count;
+    stats.processes = stops->roster.process_count;
     stats.sleep_refusal = stops->common.looks.refusal;
     return stats;
 }

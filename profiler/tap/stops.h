@@ -27,8 +27,7 @@
  * looking takes more than a tenth of a processor: with very many threads the
  * rate falls.
  *
- * WHO IS NEW is found by listing threads and children every 20 ms, or more
- * seldom where that takes long.
+ * WHO IS NEW is found by listing threads and children (roster.h).
  *
  * Used like a tap (tap.h): one thread, polled.
  */

@@ -6,12 +6,10 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/collector/perf_clock.h"
-#include "profiler/tap/events.h"
 #include "profiler/tap/listing.h"
-#include "profiler/tap/named.h"
-#include "profiler/tap/process.h"
 #include "profiler/tap/rests.h"
 #include "profiler/tap/sleepers.h"
+#include "profiler/tap/tap_state.h"
 
 /* A record is written some time after its stamp was taken, which orders it;
  * longest where a hypervisor comes in between. */
@@ -33,22 +31,6 @@ enum { LOOK_MS = 5, WAIT_MS = 50, NS_PER_MS = 1000000 };
 /* A program may go on making threads for ever. */
 enum { LISTINGS_MAX = 64, THREADS_A_RUN = 16 };
 
-struct prof_tap {
-    struct prof_tap_common common;
-    struct prof_tap_options options;
-    struct prof_tap_events events;
-    struct prof_tap_process *processes; /* the latest first */
-    struct prof_tap_named named;
-    uint64_t clocks_ns; /* when they were last read */
-    int wait_ms;        /* until the next look at the rings */
-    uint32_t process_count;
-    uint32_t unwatched; /* see struct prof_tap_stats */
-    struct diag shortage;
-    uint64_t unseen_ns;
-    bool is_listing; /* who is new must be known */
-    bool has_lost;   /* records; what was mapped may be among them */
-};
-
 enum status prof_tap_create(
     struct prof_tap **tap, struct prof_profile *profile,
     const struct prof_tap_options *options, struct diag *diag)
@@ -69,29 +51,13 @@ enum status prof_tap_create(
         .is_sharing_fds = options->is_wall};
     enum status status = prof_tap_events_open(&made->events, &wanted, diag);
     made->common.is_steered = made->events.is_on_processors;
-    prof_tap_named_init(&made->named, made->events.epoll);
+    prof_tap_named_init(&made->named, made->events.rings.epoll);
     if (status != STATUS_OK) {
         prof_tap_destroy(made);
         return status;
     }
     *tap = made;
     return STATUS_OK;
-}
-
-static struct prof_tap_process **find_process(
-    struct prof_tap *tap, uint32_t pid)
-{
-    return prof_tap_process_find(&tap->processes, pid);
-}
-
-static void add_process(struct prof_tap *tap, struct prof_tap_process *added)
-{
-    if (added == NULL)
-        return;
-    added->next = tap->processes;
-    tap->processes = added;
-    tap->process_count++;
-    prof_tap_filter_admit(&tap->events.filter, added->pid);
 }
 
 void prof_tap_destroy(struct prof_tap *tap)
@@ -108,163 +74,12 @@ void prof_tap_destroy(struct prof_tap *tap)
 
 int prof_tap_fd(const struct prof_tap *tap)
 {
-    return tap->events.epoll;
+    return tap->events.rings.epoll;
 }
 
 int prof_tap_wait_ms(const struct prof_tap *tap)
 {
     return prof_sleepers_wait_ms(tap->processes, tap->wait_ms);
-}
-
-/* ---- records ---- */
-
-static void take_fork(
-    struct prof_tap *tap, const struct prof_tap_record *record)
-{
-    struct prof_tap_process *process = *find_process(tap, record->pid);
-    struct prof_tap_process *parent = *find_process(tap, record->parent_pid);
-    if (record->pid != record->parent_pid && process == NULL &&
-        parent != NULL && tap->options.whom != PROF_TAP_THREADS) {
-        process = prof_tap_process_fork(parent, record->pid, record->time_ns);
-        add_process(tap, process);
-        if (process != NULL)
-            (void)prof_tap_process_read_clock(process);
-    }
-    /* Later it is made by its first sample: a thread may be too brief for one,
-     * and come in any number. */
-    if (process != NULL && tap->is_listing)
-        (void)prof_tap_process_thread(process, record->tid);
-}
-
-static void take_exec(
-    struct prof_tap *tap, const struct prof_tap_record *record)
-{
-    struct prof_tap_process **at = find_process(tap, record->pid);
-    if (*at == NULL && tap->events.is_on_processors &&
-        !prof_tap_named_has(&tap->named, record->pid))
-        return;
-    if (*at == NULL) {
-        /* Our own child: it is watched from its exec on. */
-        struct prof_tap_process *made =
-            prof_tap_process_meet(&tap->common, record->pid);
-        if (made != NULL && tap->options.whom == PROF_TAP_CHILD)
-            made->begin_ns = 0;
-        add_process(tap, made);
-        return;
-    }
-    struct prof_tap_process *made = prof_tap_process_exec(*at, record);
-    if (made == NULL)
-        return;
-    bool goes_on = prof_tap_process_known_thread(*at, record->tid) != NULL;
-    prof_tap_process_drop(at, record->time_ns);
-    add_process(tap, made);
-    if (goes_on && tap->options.whom == PROF_TAP_THREADS)
-        (void)prof_tap_process_thread(made, record->tid);
-}
-
-static void take_name(
-    struct prof_tap *tap, const struct prof_tap_record *record)
-{
-    struct prof_profile *profile = tap->common.profile;
-    struct prof_tap_process *process = *find_process(tap, record->pid);
-    struct prof_tap_thread *thread =
-        process != NULL ? prof_tap_process_watched_thread(process, record->tid)
-                        : NULL;
-    if (thread == NULL || thread->thread == PROF_NONE)
-        return;
-    uint32_t name = prof_profile_string(profile, record->name);
-    prof_profile_edit_thread(profile, thread->thread)->name = name;
-    if (record->tid == record->pid && process->process != PROF_NONE)
-        prof_profile_edit_process(profile, process->process)->name = name;
-}
-
-static void take_sample(
-    struct prof_tap *tap, struct prof_tap_process *process,
-    const struct prof_tap_record *record)
-{
-    prof_tap_process_sample(process, record);
-    if (tap->common.has_go)
-        prof_tap_events_follow_frames(&tap->events);
-}
-
-/* Whoever it is, it is not watched: but who is not known yet may be. */
-static void take_stranger(
-    struct prof_tap *tap, const struct prof_tap_record *record)
-{
-    if (!tap->is_listing && !prof_tap_named_has(&tap->named, record->pid))
-        prof_tap_filter_refuse(&tap->events.filter, record->pid);
-}
-
-static void take_end(struct prof_tap *tap, const struct prof_tap_record *record)
-{
-    if (record->tid == record->pid) /* the number may come again */
-        prof_tap_filter_admit(&tap->events.filter, record->pid);
-    struct prof_tap_process *process = *find_process(tap, record->pid);
-    struct prof_tap_thread *thread =
-        process != NULL ? prof_tap_process_known_thread(process, record->tid)
-                        : NULL;
-    /* The first one's id stays in use until the process ends. */
-    if (thread != NULL && record->tid != record->pid)
-        prof_tap_thread_end(thread);
-}
-
-static void take_lost(
-    struct prof_tap *tap, const struct prof_tap_record *record)
-{
-    prof_profile_add_loss(
-        tap->common.profile, PROF_LOSS_RING_FULL, record->lost);
-    tap->has_lost = true;
-}
-
-static void take_record(struct prof_tap *tap, struct prof_tap_record *record)
-{
-    struct prof_tap_process *process = *find_process(tap, record->pid);
-    switch (record->type) {
-    case PERF_RECORD_SAMPLE:
-        record->origin = prof_tap_events_origin(&tap->events, record->event);
-        if (process != NULL)
-            take_sample(tap, process, record);
-        else
-            take_stranger(tap, record);
-        break;
-    case PERF_RECORD_MMAP2:
-        if (process != NULL)
-            prof_tap_process_map(process, record);
-        break;
-    case PERF_RECORD_COMM:
-        if (record->is_exec)
-            take_exec(tap, record);
-        else
-            take_name(tap, record);
-        break;
-    case PERF_RECORD_FORK:
-        take_fork(tap, record);
-        break;
-    case PERF_RECORD_EXIT:
-        take_end(tap, record);
-        break;
-    default:
-        take_lost(tap, record);
-        break;
-    }
-}
-
-/* How many there were. */
-static uint64_t take_records(struct prof_tap *tap, uint64_t limit_ns)
-{
-    struct prof_tap_events *events = &tap->events;
-    struct prof_tap_ring *ring;
-    uint64_t count = 0;
-    (void)prof_tap_events_refresh(events);
-    while ((ring = prof_tap_events_next(events, limit_ns)) != NULL) {
-        struct prof_tap_record record;
-        if (prof_tap_record_parse(
-                prof_tap_ring_peek(ring, events->copy), &record))
-            take_record(tap, &record);
-        prof_tap_ring_pass(ring);
-        count++;
-    }
-    return count;
 }
 
 /* After a look that has found records, or none. */
@@ -297,7 +112,7 @@ static void read_clocks(struct prof_tap *tap, uint64_t now_ns)
 void prof_tap_run(struct prof_tap *tap)
 {
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
-    bool has_found = take_records(tap, now_ns - SETTLE_NS) > 0;
+    bool has_found = prof_tap_take_records(tap, now_ns - SETTLE_NS) > 0;
     tap->wait_ms = choose_wait_ms(tap, has_found);
     for (struct prof_tap_process *at = tap->processes; at && tap->has_lost;
          at = at->next)
@@ -314,7 +129,8 @@ void prof_tap_run(struct prof_tap *tap)
 
 static bool is_known(struct prof_tap *tap, const struct prof_tap_listed *row)
 {
-    const struct prof_tap_process *process = *find_process(tap, row->pid);
+    const struct prof_tap_process *process =
+        *prof_tap_find_process(tap, row->pid);
     return process != NULL &&
            prof_tap_process_known_thread(process, row->tid) != NULL;
 }
@@ -326,9 +142,10 @@ static enum status watch_thread(
     enum status status = prof_tap_events_add(&tap->events, row->tid, diag);
     if (status != STATUS_OK)
         return status;
-    if (*find_process(tap, row->pid) == NULL)
-        add_process(tap, prof_tap_process_meet(&tap->common, row->pid));
-    struct prof_tap_process *process = *find_process(tap, row->pid);
+    if (*prof_tap_find_process(tap, row->pid) == NULL)
+        prof_tap_add_process(
+            tap, prof_tap_process_meet(&tap->common, row->pid));
+    struct prof_tap_process *process = *prof_tap_find_process(tap, row->pid);
     if (process != NULL)
         (void)prof_tap_process_thread(process, row->tid);
     return STATUS_OK;
@@ -435,7 +252,7 @@ void prof_tap_finish(struct prof_tap *tap)
 {
     prof_tap_run(tap);
     prof_tap_events_stop(&tap->events);
-    (void)take_records(tap, UINT64_MAX);
+    (void)prof_tap_take_records(tap, UINT64_MAX);
     while (tap->processes != NULL)
         prof_tap_process_drop(&tap->processes, clock_now_ns(CLOCK_MONOTONIC));
 }

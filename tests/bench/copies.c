@@ -140,11 +140,12 @@ static void take_mapping(const struct prof_tap_record *record)
 static void take_records(uint64_t limit_ns)
 {
     struct prof_tap_ring *ring;
-    (void)prof_tap_events_refresh(&bench.events);
-    while ((ring = prof_tap_events_next(&bench.events, limit_ns)) != NULL) {
+    (void)prof_tap_rings_refresh(&bench.events.rings);
+    while ((ring = prof_tap_rings_next(&bench.events.rings, limit_ns)) !=
+           NULL) {
         struct prof_tap_record record;
         if (prof_tap_record_parse(
-                prof_tap_ring_peek(ring, bench.events.copy), &record) &&
+                prof_tap_ring_peek(ring, bench.events.rings.copy), &record) &&
             record.pid == bench.pid) {
             if (record.type == PERF_RECORD_SAMPLE)
                 take_sample(&record);
@@ -198,7 +199,8 @@ int main(int argc, char **argv)
     (void)close(gate);
     while (waitpid((pid_t)bench.pid, &status, WNOHANG) == 0) {
         struct epoll_event events[EPOLL_EVENTS];
-        (void)epoll_wait(bench.events.epoll, events, EPOLL_EVENTS, WAIT_MS);
+        (void)epoll_wait(
+            bench.events.rings.epoll, events, EPOLL_EVENTS, WAIT_MS);
         take_records(clock_now_ns(CLOCK_MONOTONIC) - SETTLE_NS);
     }
     printf(

@@ -13,11 +13,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Whole, for its dispatch of records: static there, as it should be. */
-#include "profiler/tap/tap.c"
-
 #include "profiler/attach/perf_regs.h"
 #include "profiler/collector/limits.h"
+#include "profiler/tap/rests.h"
+#include "profiler/tap/tap_state.h"
 #include "tests/fuzz/collector/bytes.h"
 
 enum { STEPS_MAX = 128, RING_BYTES = 1 << 18, PERIOD_NS = 1000000, ROOM = 8 };
@@ -197,7 +196,7 @@ static void step(struct scene *scene)
         write_anything(scene);
         break;
     default:
-        take_records(&scene->tap, UINT64_MAX);
+        prof_tap_take_records(&scene->tap, UINT64_MAX);
     }
 }
 
@@ -231,25 +230,27 @@ static void open_scene(struct scene *scene, struct prof_profile *profile)
     scene->ring = (struct prof_tap_ring){
         .page = &scene->page, .data = scene->data, .bytes = RING_BYTES};
     tap->events = (struct prof_tap_events){
-        .rings = &scene->ring,
-        .ring_count = 1,
+        .rings =
+            {.rows = &scene->ring,
+             .count = 1,
+             .copy = malloc(PROF_TAP_RECORD_BYTES)},
         .has_kernel = true,
-        .copy = malloc(PROF_TAP_RECORD_BYTES),
         .opened = {.row_bytes = sizeof(struct prof_tap_event)}};
-    add_process(tap, prof_tap_process_meet(&tap->common, (uint32_t)getpid()));
+    prof_tap_add_process(
+        tap, prof_tap_process_meet(&tap->common, (uint32_t)getpid()));
 }
 
 static void close_scene(struct scene *scene)
 {
     struct prof_tap *tap = &scene->tap;
-    take_records(tap, UINT64_MAX);
+    prof_tap_take_records(tap, UINT64_MAX);
     while (tap->processes != NULL)
         prof_tap_process_drop(&tap->processes, scene->time_ns);
     prof_tap_rests_close(&tap->common, 0, 0);
     prof_image_cache_fini(&tap->common.images);
     prof_build_ids_fini(&tap->common.build_ids);
     table_fini(&tap->common.rests);
-    free(tap->events.copy);
+    free(tap->events.rings.copy);
     free(scene->data);
 }
 

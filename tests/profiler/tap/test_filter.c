@@ -15,11 +15,11 @@ static uint32_t take_samples(struct prof_tap_events *events)
 {
     uint32_t count = 0;
     struct prof_tap_ring *ring;
-    (void)prof_tap_events_refresh(events);
-    while ((ring = prof_tap_events_next(events, UINT64_MAX)) != NULL) {
+    (void)prof_tap_rings_refresh(&events->rings);
+    while ((ring = prof_tap_rings_next(&events->rings, UINT64_MAX)) != NULL) {
         struct prof_tap_record record;
         if (prof_tap_record_parse(
-                prof_tap_ring_peek(ring, events->copy), &record) &&
+                prof_tap_ring_peek(ring, events->rings.copy), &record) &&
             record.type == PERF_RECORD_SAMPLE &&
             record.pid == (uint32_t)getpid())
             count++;
