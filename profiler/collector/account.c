@@ -2,12 +2,10 @@
 #include "profiler/collector/account.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "profiler/base/clock.h"
-#include "profiler/base/proc.h"
+#include "profiler/collector/cpu_time.h"
 #include "profiler/collector/process_files.h"
 
 enum { AT_SYSCALL, ELSEWHERE };
@@ -67,33 +65,6 @@ void prof_account_end_thread(
         return;
     thread->end_ns = cpu_ns;
     thread->before_ns = before_ns;
-}
-
-uint64_t prof_thread_cpu_ns(uint32_t pid, uint32_t tid)
-{
-    char text[64];
-    return proc_read(pid, tid, "schedstat", text, sizeof text)
-               ? strtoull(text, NULL, 10)
-               : 0;
-}
-
-uint64_t prof_process_cpu_ns(uint32_t pid)
-{
-    clockid_t clock;
-    struct timespec used;
-    if (clock_getcpuclockid((pid_t)pid, &clock) != 0 ||
-        clock_gettime(clock, &used) != 0)
-        return 0;
-    uint64_t used_ns =
-        (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
-    return used_ns > 0 ? used_ns : 1; /* not switched or ticked yet */
-}
-
-uint32_t prof_process_thread_count(uint32_t pid)
-{
-    uint32_t count;
-    uint64_t resident_bytes;
-    return prof_process_files_sizes(pid, &count, &resident_bytes) ? count : 0;
 }
 
 static struct prof_account_thread *thread_of(
@@ -333,7 +304,7 @@ static uint64_t accounted_ns(const struct prof_account *account)
 static uint64_t half_periods_ns(const struct prof_account *account)
 {
     return account->period_ns / 2 *
-           (1 + prof_process_thread_count(account->pid));
+           (1 + prof_process_files_thread_count(account->pid));
 }
 
 /* What may be filled: used, not accounted for, and not under way. */
@@ -416,44 +387,4 @@ void prof_account_weigh(
     }
     close_ended(account);
     fill_first_ticks(account, batch, count);
-}
-
-static uint64_t take(uint64_t *from, uint64_t wanted)
-{
-    uint64_t taken = wanted < *from ? wanted : *from;
-    *from -= taken;
-    return taken;
-}
-
-struct prof_account_rest prof_account_close(
-    const struct prof_account *account, uint64_t total_ns, uint64_t exit_ns,
-    uint64_t late_ns)
-{
-    struct prof_account_rest rest = {0};
-    uint64_t before_ns = account->earlier_ns < account->startup_ns
-                             ? account->startup_ns - account->earlier_ns
-                             : 0;
-    if (account->earlier_ns > 0)
-        rest.exec_ns = before_ns;
-    else
-        rest.startup_ns = before_ns;
-
-    uint64_t known_ns =
-        account->startup_ns + account->rested_ns + account->given_ns;
-    uint64_t left_ns = total_ns > known_ns ? total_ns - known_ns : 0;
-    if (exit_ns > 0 && total_ns > exit_ns + late_ns)
-        rest.exit_ns = take(&left_ns, total_ns - exit_ns - late_ns);
-    rest.unsampled_ns = left_ns;
-    return rest;
-}
-
-void prof_account_add_rest(
-    struct prof_profile *profile, const char *name, struct prof_sample *sample)
-{
-    if (sample->state == PROF_STATE_UNKNOWN)
-        sample->state = PROF_STATE_ON_CPU;
-    sample->stack = prof_profile_add_stack(
-        profile, PROF_NONE,
-        prof_profile_add_named_frame(profile, PROF_FRAME_ACCOUNT, name));
-    (void)prof_profile_add_sample(profile, sample);
 }

@@ -142,38 +142,4 @@ void prof_account_weigh(
     struct prof_account *account, struct prof_pending *batch, size_t count,
     uint64_t total_ns);
 
-/* How the rest of a process's CPU time is called. */
-struct prof_account_rest {
-    uint64_t startup_ns, exec_ns, unsampled_ns, exit_ns;
-};
-
-/*
- * Close the account.
- *
- *   total_ns  the kernel's figure for the process; 0: unknown
- *   exit_ns   the same when it began to exit; 0: it did not say
- *   late_ns   weights of the samples taken after that
- */
-struct prof_account_rest prof_account_close(
-    const struct prof_account *account, uint64_t total_ns, uint64_t exit_ns,
-    uint64_t late_ns);
-
-/*
- * Add a sample of time that no function has, under a frame called `name`.
- * Time, thread and values are set, and the state unless it was on a CPU; the
- * rest is not.
- */
-void prof_account_add_rest(
-    struct prof_profile *profile, const char *name, struct prof_sample *sample);
-
-/*
- * CPU time of a thread, and of the whole process; ns; 0 when it is gone. The
- * kernel counts at switches and ticks: a process that has just begun has 1.
- */
-uint64_t prof_thread_cpu_ns(uint32_t pid, uint32_t tid);
-uint64_t prof_process_cpu_ns(uint32_t pid);
-
-/* How many threads the process has; 0 when it is gone. */
-uint32_t prof_process_thread_count(uint32_t pid);
-
 #endif

@@ -1,7 +1,7 @@
 /* The threads that a recording is limited to. */
 #include "profiler/collector/chosen.h"
 
-#include "profiler/collector/account.h"
+#include "profiler/collector/cpu_time.h"
 #include "profiler/collector/process_files.h"
 
 uint32_t prof_chosen_init(

@@ -12,7 +12,7 @@
 #include <linux/perf_event.h>
 
 #include "profiler/base/proc.h"
-#include "profiler/collector/account.h"
+#include "profiler/collector/cpu_time.h"
 #include "profiler/wire/cookie.h"
 
 enum { RETRIES = 3 };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/collector/account_rest.h"
 #include "profiler/collector/collector_model.h"
 #include "profiler/collector/target_drain.h"
 

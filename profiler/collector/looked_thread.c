@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "profiler/attach/reach.h"
-#include "profiler/collector/account.h"
+#include "profiler/collector/account_rest.h"
 
 /* A sleep is one sample at least this often, that a recording be readable. */
 #define HOLD_NS       UINT64_C(10000000000)

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
-#include "profiler/collector/account.h"
 #include "profiler/collector/children.h"
+#include "profiler/collector/cpu_time.h"
 
 /* Each thread has a list of its own: one part in so many of a CPU for them. */
 #define LOOK_NS    UINT64_C(100000000)

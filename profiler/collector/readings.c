@@ -2,7 +2,7 @@
 #include "profiler/collector/readings.h"
 
 #include "profiler/base/clock.h"
-#include "profiler/collector/account.h"
+#include "profiler/collector/cpu_time.h"
 #include "profiler/collector/process_files.h"
 
 void prof_readings_init(struct prof_readings *readings)

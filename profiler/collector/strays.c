@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
-#include "profiler/collector/account.h"
+#include "profiler/collector/account_rest.h"
+#include "profiler/collector/cpu_time.h"
 
 enum { PROGRAMS_NAMED = 32 };
 

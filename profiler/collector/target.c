@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/collector/account_rest.h"
+#include "profiler/collector/cpu_time.h"
 #include "profiler/collector/looked_target.h"
 #include "profiler/collector/process_files.h"
 #include "profiler/collector/target_cpu.h"

@@ -1,6 +1,7 @@
 /* What the kernel counted for a target. */
 #include "profiler/collector/target_cpu.h"
 
+#include "profiler/collector/cpu_time.h"
 #include "profiler/collector/target.h"
 
 static uint64_t read_cpu_ns(struct prof_target *target)

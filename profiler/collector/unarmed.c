@@ -10,6 +10,8 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/proc.h"
+#include "profiler/collector/account_rest.h"
+#include "profiler/collector/cpu_time.h"
 #include "profiler/collector/injected.h"
 #include "profiler/collector/target.h"
 #include "profiler/collector/target_threads.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "profiler/base/clock.h"
-#include "profiler/collector/account.h"
+#include "profiler/collector/cpu_time.h"
 #include "profiler/collector/limits.h"
 #include "profiler/collector/process_files.h"
 

@@ -1,7 +1,7 @@
 /* Closing the accounts of all that was watched; see the header. */
 #include "profiler/tap/rests.h"
 
-#include "profiler/collector/account.h"
+#include "profiler/collector/account_rest.h"
 #include "profiler/tap/process.h"
 
 struct sums {

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "profiler/collector/account.h"
+#include "profiler/collector/account_rest.h"
+#include "profiler/collector/cpu_time.h"
 
 enum { PERIOD_NS = 1000000 };
 
