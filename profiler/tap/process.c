@@ -31,6 +31,7 @@ static struct prof_tap_process *create(
     made->process = row;
     prof_tap_mapped_init(&made->mapped, common->profile);
     made->threads.row_bytes = sizeof(struct prof_tap_thread);
+    made->last_ended = TABLE_NONE;
     prof_frame_cache_init(&made->frames);
     prof_address_space_init(
         &made->space, common->profile, &common->build_ids, row, pid);
@@ -367,6 +368,10 @@ struct prof_tap_thread *prof_tap_process_thread(
 struct prof_tap_thread *prof_tap_process_watched_thread(
     struct prof_tap_process *process, uint32_t tid)
 {
+    if (tid == PROF_TAP_TID_GONE && process->last_ended != TABLE_NONE)
+        return table_row(&process->threads, process->last_ended);
+    if (tid == PROF_TAP_TID_GONE)
+        tid = process->pid; /* who ended was never met */
     return process->common->is_by_thread
                ? prof_tap_process_known_thread(process, tid)
                : prof_tap_process_thread(process, tid);
@@ -379,4 +384,14 @@ void prof_tap_thread_end(struct prof_tap_thread *thread)
     free(thread->known);
     thread->known = NULL;
     thread->has_ended = true;
+}
+
+void prof_tap_process_end_thread(struct prof_tap_process *process, uint32_t tid)
+{
+    uint32_t id =
+        index_find(&process->by_tid, hash_u64(tid), same_tid, process, &tid);
+    if (id == TABLE_NONE)
+        return;
+    prof_tap_thread_end(table_row(&process->threads, id));
+    process->last_ended = id;
 }

@@ -52,6 +52,7 @@ struct prof_tap_process {
     struct prof_code *code; /* of it; NULL before the first sample */
     struct table threads;   /* struct prof_tap_thread */
     struct index by_tid;
+    uint32_t last_ended;    /* of them, or TABLE_NONE */
     uint64_t begin_ns;      /* of the process's CPU clock, when it was met */
     uint64_t clock_ns;      /* the same, when last read; 0: never */
     uint64_t given_ns;      /* weights of its samples */
@@ -116,11 +117,17 @@ struct prof_tap_thread *prof_tap_process_known_thread(
     const struct prof_tap_process *process, uint32_t tid);
 
 /* The same of a thread that a record is about: where single threads are
- * watched, none is made, and NULL is one that nobody asked for. */
+ * watched, none is made, and NULL is one that nobody asked for.
+ * PROF_TAP_TID_GONE is taken for the one that ended last: it tells so before it
+ * is at its end. */
 struct prof_tap_thread *prof_tap_process_watched_thread(
     struct prof_tap_process *process, uint32_t tid);
 
 void prof_tap_thread_end(struct prof_tap_thread *thread);
+
+/* The same of a thread that the kernel says has ended, if it was met. */
+void prof_tap_process_end_thread(
+    struct prof_tap_process *process, uint32_t tid);
 
 /* The stack that these words make in the profile, as of `when_ns`. */
 uint32_t prof_tap_process_stack(

@@ -18,6 +18,9 @@
 #define PROF_TAP_TIME_FROM_END  16 /* time, id */
 #define PROF_TAP_TRAILER_BYTES  24 /* ids of the thread, time, id */
 
+/* Of a thread that is at its very end: the kernel has taken its number back. */
+#define PROF_TAP_TID_GONE       UINT32_MAX
+
 struct prof_tap_record {
     uint32_t type;
     uint32_t pid, tid; /* as we see them; the new thread's of a FORK */

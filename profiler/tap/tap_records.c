@@ -100,12 +100,9 @@ static void take_end(struct prof_tap *tap, const struct prof_tap_record *record)
     if (record->tid == record->pid) /* the number may come again */
         prof_tap_filter_admit(&tap->events.filter, record->pid);
     struct prof_tap_process *process = *prof_tap_find_process(tap, record->pid);
-    struct prof_tap_thread *thread =
-        process != NULL ? prof_tap_process_known_thread(process, record->tid)
-                        : NULL;
     /* The first one's id stays in use until the process ends. */
-    if (thread != NULL && record->tid != record->pid)
-        prof_tap_thread_end(thread);
+    if (process != NULL && record->tid != record->pid)
+        prof_tap_process_end_thread(process, record->tid);
 }
 
 static void take_lost(
