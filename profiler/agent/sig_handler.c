@@ -6,6 +6,7 @@
 
 #include "profiler/agent/sig_core.h"
 #include "profiler/agent/sig_expiry.h"
+#include "profiler/agent/sig_from_kernel_x86_64.h"
 #include "profiler/agent/sig_interrupt.h"
 #include "profiler/agent/sig_pass.h"
 #include "profiler/agent/sig_presence.h"
@@ -59,16 +60,6 @@ static void note_cost(uint64_t start_cycles)
     atomic_fetch_add_explicit(&header->handled_count, 1, memory_order_relaxed);
 }
 
-/*
- * SYSCALL leaves its return address in rcx and the flags in r11, and the
- * kernel leaves them there: only an instruction after a system call sees both.
- */
-static bool is_syscall_return(const ucontext_t *context)
-{
-    const greg_t *regs = context->uc_mcontext.gregs;
-    return regs[REG_RCX] == regs[REG_RIP] && regs[REG_R11] == regs[REG_EFL];
-}
-
 static struct prof_scratch *take_scratch(uint32_t tid)
 {
     for (uint32_t i = 0; i < PROF_SCRATCH_COUNT; i++) {
@@ -119,8 +110,8 @@ static void record_sample(struct prof_expiry expiry, ucontext_t *context)
     prof_core.engine->walk(prof_core.engine, context, &walk);
 
     head.frame_count = walk.count;
-    if (is_syscall_return(context))
-        head.record.flags |= WIRE_SAMPLE_SYSCALL;
+    if (prof_is_from_kernel(context))
+        head.record.flags |= WIRE_SAMPLE_FROM_KERNEL;
     prof_redirect_redo(context, place);
     if (walk.end == PROF_WALK_CUT)
         head.record.flags |= WIRE_SAMPLE_CUT;

@@ -8,7 +8,7 @@
 #include "profiler/collector/cpu_time.h"
 #include "profiler/collector/process_files.h"
 
-enum { AT_SYSCALL, ELSEWHERE };
+enum { FROM_KERNEL, ELSEWHERE };
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -192,13 +192,13 @@ static uint64_t left_of_thread(
     return least(excess(used_ns, known_ns), account->left_ns);
 }
 
-/* What ticks in system calls may stand for, all in all, beyond their number. */
+/* What ticks in the kernel may stand for, all in all, beyond their number. */
 static uint64_t margin_ns(
     const struct prof_account *account,
     const struct prof_account_thread *thread)
 {
     enum { SIGMAS = 3 };
-    double ticks = (double)thread->syscall_room_ns / (double)account->tick_ns;
+    double ticks = (double)thread->kernel_room_ns / (double)account->tick_ns;
     return (uint64_t)(SIGMAS * sqrt(ticks + 1) * (double)account->tick_ns);
 }
 
@@ -211,28 +211,28 @@ static void fill_room(
 {
     enum { FILL_MAX = 3 }; /* no single sample makes up for a long drought */
     uint64_t *room_ns = thread->room_ns;
-    thread->fill[AT_SYSCALL] = thread->fill[ELSEWHERE] = 0;
-    if (room_ns[AT_SYSCALL] + room_ns[ELSEWHERE] == 0 || thread->tid == 0)
+    thread->fill[FROM_KERNEL] = thread->fill[ELSEWHERE] = 0;
+    if (room_ns[FROM_KERNEL] + room_ns[ELSEWHERE] == 0 || thread->tid == 0)
         return;
 
     uint64_t left_ns = left_of_thread(account, thread);
-    thread->syscall_room_ns += room_ns[AT_SYSCALL];
+    thread->kernel_room_ns += room_ns[FROM_KERNEL];
     uint64_t allowed_ns = excess(
-        thread->syscall_room_ns + margin_ns(account, thread),
-        thread->syscall_given_ns);
-    uint64_t syscall_ns =
-        least(least(left_ns, allowed_ns), FILL_MAX * room_ns[AT_SYSCALL]);
+        thread->kernel_room_ns + margin_ns(account, thread),
+        thread->kernel_given_ns);
+    uint64_t kernel_ns =
+        least(least(left_ns, allowed_ns), FILL_MAX * room_ns[FROM_KERNEL]);
     if (account->mode == PROF_CLOCK_PERF)
-        syscall_ns = least(syscall_ns, room_ns[AT_SYSCALL]);
-    thread->syscall_given_ns += syscall_ns;
-    if (room_ns[AT_SYSCALL] > 0)
-        thread->fill[AT_SYSCALL] =
-            (double)syscall_ns / (double)room_ns[AT_SYSCALL];
+        kernel_ns = least(kernel_ns, room_ns[FROM_KERNEL]);
+    thread->kernel_given_ns += kernel_ns;
+    if (room_ns[FROM_KERNEL] > 0)
+        thread->fill[FROM_KERNEL] =
+            (double)kernel_ns / (double)room_ns[FROM_KERNEL];
 
     /* Perf with the kernel in it tells both alike, so nothing is held back. */
-    left_ns -= syscall_ns;
+    left_ns -= kernel_ns;
     if (account->mode != PROF_CLOCK_PERF)
-        left_ns = excess(left_ns, allowed_ns - syscall_ns);
+        left_ns = excess(left_ns, allowed_ns - kernel_ns);
     if (room_ns[ELSEWHERE] > 0)
         thread->fill[ELSEWHERE] = (double)least(left_ns, room_ns[ELSEWHERE]) /
                                   (double)room_ns[ELSEWHERE];
@@ -240,7 +240,7 @@ static void fill_room(
 
 static int class_of(const struct prof_pending *sample)
 {
-    return sample->is_syscall ? AT_SYSCALL : ELSEWHERE;
+    return sample->is_from_kernel ? FROM_KERNEL : ELSEWHERE;
 }
 
 static void grant(
@@ -369,7 +369,7 @@ void prof_account_weigh(
     uint64_t room_ns = 0;
     for (size_t i = 0; i < count; i++) {
         struct prof_account_thread *thread = thread_of(account, &batch[i]);
-        thread->room_ns[AT_SYSCALL] = thread->room_ns[ELSEWHERE] = 0;
+        thread->room_ns[FROM_KERNEL] = thread->room_ns[ELSEWHERE] = 0;
         thread->is_filled = false;
     }
     for (size_t i = 0; i < count; i++) {

@@ -7,7 +7,7 @@
  * time tells how many there were, in two cases:
  *
  *   perf, kernel included. Expiries during one long system call arrive as one
- *   signal when it returns. A sample at a system call's return may stand for
+ *   signal when it returns. A sample on the way out of the kernel may stand for
  *   all the time between it and the thread's sample before. And a thread that
  *   makes many brief ones loses expiries to them, see perf_clock.h: it has a
  *   tick timer, whose samples share what the perf samples leave of the
@@ -18,12 +18,14 @@
  *   perf samples leave.
  *
  * In all a sample has a base weight and room for more; the thread's CPU time
- * fills the room, in proportion. Samples at a system call's return come first:
- * one tick in a call stands for one tick of it, give or take the square root
- * of their number, and only what is left beyond that is given to the others,
- * which were in a page fault or in user mode. (Filled from the whole batch at
- * once, with no memory and no such margin, a tenth of the time in system calls
- * went to their neighbours.) What is not given away now may be later.
+ * fills the room, in proportion. Samples on the way out of the kernel, of a
+ * system call or a page fault, come first: one tick in there stands for one
+ * tick of it, give or take the square root of their number, and only what is
+ * left beyond that is given to the others, which were in user mode. (Filled
+ * from the whole batch at once, with no memory and no such margin, a tenth of
+ * the time in system calls went to their neighbours; filled by system calls
+ * alone, a third of that in page faults did.) What is not given away now may be
+ * later.
  *
  * A thread that ends within a period may never expire. A timer shows the first
  * tick that finds a new thread running, and the agent tells what each thread
@@ -69,7 +71,7 @@ struct prof_pending {
     uint32_t expiries;
     uint32_t generation; /* of the perf event; see perf_clock.h */
     uint64_t period_ns;  /* between two expiries */
-    bool is_tick, is_syscall, is_truncated;
+    bool is_tick, is_from_kernel, is_truncated;
     bool is_changed;    /* a tick of a timer that came for a perf event */
     bool is_first;      /* the account's own: of a new thread, at a tick */
     uint64_t room_ns;   /* the account's own */
@@ -87,10 +89,10 @@ struct prof_account_thread {
     uint64_t given_ns;   /* weights of its samples so far */
     uint32_t generation; /* of its latest perf sample */
     uint64_t period_ns;  /* and its period; 0: none yet */
-    uint64_t room_ns[2]; /* of the present batch: syscalls, others */
+    uint64_t room_ns[2]; /* of the present batch: from the kernel, others */
     bool is_filled;      /* `fill` is of the present batch */
     double fill[2];      /* shares of the room that are filled */
-    uint64_t syscall_room_ns, syscall_given_ns; /* so far */
+    uint64_t kernel_room_ns, kernel_given_ns; /* so far */
     uint32_t rests; /* of the account, at its latest sample */
 };
 

@@ -46,7 +46,7 @@ static void resolve_sample(
         .expiries = sample->expiries,
         .is_tick = is_tick,
         .is_changed = (flags & WIRE_SAMPLE_CHANGED) != 0,
-        .is_syscall = (flags & WIRE_SAMPLE_SYSCALL) != 0,
+        .is_from_kernel = (flags & WIRE_SAMPLE_FROM_KERNEL) != 0,
         .is_truncated =
             (flags & (WIRE_SAMPLE_CUT | WIRE_SAMPLE_INCOMPLETE)) != 0};
 

@@ -31,7 +31,7 @@ struct wire_record {
 
 /* What made the sample, and what is known of it. */
 #define WIRE_SAMPLE_TICK             1u /* a CPU-clock timer, else a perf event */
-#define WIRE_SAMPLE_SYSCALL          2u  /* at the return of a system call */
+#define WIRE_SAMPLE_FROM_KERNEL      2u  /* after a system call, or a fault */
 #define WIRE_SAMPLE_CUT              4u  /* deeper than WIRE_FRAMES_MAX */
 #define WIRE_SAMPLE_INCOMPLETE       8u  /* the first frame was not reached */
 #define WIRE_SAMPLE_CHANGED          16u /* a timer that came for an event */

@@ -71,7 +71,7 @@ TEST(account_gives_a_long_call_the_periods_its_thread_used)
         {.time_ns = 21 * PERIOD_NS,
          .expiries = 1,
          .period_ns = PERIOD_NS,
-         .is_syscall = true}};
+         .is_from_kernel = true}};
     prof_account_weigh(&account, batch, 2, 0);
     CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
     CHECK_EQ(batch[1].weight_ns, 20 * PERIOD_NS);
@@ -91,7 +91,7 @@ TEST(account_gives_a_sleeper_no_time_it_did_not_use)
         {.time_ns = 5000000000,
          .expiries = 1,
          .period_ns = PERIOD_NS,
-         .is_syscall = true}};
+         .is_from_kernel = true}};
     prof_account_weigh(&account, batch, 1, 0);
     /* What this test has burnt meanwhile, and a period. */
     uint64_t used_ns = prof_thread_cpu_ns(account.pid, account.pid);
@@ -112,7 +112,7 @@ TEST(account_fills_system_calls_before_other_ticks_in_user_mode)
          .expiries = 4,
          .period_ns = PERIOD_NS,
          .is_tick = true,
-         .is_syscall = true},
+         .is_from_kernel = true},
         {.time_ns = 3, .expiries = 4, .period_ns = PERIOD_NS, .is_tick = true}};
     prof_account_weigh(&account, batch, 3, 0);
     CHECK_EQ(batch[0].weight_ns, PERIOD_NS);
@@ -124,7 +124,7 @@ TEST(account_fills_system_calls_before_other_ticks_in_user_mode)
     prof_account_fini(&account);
 }
 
-TEST(account_gives_page_faults_what_system_calls_cannot_have_used)
+TEST(account_gives_others_what_the_kernels_ticks_cannot_have_used)
 {
     burn_ms(60);
     struct prof_account account = make_live_account(PROF_CLOCK_PERF_USER);
@@ -137,7 +137,7 @@ TEST(account_gives_page_faults_what_system_calls_cannot_have_used)
          .expiries = 4,
          .period_ns = PERIOD_NS,
          .is_tick = true,
-         .is_syscall = true},
+         .is_from_kernel = true},
         {.time_ns = 3,
          .expiries = 40,
          .period_ns = PERIOD_NS,
@@ -166,7 +166,7 @@ TEST(account_remembers_what_a_batch_could_not_give_to_system_calls)
         .expiries = 4,
         .period_ns = PERIOD_NS,
         .is_tick = true,
-        .is_syscall = true};
+        .is_from_kernel = true};
     prof_account_weigh(&account, &call, 1, 0);
     CHECK(user.weight_ns <= PERIOD_NS);
     CHECK(call.weight_ns > 4 * PERIOD_NS);
