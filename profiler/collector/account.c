@@ -31,6 +31,7 @@ void prof_account_init(
         .period_ns = period_ns,
         .tick_ns = (uint64_t)tick.tv_nsec,
         .pid = pid,
+        .weighed_ns = clock_now_ns(CLOCK_MONOTONIC),
         .threads = {.row_bytes = sizeof(struct prof_account_thread)},
         .ended = {.row_bytes = sizeof(uint32_t)}};
 }
@@ -76,14 +77,16 @@ static struct prof_account_thread *thread_of(
 /*
  * Time since the thread's sample before, this one's period apart. Not in whole
  * periods: calls of 1.05 periods each lose one expiry of twenty, and no gap
- * between two of their ends says so by itself.
+ * between two of their ends says so by itself. A thread's first sample may be
+ * at the end of a long call as well.
  */
 static uint64_t gap_ns(
+    const struct prof_account *account,
     const struct prof_account_thread *thread, const struct prof_pending *sample)
 {
-    if (thread->last_ns == 0)
-        return 0;
-    return excess(sample->time_ns, thread->last_ns + sample->period_ns);
+    uint64_t since_ns =
+        thread->last_ns > 0 ? thread->last_ns : account->weighed_ns;
+    return excess(sample->time_ns, since_ns + sample->period_ns);
 }
 
 /*
@@ -118,7 +121,7 @@ static bool is_whole_tick(
 
 void prof_account_rouse(struct prof_account *account, uint64_t now_ns)
 {
-    account->roused_ns = now_ns;
+    account->roused_ns = account->weighed_ns = now_ns;
     account->rests++;
 }
 
@@ -159,7 +162,7 @@ static void weigh_base(
     else if (is_room_only)
         sample->room_ns = expiries_ns;
     else if (account->mode == PROF_CLOCK_PERF && !sample->is_tick)
-        sample->room_ns = gap_ns(thread, sample);
+        sample->room_ns = gap_ns(account, thread, sample);
 
     thread->is_new = false;
     thread->given_ns += sample->weight_ns;
@@ -387,4 +390,6 @@ void prof_account_weigh(
     }
     close_ended(account);
     fill_first_ticks(account, batch, count);
+    if (count > 0)
+        account->weighed_ns = batch[count - 1].time_ns;
 }

@@ -102,6 +102,8 @@ struct prof_account {
     uint32_t pid;
     struct table threads; /* struct prof_account_thread */
     struct table ended;   /* indexes of those that ended since the last batch */
+    uint64_t weighed_ns;  /* time of the latest sample in earlier batches; when
+                             it was opened, until there is one */
     uint64_t given_ns;    /* weights of all samples */
     int64_t ended_ns;     /* used by threads that ended, less their samples */
     uint64_t left_ns;     /* of the present batch: what may be filled yet */

@@ -78,6 +78,22 @@ TEST(account_gives_a_long_call_the_periods_its_thread_used)
     prof_account_fini(&account);
 }
 
+TEST(account_gives_a_threads_first_call_the_periods_it_used)
+{
+    burn_ms(60);
+    struct prof_account account = make_live_account(PROF_CLOCK_PERF);
+    account.weighed_ns = 1 * PERIOD_NS;
+    struct prof_pending sample = {
+        .time_ns = 21 * PERIOD_NS,
+        .expiries = 1,
+        .period_ns = PERIOD_NS,
+        .is_from_kernel = true};
+    prof_account_weigh(&account, &sample, 1, 0);
+    CHECK_EQ(sample.weight_ns, 20 * PERIOD_NS);
+    CHECK_EQ(account.weighed_ns, 21 * PERIOD_NS);
+    prof_account_fini(&account);
+}
+
 TEST(account_gives_a_sleeper_no_time_it_did_not_use)
 {
     burn_ms(60);
