@@ -4,13 +4,11 @@
 #include <string.h>
 
 #include "profiler/collector/call_sites.h"
-#include "profiler/collector/code.h"
 #include "profiler/unwind/sig_lookup.h"
 #include "profiler/unwind/sig_row.h"
 #include "profiler/unwind/sig_walker.h"
 
-/* More rows are no use: code that changes all the time has them. */
-enum { WORD = 8, ROWS_MAX = 65536, FRAMES_MAX = 4096, GUESSES_MAX = 256 };
+enum { WORD = 8, FRAMES_MAX = 4096, GUESSES_MAX = 256 };
 
 /* Of Go's functions, those that change stacks are brief. */
 enum { SWITCH_BYTES = 256 };
@@ -18,72 +16,20 @@ enum { SWITCH_BYTES = 256 };
 /* Where a caller is looked for whose function nothing tells. */
 enum { SEARCH_BYTES = 16384, THREAD_BYTES = 512 };
 
-struct prof_bare_row {
-    uint64_t function, pc;
-    struct prof_scanned_frame frame;
-    bool is_known;
-};
-
-struct key {
-    uint64_t function, pc;
-};
-
 /* A frame, or its caller. */
 struct place {
     uint64_t pc, sp, fp;
 };
-
-void prof_bare_rows_init(struct prof_bare_rows *rows)
-{
-    *rows = (struct prof_bare_rows){
-        .rows = {.row_bytes = sizeof(struct prof_bare_row)}};
-}
-
-void prof_bare_rows_fini(struct prof_bare_rows *rows)
-{
-    table_fini(&rows->rows);
-    index_fini(&rows->by_pc);
-}
-
-static void begin_anew(struct prof_bare_rows *rows, uint32_t version)
-{
-    prof_bare_rows_fini(rows);
-    prof_bare_rows_init(rows);
-    rows->version = version;
-}
-
-static bool same_key(const void *owner, uint32_t id, const void *key)
-{
-    const struct prof_bare_rows *rows = owner;
-    const struct prof_bare_row *row = table_row(&rows->rows, id);
-    return memcmp(
-               &(struct key){row->function, row->pc}, key,
-               sizeof(struct key)) == 0;
-}
 
 /* The frame of a function at `pc`; false when its code does not tell. */
 static bool frame_of(
     const struct prof_bare_code *bare, uint64_t function, uint64_t pc,
     struct prof_scanned_frame *frame)
 {
-    struct prof_bare_rows *rows = &bare->code->bare;
     uint32_t version = atomic_load_explicit(
         &bare->code->modules.version, memory_order_relaxed);
-    if (rows->version != version || rows->rows.count >= ROWS_MAX)
-        begin_anew(rows, version);
-    const struct key key = {function, pc};
-    uint32_t hash = hash_bytes(&key, sizeof key);
-    uint32_t id = index_find(&rows->by_pc, hash, same_key, rows, &key);
-    if (id == TABLE_NONE) {
-        struct prof_bare_row row = {.function = function, .pc = pc};
-        row.is_known = prof_frame_scan(bare->bytes, function, pc, &row.frame);
-        id = table_add(&rows->rows, &row);
-        if (id == TABLE_NONE || !index_add(&rows->by_pc, hash, id))
-            return false;
-    }
-    const struct prof_bare_row *row = table_row(&rows->rows, id);
-    *frame = row->frame;
-    return row->is_known;
+    return prof_bare_rows_frame(
+        &bare->code->bare, version, bare->bytes, function, pc, frame);
 }
 
 /* ---- the caller ---- */

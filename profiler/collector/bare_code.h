@@ -25,22 +25,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/base/table.h"
-#include "profiler/collector/frame_scan.h"
+#include "profiler/collector/code.h"
 #include "profiler/unwind/sig_reader.h"
 #include "profiler/unwind/sig_walk.h"
-
-struct prof_code;
-
-/* What was told so far, as code stays what it is. */
-struct prof_bare_rows {
-    struct table rows; /* struct prof_bare_row */
-    struct index by_pc;
-    uint32_t version; /* of the modules */
-};
-
-void prof_bare_rows_init(struct prof_bare_rows *rows);
-void prof_bare_rows_fini(struct prof_bare_rows *rows);
 
 /* One stack, and the process's code; apart, so that the windows stay where
  * they are. */

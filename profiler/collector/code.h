@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/collector/bare_code.h"
+#include "profiler/collector/bare_rows.h"
 #include "profiler/collector/image_cache.h"
 #include "profiler/unwind/sig_modules.h"
 #include "profiler/unwind/sig_row_cache.h"

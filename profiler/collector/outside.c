@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/collector/bare_code.h"
 #include "profiler/collector/code.h"
 #include "profiler/collector/frame_search.h"
 #include "profiler/unwind/process_reader.h"
