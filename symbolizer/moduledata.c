@@ -24,65 +24,56 @@ enum {
 };
 
 static uint64_t word_at(
-    const struct sym_pclntab *table, struct sym_section_bytes bytes,
+    const struct sym_moduledata_search *search, struct sym_section_bytes bytes,
     uint64_t index)
 {
     uint64_t word = 0; /* of this byte order, as the whole file is */
     memcpy(
-        &word, (const char *)bytes.start + index * table->word_bytes,
-        table->word_bytes);
+        &word, (const char *)bytes.start + index * search->word_bytes,
+        search->word_bytes);
     return word;
 }
 
-static uint64_t offset_in(
-    const struct sym_pclntab *table, struct sym_section_bytes area)
-{
-    return (
-        uint64_t)((const char *)area.start - (const char *)table->bytes.start);
-}
-
 static bool is_it(
-    const struct sym_pclntab *table, struct sym_section_bytes bytes,
-    uint64_t vaddr)
+    const struct sym_moduledata_search *search, struct sym_section_bytes bytes)
 {
-    return word_at(table, bytes, NAMES) ==
-               vaddr + offset_in(table, table->names) &&
-           word_at(table, bytes, FUNCTIONS) ==
-               vaddr + offset_in(table, table->functions) &&
-           sym_image_is_code(table->image, word_at(table, bytes, TEXT));
+    uint64_t vaddr = search->table_vaddr;
+    return word_at(search, bytes, 0) == vaddr &&
+           word_at(search, bytes, NAMES) == vaddr + search->names &&
+           word_at(search, bytes, FUNCTIONS) == vaddr + search->functions &&
+           sym_image_is_code(search->image, word_at(search, bytes, TEXT));
 }
 
 static bool find_in(
-    struct sym_moduledata *found, const struct sym_pclntab *table,
-    uint64_t vaddr, struct sym_section_bytes section)
+    struct sym_moduledata *found, const struct sym_moduledata_search *search,
+    struct sym_section_bytes section)
 {
-    unsigned word = table->word_bytes;
+    unsigned word = search->word_bytes;
     size_t all = (size_t)WORDS * word;
     for (size_t at = 0; section.count >= all && at <= section.count - all;
          at += word) {
         struct sym_section_bytes bytes = {
             .start = (const char *)section.start + at, .count = all};
-        if (word_at(table, bytes, 0) != vaddr || !is_it(table, bytes, vaddr))
+        if (!is_it(search, bytes))
             continue;
-        int data = table->form == SYM_GO_1_18 ? DATA_1_18 : DATA_1_20;
-        found->text_start = word_at(table, bytes, TEXT);
+        int data = search->is_go_1_18 ? DATA_1_18 : DATA_1_20;
+        found->text_start = word_at(search, bytes, TEXT);
         found->function_data = sym_image_loaded(
-            table->image, word_at(table, bytes, (uint64_t)data));
+            search->image, word_at(search, bytes, (uint64_t)data));
         return true;
     }
     return false;
 }
 
 bool sym_moduledata_find(
-    struct sym_moduledata *found, const struct sym_pclntab *table,
-    uint64_t vaddr)
+    struct sym_moduledata *found, const struct sym_moduledata_search *search)
 {
     /* The first since Go 1.26. */
     static const char *const sections[] = {".go.module", ".noptrdata", ".data"};
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         struct sym_section_bytes bytes =
-            sym_image_bytes(table->image, sections[i]);
-        if (bytes.start != NULL && find_in(found, table, vaddr, bytes))
+            sym_image_bytes(search->image, sections[i]);
+        if (bytes.start != NULL && find_in(found, search, bytes))
             return true;
     }
     return false;

@@ -96,6 +96,30 @@ static bool read_head(struct sym_pclntab *table)
     return !head.is_bad && table->function_count <= rows;
 }
 
+static uint64_t offset_of(
+    const struct sym_pclntab *table, struct sym_section_bytes area)
+{
+    return (
+        uint64_t)((const char *)area.start - (const char *)table->bytes.start);
+}
+
+/* What entries count from, and where the data of functions is. */
+static void ask_moduledata(struct sym_pclntab *table, uint64_t vaddr)
+{
+    struct sym_moduledata known;
+    const struct sym_moduledata_search search = {
+        .image = table->image,
+        .word_bytes = table->word_bytes,
+        .is_go_1_18 = table->form == SYM_GO_1_18,
+        .table_vaddr = vaddr,
+        .names = offset_of(table, table->names),
+        .functions = offset_of(table, table->functions)};
+    if (!sym_moduledata_find(&known, &search))
+        return;
+    table->text_start = known.text_start;
+    table->data = known.function_data;
+}
+
 bool sym_pclntab_open(struct sym_pclntab *table, const struct sym_image *image)
 {
     static const char *const sections[] = {
@@ -108,12 +132,8 @@ bool sym_pclntab_open(struct sym_pclntab *table, const struct sym_image *image)
     }
     if (table->bytes.start == NULL || !read_head(table))
         return false;
-    struct sym_moduledata known;
-    if (table->cell_bytes == 4 &&
-        sym_moduledata_find(&known, table, header.sh_addr)) {
-        table->text_start = known.text_start;
-        table->data = known.function_data;
-    }
+    if (table->cell_bytes == 4)
+        ask_moduledata(table, header.sh_addr);
     return true;
 }
 
