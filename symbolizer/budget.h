@@ -14,6 +14,7 @@
 #define SYMBOLIZER_BUDGET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Names and paths beyond this are none: real names of C++ reach half of it. */

@@ -11,6 +11,8 @@
 
 #include <elfutils/libdwelf.h>
 
+#include "symbolizer/image_open.h"
+
 /* What one symbol table may inflate to; the largest known have 20 MB. */
 #define EMBEDDED_LIMIT_BYTES   (UINT64_C(256) << 20)
 #define EMBEDDED_BASE_BYTES    (UINT64_C(4) << 20)

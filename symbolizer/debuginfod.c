@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "symbolizer/image_open.h"
+
 /* Of <elfutils/debuginfod.h>, which need not be installed. */
 typedef struct debuginfod_client debuginfod_client;
 typedef debuginfod_client *begin_function(void);

@@ -42,28 +42,7 @@ struct sym_image {
     uint8_t build_id[SYM_BUILD_ID_BYTES];
 };
 
-/*
- * Open an ELF file of this machine's byte order. The file is mapped when only
- * root or this user may change it; any other is read, for whoever truncates a
- * mapped file kills the reader with SIGBUS.
- *
- *   errors   SYSTEM; MALFORMED; UNSUPPORTED (not a regular file, other byte
- *            order); LIMIT (too large to read); NO_MEMORY
- *   cleanup  sym_image_close(), which accepts a failed or zeroed image
- */
-MUST_CHECK enum status sym_image_open(
-    struct sym_image *image, const char *path, struct diag *diag);
-
-/* The same from a copy of `bytes`; `path` is only a name. */
-MUST_CHECK enum status sym_image_open_memory(
-    struct sym_image *image, const char *path, const void *bytes,
-    size_t bytes_count, struct diag *diag);
-
-/* The same from heap memory, which the image takes even when it fails. */
-MUST_CHECK enum status sym_image_adopt(
-    struct sym_image *image, const char *path, void *bytes, size_t bytes_count,
-    struct diag *diag);
-
+/* Of a failed or zeroed image as well. */
 void sym_image_close(struct sym_image *image);
 
 /* The name of a section, "" when it has none. */
@@ -77,6 +56,9 @@ Elf_Scn *sym_image_section(
 /* Its bytes as they are in the file; no bytes when absent. */
 struct sym_section_bytes sym_image_bytes(
     const struct sym_image *image, const char *name);
+
+/* Whether the file has a full symbol table. */
+bool sym_image_has_symbols(const struct sym_image *image);
 
 /* File offset -> vaddr; an executable segment wins over the others. */
 bool sym_image_vaddr(

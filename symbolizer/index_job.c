@@ -5,6 +5,7 @@
 
 #include "symbolizer/debuginfod.h"
 #include "symbolizer/index.h"
+#include "symbolizer/index_save.h"
 
 /* Whether a whole index of this file is there already. */
 static bool is_kept(const struct sym_index_job *job)
@@ -31,8 +32,8 @@ enum status sym_index_job_fill(struct sym_index_job *job, struct diag *diag)
     enum status status =
         sym_survey_module(module, &writer, job->progress, diag);
     if (status == STATUS_OK)
-        status = sym_index_writer_save(
-            &writer, job->entry.fd, job->fingerprint.key, diag);
+        status =
+            sym_index_save(&writer, job->entry.fd, job->fingerprint.key, diag);
     sym_index_writer_fini(&writer);
     return status;
 }

@@ -2,7 +2,8 @@
  * An index in the making (index_format.h): answers come in the order of their
  * addresses, and what they share is kept once.
  *
- * Failures are sticky: add what there is, then ask sym_index_writer_save().
+ * Failures are sticky: add what there is, then ask
+ * sym_index_save().
  */
 #ifndef SYMBOLIZER_INDEX_WRITER_H
 #define SYMBOLIZER_INDEX_WRITER_H
@@ -71,14 +72,5 @@ uint32_t sym_index_writer_inlined(
 void sym_index_writer_answer(
     struct sym_index_writer *writer, uint64_t vaddr, uint32_t node,
     uint32_t source);
-
-/*
- * Write the index to an empty file.
- *
- *   key      what sym_index_open() will be asked for
- *   errors   the sticky one; SYSTEM
- */
-MUST_CHECK enum status sym_index_writer_save(
-    struct sym_index_writer *writer, int fd, uint64_t key, struct diag *diag);
 
 #endif

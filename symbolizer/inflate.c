@@ -16,6 +16,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "symbolizer/image_open.h"
 #include "symbolizer/relocate.h"
 
 /* The largest debug sections known, of browsers, have 2 GB. */

@@ -105,7 +105,7 @@ static void add_dir(struct reader *reader, struct table *dirs, const char *name)
 }
 
 static void read_table(
-    struct reader *reader, struct sym_lines *lines, bool is_files)
+    struct reader *reader, struct sym_line_files *files, bool is_files)
 {
     struct sym_bytes *bytes = &reader->bytes;
     unsigned column_count = (unsigned)sym_bytes_fixed(bytes, 1);
@@ -123,23 +123,23 @@ static void read_table(
     for (; count > 0 && !bytes->is_bad && !reader->is_out_of_memory; count--) {
         struct entry entry = read_entry(reader, columns, column_count);
         if (is_files)
-            add_file(reader, &lines->files, entry.name, entry.dir);
+            add_file(reader, &files->names, entry.name, entry.dir);
         else
-            add_dir(reader, &lines->dirs, entry.name);
+            add_dir(reader, &files->dirs, entry.name);
     }
 }
 
 /* ---- DWARF 2 to 4: lists ended by an empty name ---- */
 
-static void read_lists(struct reader *reader, struct sym_lines *lines)
+static void read_lists(struct reader *reader, struct sym_line_files *files)
 {
     struct sym_bytes *bytes = &reader->bytes;
-    add_dir(reader, &lines->dirs, ""); /* 0 is the compilation folder */
+    add_dir(reader, &files->dirs, ""); /* 0 is the compilation folder */
     while (!bytes->is_bad && !reader->is_out_of_memory) {
         const char *name = sym_bytes_text(bytes);
         if (name[0] == '\0')
             break;
-        add_dir(reader, &lines->dirs, name);
+        add_dir(reader, &files->dirs, name);
     }
     while (!bytes->is_bad && !reader->is_out_of_memory) {
         const char *name = sym_bytes_text(bytes);
@@ -148,7 +148,7 @@ static void read_lists(struct reader *reader, struct sym_lines *lines)
         uint64_t dir = sym_bytes_uleb(bytes);
         (void)sym_bytes_uleb(bytes); /* time of modification */
         (void)sym_bytes_uleb(bytes); /* length */
-        add_file(reader, &lines->files, name, dir);
+        add_file(reader, &files->names, name, dir);
     }
 }
 
@@ -186,19 +186,19 @@ static void read_fixed(struct reader *reader, struct sym_line_header *header)
 }
 
 static void read_files(
-    struct reader *reader, struct sym_lines *lines, uint16_t version)
+    struct reader *reader, struct sym_line_files *files, uint16_t version)
 {
-    lines->first_file = version >= 5 ? 0 : 1;
+    files->first = version >= 5 ? 0 : 1;
     if (version < 5) {
-        read_lists(reader, lines);
+        read_lists(reader, files);
         return;
     }
-    read_table(reader, lines, false);
-    read_table(reader, lines, true);
+    read_table(reader, files, false);
+    read_table(reader, files, true);
 }
 
 enum status sym_line_header_read(
-    struct sym_line_header *header, struct sym_lines *lines,
+    struct sym_line_header *header, struct sym_line_files *files,
     const struct sym_line_input *input, struct diag *diag)
 {
     *header = (struct sym_line_header){0};
@@ -226,7 +226,7 @@ enum status sym_line_header_read(
 
     read_fixed(&reader, header);
     if (!bytes->is_bad)
-        read_files(&reader, lines, header->version);
+        read_files(&reader, files, header->version);
     if (reader.is_out_of_memory)
         return fail(diag, STATUS_NO_MEMORY, "no memory for a line table");
     if (bytes->is_bad || header->program.is_bad)

@@ -2,13 +2,20 @@
 #ifndef SYMBOLIZER_LINE_HEADER_H
 #define SYMBOLIZER_LINE_HEADER_H
 
-#include "symbolizer/bytes.h"
-#include "symbolizer/lines.h"
+#include <stdint.h>
 
-struct sym_line_file {
-    const char *name;
-    uint64_t dir;
-    uint32_t path; /* id of the full path, SYM_NO_STRING until asked for */
+#include "profiler/base/status.h"
+#include "symbolizer/budget.h"
+#include "symbolizer/bytes.h"
+#include "symbolizer/image.h"
+#include "symbolizer/line_files.h"
+
+struct sym_line_input {
+    struct sym_section_bytes line, line_str, str;
+    uint64_t offset;               /* of the table in `line` */
+    const char *comp_dir;          /* "" unknown */
+    const struct sym_image *image; /* tells dead code; NULL: all is alive */
+    struct sym_budget *budget;     /* NULL: there is no limit */
 };
 
 struct sym_line_header {
@@ -22,12 +29,12 @@ struct sym_line_header {
 };
 
 /*
- * Read the header at `input->offset`; folders and files go to `lines`.
+ * Read the header at `input->offset`; folders and files go to `files`.
  *
  *   errors   MALFORMED, UNSUPPORTED (a version after 5), LIMIT, NO_MEMORY
  */
 MUST_CHECK enum status sym_line_header_read(
-    struct sym_line_header *header, struct sym_lines *lines,
+    struct sym_line_header *header, struct sym_line_files *files,
     const struct sym_line_input *input, struct diag *diag);
 
 #endif

@@ -2,12 +2,10 @@
 #include "symbolizer/lines.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <dwarf.h>
 
 #include "symbolizer/bytes.h"
-#include "symbolizer/line_header.h"
 
 /* Consecutive rows of the program, ended by one gap row. */
 struct sequence {
@@ -122,7 +120,7 @@ static void run_extended(struct machine *machine, struct sym_bytes *program)
             .name = sym_bytes_text(&operand),
             .dir = sym_bytes_uleb(&operand),
             .path = SYM_NO_STRING};
-        if (table_add(&machine->lines->files, &file) == TABLE_NONE)
+        if (table_add(&machine->lines->files.names, &file) == TABLE_NONE)
             machine->is_out_of_memory = true;
         break;
     }
@@ -259,13 +257,11 @@ enum status sym_lines_read(
     struct sym_lines *lines, const struct sym_line_input *input,
     struct diag *diag)
 {
-    *lines = (struct sym_lines){
-        .rows.row_bytes = sizeof(struct sym_line_row),
-        .files.row_bytes = sizeof(struct sym_line_file),
-        .dirs.row_bytes = sizeof(const char *),
-        .comp_dir = input->comp_dir};
+    *lines = (struct sym_lines){.rows.row_bytes = sizeof(struct sym_line_row)};
+    sym_line_files_init(&lines->files, input->comp_dir);
     struct sym_line_header header;
-    enum status status = sym_line_header_read(&header, lines, input, diag);
+    enum status status =
+        sym_line_header_read(&header, &lines->files, input, diag);
     if (status != STATUS_OK)
         return status;
 
@@ -303,56 +299,8 @@ const struct sym_line_row *sym_lines_find(
     return low > 0 && rows[low - 1].file != SYM_NO_FILE ? &rows[low - 1] : NULL;
 }
 
-/* Join up to three parts with slashes between them, dropping empty ones. */
-static uint32_t add_joined(
-    struct sym_strings *strings, const char *a, const char *b, const char *c)
-{
-    const char *const parts[] = {a, b, c};
-    size_t room = strlen(a) + strlen(b) + strlen(c) + 3, used = 0;
-    if (room > SYM_TEXT_LIMIT_BYTES)
-        return 0;
-    char *path = malloc(room);
-    if (path == NULL)
-        return SYM_NO_STRING;
-    for (size_t i = 0; i < 3; i++) {
-        size_t bytes = strlen(parts[i]);
-        if (bytes == 0)
-            continue;
-        if (used > 0 && path[used - 1] != '/')
-            path[used++] = '/';
-        memcpy(path + used, parts[i], bytes);
-        used += bytes;
-    }
-    uint32_t id = sym_strings_add(strings, path, used);
-    free(path);
-    return id;
-}
-
-uint32_t sym_lines_path(
-    struct sym_lines *lines, struct sym_strings *strings, uint64_t file)
-{
-    if (file < lines->first_file ||
-        file - lines->first_file >= lines->files.count)
-        return 0;
-    struct sym_line_file *row =
-        table_row(&lines->files, (uint32_t)(file - lines->first_file));
-    if (row->path != SYM_NO_STRING || row->name[0] == '\0')
-        return row->name[0] == '\0' ? 0 : row->path;
-
-    const char *dir = "", *root = "";
-    if (row->name[0] != '/') {
-        if (row->dir < lines->dirs.count)
-            dir = *(const char **)table_row(&lines->dirs, (uint32_t)row->dir);
-        if (dir[0] != '/')
-            root = lines->comp_dir;
-    }
-    row->path = add_joined(strings, root, dir, row->name);
-    return row->path;
-}
-
 void sym_lines_fini(struct sym_lines *lines)
 {
     table_fini(&lines->rows);
-    table_fini(&lines->files);
-    table_fini(&lines->dirs);
+    sym_line_files_fini(&lines->files);
 }

@@ -17,32 +17,21 @@
 
 #include "profiler/base/status.h"
 #include "profiler/base/table.h"
-#include "symbolizer/budget.h"
-#include "symbolizer/image.h"
-#include "symbolizer/strings.h"
+#include "symbolizer/line_files.h"
+#include "symbolizer/line_header.h"
 
 #define SYM_NO_FILE UINT32_MAX /* a gap between sequences */
-
-struct sym_line_input {
-    struct sym_section_bytes line, line_str, str;
-    uint64_t offset;               /* of the table in `line` */
-    const char *comp_dir;          /* "" unknown */
-    const struct sym_image *image; /* tells dead code; NULL: all is alive */
-    struct sym_budget *budget;     /* NULL: there is no limit */
-};
 
 /* From `vaddr` to the next row. */
 struct sym_line_row {
     uint64_t vaddr;
-    uint32_t file; /* for sym_lines_path() */
+    uint32_t file; /* for sym_line_files_path() */
     uint32_t line, column, discriminator;
 };
 
 struct sym_lines {
     struct table rows; /* by vaddr, each address once, the last a gap */
-    struct table files, dirs;
-    const char *comp_dir;
-    uint32_t first_file; /* number of the first file: 0 since DWARF 5 */
+    struct sym_line_files files;
 };
 
 /*
@@ -58,14 +47,6 @@ MUST_CHECK enum status sym_lines_read(
 /* The row in force at `vaddr`, or NULL in a gap. */
 const struct sym_line_row *sym_lines_find(
     const struct sym_lines *lines, uint64_t vaddr);
-
-/*
- * The full path of a file by its number, as rows and DW_AT_call_file hold it:
- * an id of `strings`, 0 ("") when there is no such file, SYM_NO_STRING when
- * out of memory.
- */
-uint32_t sym_lines_path(
-    struct sym_lines *lines, struct sym_strings *strings, uint64_t file);
 
 void sym_lines_fini(struct sym_lines *lines);
 

@@ -70,30 +70,9 @@ void sym_module_find_debug_file(struct sym_module *module);
 /* Whether there is DWARF in what was found. */
 bool sym_module_has_dwarf(const struct sym_module *module);
 
-/* Find and open what the direct way needs, once. NO_MEMORY, or OK. */
-MUST_CHECK enum status sym_module_prepare(struct sym_module *module);
-
 /* Add a frame to the answer; its names are those of the id `name`. NO_MEMORY,
    also when that or the file is none, or OK. */
 MUST_CHECK enum status sym_module_add_frame(
     struct sym_module *module, uint32_t name, struct sym_frame frame);
-
-/*
- * DWARF's name of a node, unless the symbol table knows a better one: where
- * DWARF has none, where a language that mangles is left with its plain name
- * (clang's line tables alone), which says neither class nor arguments, and
- * where the C library's own alias of a function ("__GI_") is all DWARF says.
- * `*name` is the node's own on entry. NO_MEMORY, or OK.
- */
-MUST_CHECK enum status sym_module_body_name(
-    struct sym_module *module, const struct sym_unit *unit,
-    const struct sym_node *node, uint32_t *name);
-
-/*
- * Find what runs at `vaddr`: the last answer is replaced, which is empty where
- * nobody knows the address. NO_MEMORY, or OK.
- */
-MUST_CHECK enum status sym_module_answer(
-    struct sym_module *module, uint64_t vaddr);
 
 #endif

@@ -131,10 +131,3 @@ void sym_module_index_want(struct sym_module *module)
         .build_id_bytes = module->image.build_id_bytes};
     own->is_wanted = module->shared->want(module->shared->builder, &source);
 }
-
-void sym_module_index_fini(struct sym_module *module)
-{
-    if (module->index.is_open)
-        sym_index_close(&module->index.index);
-    free(module->index.strings);
-}

@@ -23,6 +23,4 @@ bool sym_module_index_answer(
 /* The direct way is taken: have an index made for the next time. */
 void sym_module_index_want(struct sym_module *module);
 
-void sym_module_index_fini(struct sym_module *module);
-
 #endif

@@ -9,15 +9,9 @@
 #include "symbolizer/pclntab.h"
 #include "symbolizer/plt.h"
 
-bool sym_symbols_are_in(const struct sym_image *image)
-{
-    GElf_Shdr header;
-    return sym_image_section(image, ".symtab", &header) != NULL;
-}
-
 static bool add_elf_names(struct sym_module *module)
 {
-    if (!sym_symbols_are_in(&module->image) && module->debug.elf == NULL)
+    if (!sym_image_has_symbols(&module->image) && module->debug.elf == NULL)
         (void)sym_debug_open_embedded(
             &module->image, &module->embedded, &module->problem);
     const struct sym_image *images[] = {

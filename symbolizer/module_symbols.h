@@ -11,9 +11,6 @@
 #include "profiler/base/status.h"
 #include "symbolizer/module.h"
 
-/* Whether the file has a full symbol table. */
-bool sym_symbols_are_in(const struct sym_image *image);
-
 /*
  * The name of the symbol whose code is at `vaddr`: an id of the shared
  * strings, that of "??" when there is none. `*start` becomes the start of the

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "symbolizer/bytes.h"
-#include "symbolizer/image.h"
+#include "symbolizer/image_open.h"
 
 /* ---- which file ---- */
 

@@ -7,6 +7,7 @@
 
 #include <dwarf.h>
 
+#include "symbolizer/image_open.h"
 #include "symbolizer/inflate.h"
 #include "symbolizer/unit_header.h"
 

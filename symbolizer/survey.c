@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "symbolizer/fde_starts.h"
+#include "symbolizer/module_answer.h"
 #include "symbolizer/module_symbols.h"
 #include "symbolizer/spans.h"
 
@@ -156,7 +157,7 @@ static uint32_t path_of(
     struct survey *survey, struct sym_unit *unit, uint64_t file)
 {
     struct sym_strings *strings = &survey->module->shared->strings;
-    uint32_t path = sym_lines_path(&unit->lines, strings, file);
+    uint32_t path = sym_line_files_path(&unit->lines.files, strings, file);
     if (path == SYM_NO_STRING)
         survey->writer->status = STATUS_NO_MEMORY;
     return path;

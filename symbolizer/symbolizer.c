@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "symbolizer/builder.h"
-#include "symbolizer/module.h"
+#include "symbolizer/module_answer.h"
 
 /* Some hundred modules' worth. */
 #define CACHE_BYTES (UINT64_C(512) << 20)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "symbolizer/builder.h"
+#include "symbolizer/image_open.h"
 #include "symbolizer/module.h"
 #include "symbolizer/survey.h"
 #include "symbolizer/symbolizer.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "symbolizer/fde_starts.h"
+#include "symbolizer/image_open.h"
 #include "tests/symbolizer/fixture.h"
 
 /* ---- whole files ---- */

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "symbolizer/image.h"
+#include "symbolizer/image_open.h"
 #include "tests/symbolizer/fixture.h"
 
 /* An ELF file of headers only. */

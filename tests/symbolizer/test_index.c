@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "symbolizer/index.h"
+#include "symbolizer/index_save.h"
 #include "symbolizer/index_writer.h"
 
 #define BASE UINT64_C(0x401000)
@@ -90,7 +91,7 @@ static struct file make_file(void)
     CHECK(sym_strings_init(&strings));
     sym_index_writer_init(&writer, &strings, BASE);
     describe(&writer, &strings);
-    CHECK_OK(sym_index_writer_save(&writer, file.fd, KEY, NULL));
+    CHECK_OK(sym_index_save(&writer, file.fd, KEY, NULL));
     sym_index_writer_fini(&writer);
     sym_strings_fini(&strings);
     file.count = (size_t)lseek(file.fd, 0, SEEK_END);
@@ -219,7 +220,7 @@ TEST(an_empty_index_answers_nothing)
     int fd = memfd_create("index", MFD_CLOEXEC);
     CHECK(sym_strings_init(&strings));
     sym_index_writer_init(&writer, &strings, BASE);
-    CHECK_OK(sym_index_writer_save(&writer, fd, KEY, NULL));
+    CHECK_OK(sym_index_save(&writer, fd, KEY, NULL));
     CHECK_OK(sym_index_open(&index, fd, KEY, NULL));
     tell(&index, BASE, line, sizeof line);
     CHECK_STR(line, "+0");
@@ -237,7 +238,7 @@ TEST(places_4_gib_away_are_refused)
     sym_index_writer_init(&writer, &strings, BASE);
     sym_index_writer_answer(
         &writer, BASE + (UINT64_C(1) << 32), SYM_INDEX_NONE, 0);
-    CHECK_EQ(sym_index_writer_save(&writer, -1, KEY, NULL), STATUS_LIMIT);
+    CHECK_EQ(sym_index_save(&writer, -1, KEY, NULL), STATUS_LIMIT);
     sym_index_writer_fini(&writer);
     sym_strings_fini(&strings);
 }
@@ -252,7 +253,7 @@ TEST(a_full_disk_is_told)
     CHECK(sym_strings_init(&strings));
     sym_index_writer_init(&writer, &strings, BASE);
     describe(&writer, &strings);
-    CHECK_EQ(sym_index_writer_save(&writer, fd, KEY, &diag), STATUS_SYSTEM);
+    CHECK_EQ(sym_index_save(&writer, fd, KEY, &diag), STATUS_SYSTEM);
     sym_index_writer_fini(&writer);
     sym_strings_fini(&strings);
     (void)close(fd);

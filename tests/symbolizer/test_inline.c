@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "symbolizer/image.h"
+#include "symbolizer/image_open.h"
 #include "tests/symbolizer/fixture.h"
 
 struct wanted_frame {

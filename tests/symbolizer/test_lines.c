@@ -339,9 +339,9 @@ static void check_path(
     struct sym_lines *lines, struct sym_strings *strings, uint64_t file,
     const char *wanted)
 {
-    uint32_t id = sym_lines_path(lines, strings, file);
+    uint32_t id = sym_line_files_path(&lines->files, strings, file);
     CHECK_STR(sym_strings_text(strings, id), wanted);
-    CHECK_EQ(sym_lines_path(lines, strings, file), id);
+    CHECK_EQ(sym_line_files_path(&lines->files, strings, file), id);
 }
 
 TEST(files_of_version_4_count_from_one)

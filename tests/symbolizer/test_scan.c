@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "symbolizer/debug_info.h"
+#include "symbolizer/image_open.h"
 #include "symbolizer/spans.h"
 #include "tests/symbolizer/fixture.h"
 

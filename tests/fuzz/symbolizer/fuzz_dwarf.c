@@ -92,7 +92,8 @@ static void read_lines(
         last = row->vaddr;
         if (row->file != SYM_NO_FILE &&
             (sym_lines_find(&lines, row->vaddr) != row ||
-             sym_lines_path(&lines, &strings, row->file) == SYM_NO_STRING))
+             sym_line_files_path(&lines.files, &strings, row->file) ==
+                 SYM_NO_STRING))
             abort();
     }
     sym_lines_fini(&lines);
