@@ -10,7 +10,6 @@
 #include "exporters/sentry/chunk_spool.h"
 #include "profiler/base/clock.h"
 #include "tools/open_symbolizer.h"
-#include "tools/reporting.h"
 #include "tools/symbolize_profile.h"
 
 enum { BATCH_MAX = 1 << 18 }; /* samples; more are not waited for */

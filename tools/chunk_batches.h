@@ -13,24 +13,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#include "exporters/sentry/id.h"
-#include "exporters/sentry/timeline.h"
 #include "profiler/collector/kept_files.h"
 #include "profiler/model/profile.h"
-
-struct reporting;
-
-struct chunk_batches {
-    char chunk_id[EXP_ID_BYTES];  /* of the next batch, or the one in work */
-    struct exp_timeline timeline; /* as far as samples are in the spool */
-    uint64_t spooled;             /* the number of the first that is not */
-    uint64_t until;               /* the end of the batch in work */
-    uint64_t until_ns;            /* when it was begun */
-    uint64_t due_ns;              /* when the next begins; 0: not known yet */
-    pid_t writer;                 /* 0: none at present */
-};
+#include "tools/reporting_model.h"
 
 void chunk_batches_init(struct chunk_batches *batches);
 void chunk_batches_fini(struct chunk_batches *batches);

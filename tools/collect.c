@@ -27,6 +27,7 @@
 #include "tools/limits.h"
 #include "tools/pattern.h"
 #include "tools/session.h"
+#include "tools/tracing.h"
 
 enum {
     SOCKET = 3,

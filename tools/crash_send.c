@@ -73,7 +73,7 @@ void crash_send(
     uint32_t repeats = 0;
     reporting_name_release(reporting, profile);
     reporting->health.errors++;
-    bool is_sent = reporting_is_drawn(reporting->settings.event_rate) &&
+    bool is_sent = sentry_settings_draw(reporting->settings.event_rate) &&
                    is_due(reporting, crash, &repeats);
     struct exp_envelope *envelope =
         exp_envelope_create(is_sent ? exp_id_make(id) : NULL);

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "tools/tool.h"
+#include "tools/tracing.h"
 
 enum { REPORTED_HZ = 99, UNDRAWN_HZ = 1 };
 

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "exporters/sentry/envelope.h"
 #include "exporters/sentry/release.h"
 #include "profiler/base/clock.h"
+#include "tools/chunk_batches.h"
+#include "tools/tracing.h"
 
 _Static_assert(
     REPORTING_RELEASE_BYTES >= EXP_RELEASE_BYTES, "a build-id must fit");
@@ -20,20 +21,12 @@ static uint64_t now_ms(void)
 
 /* ---- beginning ---- */
 
-bool reporting_is_drawn(double rate)
-{
-    uint32_t random = 0;
-    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        random = (uint32_t)clock_now_ns(CLOCK_MONOTONIC);
-    return (double)random < rate * 4294967296.0;
-}
-
 enum status reporting_read(struct reporting *reporting, struct diag *diag)
 {
     *reporting = (struct reporting){.spool = NULL};
     enum status status = sentry_settings_read(&reporting->settings, diag);
     reporting->is_profiling =
-        reporting_is_drawn(reporting->settings.profile_rate);
+        sentry_settings_draw(reporting->settings.profile_rate);
     return status;
 }
 

@@ -11,37 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "exporters/sentry/id.h"
-#include "exporters/sentry/sender.h"
 #include "exporters/sentry/session.h"
-#include "exporters/sentry/spool.h"
 #include "profiler/collector/kept_files.h"
-#include "profiler/collector/perf_clock.h"
-#include "profiler/collector/readings.h"
 #include "profiler/model/profile.h"
-#include "tools/chunk_batches.h"
-#include "tools/sentry_settings.h"
-#include "tools/tracing.h"
-
-#define REPORTING_RELEASE_BYTES 64
-
-struct reporting {
-    struct sentry_settings settings;
-    struct exp_spool *spool;
-    struct exp_sender *sender;
-    bool is_profiling;                    /* this process was drawn */
-    enum prof_wish wish;                  /* as it was told */
-    const struct prof_readings *readings; /* the session's; NULL: none yet */
-    struct tracing tracing;
-
-    char profiler_id[EXP_ID_BYTES]; /* one for the whole session */
-    struct chunk_batches batches;
-
-    struct exp_session health;
-    char release[REPORTING_RELEASE_BYTES];
-    bool is_begun; /* the backend was told of the session */
-    bool is_ended; /* and that it is over */
-};
+#include "tools/reporting_model.h"
 
 /*
  * Read the environment, and whether this process is drawn.
@@ -50,9 +23,6 @@ struct reporting {
  */
 MUST_CHECK enum status reporting_read(
     struct reporting *reporting, struct diag *diag);
-
-/* Draw one of so many at random. */
-bool reporting_is_drawn(double rate);
 
 bool reporting_is_on(const struct reporting *reporting);
 

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
+#include "profiler/base/clock.h"
 #include "tools/tool.h"
 
 static const uint64_t default_chunk_ns = UINT64_C(15) * 1000000000;
@@ -161,4 +163,12 @@ enum status sentry_settings_read(
     if (status == STATUS_OK)
         status = sentry_settings_read_scope(&settings->scope, diag);
     return status;
+}
+
+bool sentry_settings_draw(double rate)
+{
+    uint32_t random = 0;
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+        random = (uint32_t)clock_now_ns(CLOCK_MONOTONIC);
+    return (double)random < rate * 4294967296.0;
 }

@@ -45,4 +45,7 @@ MUST_CHECK enum status sentry_settings_read_scope(
 MUST_CHECK enum status sentry_settings_add_tags(
     struct exp_scope *scope, const char *list, struct diag *diag);
 
+/* Whether one of a share of them is drawn, at random. */
+bool sentry_settings_draw(double rate);
+
 #endif

@@ -13,6 +13,7 @@
 #include "tools/short_names.h"
 #include "tools/symbolize_profile.h"
 #include "tools/tool.h"
+#include "tools/tracing.h"
 
 enum { SUMMED_AT_ONCE = 4096, SINGLES_MAX = 1 << 20, READINGS_KEPT = 1800 };
 

@@ -8,7 +8,7 @@
 #include "exporters/sentry/envelope.h"
 #include "exporters/text.h"
 #include "profiler/base/clock.h"
-#include "tools/reporting.h"
+#include "tools/chunk_batches.h"
 
 /* Of watchfire.h. */
 enum { TRACE_OK = 0, TRACE_UNKNOWN = 2, TRACE_INTERNAL_ERROR = 13 };
@@ -72,7 +72,7 @@ void tracing_begin(
 {
     struct tracing *tracing = &reporting->tracing;
     const struct sentry_settings *settings = &reporting->settings;
-    tracing->is_process_drawn = reporting_is_drawn(settings->trace_rate);
+    tracing->is_process_drawn = sentry_settings_draw(settings->trace_rate);
     tracing->is_by_trace = settings->is_by_trace;
     tracing->keeper = exp_keeper_start(reporting->spool, reporting->sender);
     if (tracing->keeper == NULL)

@@ -16,25 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "exporters/sentry/keeper.h"
-#include "exporters/sentry/traces.h"
 #include "profiler/model/profile.h"
-
-struct reporting;
-
-struct tracing {
-    struct exp_traces *traces; /* NULL: nothing is reported */
-    struct exp_keeper *keeper;
-    bool is_process_drawn; /* the whole run is one of the sampled ones */
-    bool is_exit_known;
-    int exit_code;      /* of the program, or 128 and its signal */
-    bool is_by_trace;   /* profiles are reported only while one is open */
-    bool is_open;       /* now, or not all of it is in the spool yet */
-    uint64_t active_ns; /* when one was last seen open; CLOCK_MONOTONIC */
-    bool is_flushing;   /* the last batch of it was begun */
-    uint64_t begun;     /* transactions, when it was looked at last */
-    uint64_t lost;      /* of `traces`, as far as it was counted */
-};
+#include "profiler/model/span.h"
+#include "tools/reporting_model.h"
 
 /*
  * Reports have begun: have the collector tell of spans.

@@ -9,7 +9,7 @@
 #include "profiler/tap/listing.h"
 #include "profiler/tap/rests.h"
 #include "profiler/tap/sleepers.h"
-#include "profiler/tap/tap_state.h"
+#include "profiler/tap/tap_model.h"
 
 /* A record is written some time after its stamp was taken, which orders it;
  * longest where a hypervisor comes in between. */

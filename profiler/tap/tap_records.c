@@ -1,5 +1,5 @@
 /* What the kernel wrote, record by record, brought into processes. */
-#include "profiler/tap/tap_state.h"
+#include "profiler/tap/tap_model.h"
 
 struct prof_tap_process **prof_tap_find_process(
     struct prof_tap *tap, uint32_t pid)

@@ -16,7 +16,7 @@
 #include "profiler/attach/perf_regs.h"
 #include "profiler/collector/limits.h"
 #include "profiler/tap/rests.h"
-#include "profiler/tap/tap_state.h"
+#include "profiler/tap/tap_model.h"
 #include "tests/fuzz/collector/bytes.h"
 
 enum { STEPS_MAX = 128, RING_BYTES = 1 << 18, PERIOD_NS = 1000000, ROOM = 8 };

@@ -1,7 +1,7 @@
 /* What a tap knows, for the files that are the tap: nobody else looks inside.
  */
-#ifndef PROFILER_TAP_TAP_STATE_H
-#define PROFILER_TAP_TAP_STATE_H
+#ifndef PROFILER_TAP_TAP_MODEL_H
+#define PROFILER_TAP_TAP_MODEL_H
 
 #include <stdbool.h>
 #include <stdint.h>
