@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "profiler/base/table.h"
-#include "profiler/model/profile.h"
+#include "profiler/model/rows.h"
 
 struct prof_samples {
     struct table sum;      /* struct prof_sample */

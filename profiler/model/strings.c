@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "profiler/model/profile.h"
+#include "profiler/model/rows.h"
 
 struct key {
     const char *text;
