@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "exporters/formats.h"
 #include "profiler/base/clock.h"
 #include "tools/crash_reports.h"
 #include "tools/interim.h"

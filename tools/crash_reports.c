@@ -10,6 +10,7 @@
 #include "exporters/frames.h"
 #include "exporters/output.h"
 #include "exporters/sentry/event.h"
+#include "exporters/sentry/event_exception.h"
 #include "exporters/sentry/scope.h"
 #include "exporters/sentry/system.h"
 #include "exporters/text.h"

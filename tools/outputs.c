@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "exporters/formats.h"
+
 enum status outputs_add(
     struct outputs *outputs, const char *path, const char *format_name,
     struct diag *diag)

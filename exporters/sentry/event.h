@@ -47,12 +47,4 @@ MUST_CHECK enum status exp_event_make(
     const struct prof_crash *crash, const struct exp_event_options *options,
     char **payload, size_t *bytes);
 
-/*
- * What an event is called: of an exception its type, else the signal or what
- * there was instead; and the words beside it.
- */
-const char *exp_event_type(
-    const struct prof_crash *crash, char buffer[static PROF_SIGNAL_NAME_BYTES]);
-void exp_event_value(const struct prof_crash *crash, char *text, size_t bytes);
-
 #endif

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "exporters/sentry/event.h"
 #include "exporters/sentry/image.h"
 
 /* ---- what it is called ---- */

@@ -19,4 +19,12 @@ bool exp_event_exception_write(
     struct exp_event_stacks *stacks, uint32_t frames_max,
     struct exp_json *json);
 
+/*
+ * What an event is called: of an exception its type, else the signal or what
+ * there was instead; and the words beside it.
+ */
+const char *exp_event_type(
+    const struct prof_crash *crash, char buffer[static PROF_SIGNAL_NAME_BYTES]);
+void exp_event_value(const struct prof_crash *crash, char *text, size_t bytes);
+
 #endif

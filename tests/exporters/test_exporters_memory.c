@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "exporters/format.h"
+#include "exporters/formats.h"
 #include "exporters/report.h"
 #include "exporters/writer.h"
 #include "tests/allocations.h"

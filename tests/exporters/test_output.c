@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "exporters/format.h"
+#include "exporters/formats.h"
 #include "exporters/output.h"
 #include "exporters/writer.h"
 #include "tests/exporters/profiles.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exporters/format.h"
+#include "exporters/formats.h"
 #include "tests/exporters/profiles.h"
 
 static struct prof_profile *profile_named(const char *name)

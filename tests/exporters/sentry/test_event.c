@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "exporters/sentry/event.h"
+#include "exporters/sentry/event_exception.h"
 #include "exporters/sentry/scope.h"
 #include "exporters/sentry/system.h"
 
