@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 
 #include "profiler/collector/injected.h"
+#include "profiler/collector/unarmed.h"
 #include "profiler/wire/version.h"
 
 bool prof_collector_watch(const struct prof_collector *collector, int fd)

@@ -8,6 +8,7 @@
 #include "profiler/collector/collector_model.h"
 #include "profiler/collector/injected.h"
 #include "profiler/collector/target_cpu.h"
+#include "profiler/collector/unarmed.h"
 
 /* How often it is asked what threads without a timer have used. */
 #define UNARMED_NS UINT64_C(1000000000)

@@ -1,7 +1,7 @@
 /* A target as the process whose threads are looked at. */
 #include "profiler/collector/looked_target.h"
 
-#include "profiler/collector/target.h"
+#include "profiler/collector/target_model.h"
 #include "profiler/collector/target_space.h"
 #include "profiler/collector/target_threads.h"
 

@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 #include "profiler/collector/looked_process.h"
+#include "profiler/collector/looks_common.h"
 #include "profiler/collector/off_cpu.h"
 #include "profiler/collector/outside.h"
 #include "profiler/collector/task_files.h"
-#include "profiler/collector/thread_looks.h"
 
 #define PROF_LOOKED_FRAMES 1024
 

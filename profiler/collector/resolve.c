@@ -2,7 +2,7 @@
 #include "profiler/collector/resolve.h"
 
 #include "profiler/collector/spans.h"
-#include "profiler/collector/target.h"
+#include "profiler/collector/target_model.h"
 #include "profiler/collector/target_records.h"
 #include "profiler/collector/target_space.h"
 #include "profiler/collector/target_threads.h"

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "profiler/collector/target.h"
+#include "profiler/collector/target_model.h"
 #include "profiler/collector/target_threads.h"
 
 static const enum prof_span_kind kinds[] = {

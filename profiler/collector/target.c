@@ -10,9 +10,11 @@
 #include "profiler/collector/cpu_time.h"
 #include "profiler/collector/looked_target.h"
 #include "profiler/collector/process_files.h"
+#include "profiler/collector/target_clock.h"
 #include "profiler/collector/target_cpu.h"
 #include "profiler/collector/target_drain.h"
 #include "profiler/collector/target_threads.h"
+#include "profiler/collector/unarmed.h"
 
 /* Threads that are there already have used CPU time that is not sampled. */
 static void note_main_thread(

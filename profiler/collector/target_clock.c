@@ -5,9 +5,9 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/collector/process_files.h"
-#include "profiler/collector/target.h"
 #include "profiler/collector/target_cpu.h"
 #include "profiler/collector/target_drain.h"
+#include "profiler/collector/target_model.h"
 
 enum {
     /* A draw costs half a period, and is worth it where one is very unlucky. */

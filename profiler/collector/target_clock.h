@@ -9,23 +9,7 @@
 #include <stdint.h>
 
 #include "profiler/collector/signal_cost.h"
-
-struct prof_target;
-
-/* What a target's handlers did: see wire/header.h. */
-struct prof_handled {
-    uint64_t count, long_count; /* all; those that took long */
-    uint64_t cycles;            /* of the others */
-};
-
-/* Of one target. */
-struct prof_target_clock {
-    uint64_t nominal_ns; /* the period in force, without its jitter */
-    uint64_t armed_given_ns, armed_clock_ns; /* of the account, when armed */
-    uint32_t doubts;        /* how often it was armed anew in doubt */
-    uint64_t cost_clock_ns; /* at the last telling */
-    struct prof_handled cost_handled;
-};
+#include "profiler/collector/target_model.h"
 
 /* What turns counts into time. */
 struct prof_cost_rates {

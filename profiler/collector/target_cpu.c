@@ -2,7 +2,7 @@
 #include "profiler/collector/target_cpu.h"
 
 #include "profiler/collector/cpu_time.h"
-#include "profiler/collector/target.h"
+#include "profiler/collector/target_model.h"
 
 static uint64_t read_cpu_ns(struct prof_target *target)
 {

@@ -3,8 +3,8 @@
 
 #include "profiler/collector/resolve.h"
 #include "profiler/collector/spans.h"
-#include "profiler/collector/target.h"
 #include "profiler/collector/target_cpu.h"
+#include "profiler/collector/target_model.h"
 #include "profiler/collector/target_records.h"
 
 static void add_sample(

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "profiler/collector/target.h"
+#include "profiler/collector/target_model.h"
 
 static bool is_alive(void *context, uint32_t inner_tid)
 {

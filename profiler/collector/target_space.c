@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "profiler/base/clock.h"
-#include "profiler/collector/target.h"
+#include "profiler/collector/target_model.h"
 #include "profiler/collector/target_records.h"
 
 /* After a reading of the maps that explained nothing. */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "profiler/collector/process_files.h"
-#include "profiler/collector/target.h"
+#include "profiler/collector/target_model.h"
 
 static bool same_tid(const void *owner, uint32_t id, const void *key)
 {

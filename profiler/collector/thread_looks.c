@@ -10,10 +10,6 @@
 #include "profiler/base/proc.h"
 #include "profiler/collector/looked_thread.h"
 
-/* Closer looks cost more wake-ups of the collector than they tell. */
-#define LOOK_NS      UINT64_C(5000000)
-#define LOOK_SHARE   50 /* one part in so many of a CPU */
-
 /* Going through the threads to see who is due takes 40 ns each, and shall not
  * take more than the looks. */
 #define SCAN_EACH_NS UINT64_C(10000)
@@ -21,11 +17,9 @@
 /* Before it is asked how long they took, which takes half as long as one. */
 enum { LOOKS_AT_ONCE = 8 };
 
-/* The time of so many ticks may be saved up. */
-enum { TICKS_AT_ONCE = 20 };
-
 /* How often it is checked whether threads have come or gone, and how often a
- * list is made although none seem to; of the latter, LIST_SHARE as above. */
+ * list is made although none seem to; of the latter, LIST_SHARE
+ * is one part in so many of a CPU. */
 #define CHECK_NS   UINT64_C(20000000)
 #define LIST_NS    UINT64_C(1000000000)
 #define LIST_SHARE 50
@@ -45,30 +39,6 @@ struct prof_looks {
     uint64_t begun_ns;  /* we began to look */
     uint64_t unseen_ns; /* off CPU, of threads that were never listed */
 };
-
-void prof_looks_common_init(
-    struct prof_looks_common *common, uint64_t period_ns)
-{
-    *common = (struct prof_looks_common){
-        .limit = prof_task_limit_make(),
-        .tick_ns = period_ns > LOOK_NS ? period_ns : LOOK_NS,
-        .random = clock_now_ns(CLOCK_MONOTONIC)};
-    prof_image_cache_init(&common->images);
-}
-
-void prof_looks_common_fini(struct prof_looks_common *common)
-{
-    prof_image_cache_fini(&common->images);
-}
-
-uint64_t prof_looks_budget_ns(struct prof_looks_common *common, uint64_t now_ns)
-{
-    uint64_t passed_ns = now_ns - common->looked_ns;
-    if (passed_ns > TICKS_AT_ONCE * common->tick_ns)
-        passed_ns = TICKS_AT_ONCE * common->tick_ns;
-    common->looked_ns = now_ns;
-    return passed_ns / LOOK_SHARE;
-}
 
 uint64_t prof_looks_due_ns(const struct prof_looks *looks)
 {

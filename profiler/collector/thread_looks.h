@@ -8,8 +8,8 @@
  * looked at ever more rarely; one that is found asleep after it ran is unwound
  * from outside (outside.h); off_cpu.h says who gets how much. Looks are as far
  * apart as the sampling period, at least LOOK_NS, with jitter, and all of them
- * together get LOOK_SHARE of a CPU: with more threads than fit, each is looked
- * at more rarely, and the sums stay the same.
+ * together get LOOK_SHARE of a CPU (looks_common.c): with more threads than
+ * fit, each is looked at more rarely, and the sums stay the same.
  *
  * Time of a thread whose stack was never seen goes to [off-cpu] (threads too
  * short to be looked at say themselves how long they lived), time in which
@@ -22,27 +22,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/base/status.h"
-#include "profiler/collector/image_cache.h"
 #include "profiler/collector/looked_process.h"
-#include "profiler/collector/task_files.h"
+#include "profiler/collector/looks_common.h"
 
 struct prof_looks;
-
-/* What the processes of one recording share. */
-struct prof_looks_common {
-    struct prof_image_cache images;
-    struct prof_task_limit limit;
-    uint64_t tick_ns;      /* between two looks */
-    uint64_t thread_count; /* that are looked at */
-    uint64_t looked_ns;    /* the last time */
-    uint64_t random;       /* for jitter */
-    struct diag refusal;   /* of a look; STATUS_OK: none was refused */
-};
-
-void prof_looks_common_init(
-    struct prof_looks_common *common, uint64_t period_ns);
-void prof_looks_common_fini(struct prof_looks_common *common);
 
 /*
  * Begin to look at the threads of a process; NULL when out of memory.
@@ -81,9 +64,5 @@ uint64_t prof_looks_due_ns(const struct prof_looks *looks);
 /* The same from `now_ns` on, if that is before `wait_ms`: not quite at once. */
 int prof_looks_wait_ms(
     const struct prof_looks *looks, uint64_t now_ns, int wait_ms);
-
-/* How long all looks at `now_ns` may take, after those before. */
-uint64_t prof_looks_budget_ns(
-    struct prof_looks_common *common, uint64_t now_ns);
 
 #endif

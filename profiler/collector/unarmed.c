@@ -13,7 +13,7 @@
 #include "profiler/collector/account_rest.h"
 #include "profiler/collector/cpu_time.h"
 #include "profiler/collector/injected.h"
-#include "profiler/collector/target.h"
+#include "profiler/collector/target_model.h"
 #include "profiler/collector/target_threads.h"
 #include "profiler/collector/task_files.h"
 

@@ -9,13 +9,7 @@
 
 #include <stdint.h>
 
-#include "profiler/base/table.h"
-
-struct prof_target;
-
-struct prof_unarmed {
-    struct table threads; /* struct prof_unarmed_thread */
-};
+#include "profiler/collector/target_model.h"
 
 void prof_unarmed_init(struct prof_unarmed *unarmed);
 void prof_unarmed_fini(struct prof_unarmed *unarmed);

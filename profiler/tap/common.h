@@ -8,7 +8,7 @@
 #include "profiler/base/table.h"
 #include "profiler/collector/build_id.h"
 #include "profiler/collector/image_cache.h"
-#include "profiler/collector/thread_looks.h"
+#include "profiler/collector/looks_common.h"
 #include "profiler/model/profile.h"
 
 struct prof_tap_common {
