@@ -309,6 +309,12 @@ def without_perfmon(*command):
         tool("setpriv"), "--bounding-set=-perfmon,-sys_admin", "--", *command)
 
 
+def undisturbed():
+    """What has a command go before all other work, where that is permitted."""
+    prefix = (tool("chrt"), "-f", "1")
+    return prefix if run(*prefix, "true").returncode == 0 else ()
+
+
 def in_a_namespace(*command):
     """The command as PID 1 of a namespace of its own."""
     need_root()

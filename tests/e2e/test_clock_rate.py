@@ -29,19 +29,13 @@ def test_the_sum_holds_at_every_rate(clock, rate):
         assert recording.delivered_hz() > 0.9 * rate - 1
 
 
-def undisturbed():
-    """What has a command go before all other work, where that is permitted."""
-    prefix = (lab.tool("chrt"), "-f", "1")
-    return prefix if lab.run(*prefix, "true").returncode == 0 else ()
-
-
 @pytest.mark.parametrize("threads", (1, 4))
 def test_the_rate_that_was_asked_for_is_delivered(public_folder, threads):
     # A busy machine, where others have the processor 100 times a second, takes
     # up to 0.8 % of the samples.
     begun_s = time.monotonic()
     recording = clocks.Clock("perf", public_folder).record(
-        "spin", 3, threads, frequency=999, prefix=undisturbed())
+        "spin", 3, threads, frequency=999, prefix=lab.undisturbed())
     lasted_s = time.monotonic() - begun_s
     assert 989 <= recording.delivered_hz()
     # Perf's clock runs on while a hypervisor has the processor: on a busy
@@ -64,7 +58,7 @@ def test_a_program_with_our_period_is_sampled_fairly(perf_clock, where):
     # Undisturbed it keeps step for good: without jitter 0 of 100 samples were
     # in one of the halves. A machine with other work jolts it out of step.
     recording = perf_clock.record(
-        "periodic", 4, *where, frequency=1000, prefix=undisturbed())
+        "periodic", 4, *where, frequency=1000, prefix=lab.undisturbed())
     # It drifts through our period in 125 to 333 samples and is drawn anew after
     # a thousand: at worst a quarter of 333 too many of each thousand, and of
     # what is left, are in one half. That is 10 points; 1.7 is the deviation.

@@ -254,10 +254,12 @@ IDLE = 2000
 def test_idle_threads_are_not_woken_and_cheap(tmp_path):
     def measure(event):
         used = tmp_path / f"used-{event}"
+        # Where others have the processor in between, and its caches, a look
+        # takes up to ten times as much.
         result = lab.run(
-            lab.program("timed"), used, lab.WATCHFIRE, "record", "-e", event,
-            "-o", tmp_path / f"{event}.folded", "--", lab.program("idle"), 5,
-            IDLE)
+            *lab.undisturbed(), lab.program("timed"), used, lab.WATCHFIRE,
+            "record", "-e", event, "-o", tmp_path / f"{event}.folded", "--",
+            lab.program("idle"), 5, IDLE)
         assert result.returncode == 0, result.stderr
         return (sum(map(int, used.read_text().split())),
                 json.loads(result.stdout))
@@ -266,8 +268,10 @@ def test_idle_threads_are_not_woken_and_cheap(tmp_path):
     wall_ns, told = measure("wall")
     # Each left its CPU to sleep; one wake-up each would double that.
     assert told["switches"] < 1.2 * IDLE
-    # What looking costs, against the seconds it was done for.
-    assert (wall_ns - cpu_ns) / 5e9 < 0.10
+    # What looking costs, against the seconds it was done for: a first look at
+    # each, then a fiftieth of a CPU. Ten runs among 20 to 70 busy threads: 0.06
+    # with a deviation of 0.01; 0.26 where nothing held it back.
+    assert (wall_ns - cpu_ns) / 5e9 < 0.15
     # All of them, all of the time.
     folded = lab.Folded(tmp_path / "wall.folded")
     dozed = folded.inclusive()["doze"]
