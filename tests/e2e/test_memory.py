@@ -57,9 +57,10 @@ def test_memory_stays_small_with_many_threads_and_libraries(
         "-o", tmp_path / "x.folded", "--", *command))
     assert watched - alone <= RESIDENT_KIB
     assert virtual - virtual_alone <= VIRTUAL_KIB + THREADS * thread_kib
-    # It was sampled: threads and libraries burn a second there.
+    # It was sampled: libraries burn half a second there, and then threads, of
+    # which each is brief and may end before the lowered rate has met it.
     folded = lab.Folded(tmp_path / "x.folded")
-    assert folded.inclusive()["crowd_work"] > 0.6e9
+    assert folded.inclusive()["crowd_work"] > 0.3e9
 
 
 def first_in_first_out(*command):
