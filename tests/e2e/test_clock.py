@@ -4,6 +4,7 @@ whichever clock the system permits."""
 import pytest
 
 import clocks
+import lab
 
 
 @pytest.fixture(params=clocks.CLOCKS)
@@ -11,7 +12,8 @@ def clock(request, public_folder):
     return clocks.Clock(request.param, public_folder)
 
 
-# What each clock may leave to [startup], [exit], [exec] and [unsampled].
+# What each clock may leave to [startup], [exit], [exec] and [unsampled]. A tick
+# that is late on a busy machine leaves more: the loops go before other work.
 LOADS = {
     "a pure loop": (
         ("spin", 2), {"perf": 0.02, "user": 0.02, "refused": 0.02}),
@@ -24,8 +26,9 @@ LOADS = {
         ("brief_threads", 40000),
         {"perf": 1.0, "user": 1.0, "refused": 1.0}),
     # 3 ms of work each, beside exec, the loader and HELLO; and a tick is 4 ms.
+    # Eight runs left 0.34, 0.38 and 0.75, with deviations of 0.02 to 0.04.
     "many short processes": (
-        ("brief_processes", 150), {"perf": 0.5, "user": 0.6, "refused": 0.9}),
+        ("brief_processes", 150), {"perf": 0.5, "user": 0.6, "refused": 0.95}),
     # Each works for 125 ms. What it does after the last tick that met it is not
     # seen, and where others work as well a tick meets it once in 16 ms; nor is,
     # by perf in user mode, what little it does in the kernel.
@@ -40,7 +43,8 @@ LOADS = {
 @pytest.mark.parametrize("load", LOADS)
 def test_the_sum_is_the_kernels_figure(clock, load):
     command, most = LOADS[load]
-    recording = clock.record(*command)
+    recording = clock.record(
+        *command, prefix=lab.undisturbed() if load.endswith("loop") else ())
     assert recording.sum_ratio() == pytest.approx(1, abs=0.01)
     assert recording.account_share() <= most[clock.name]
     if command[0] == "spin":

@@ -46,9 +46,12 @@ def test_the_rate_that_was_asked_for_is_delivered(public_folder, threads):
 
 def test_ticks_make_good_what_user_mode_misses(public_folder):
     # Samples of perf and of ticks are not told apart here, and time in the
-    # kernel has ticks alone: test_rate.py counts perf's by their weight.
+    # kernel has ticks alone: test_rate.py counts perf's by their weight. Each
+    # thread leaves up to three ticks for calls that none has met (account.h),
+    # and what it does in the kernel since its last one: among 30 busy threads
+    # 1.8 % of all, undisturbed 0.1 to 0.5.
     recording = clocks.Clock("user", public_folder).record(
-        "spin", 3, 4, frequency=999)
+        "spin", 3, 4, frequency=999, prefix=lab.undisturbed())
     assert recording.delivered_hz() >= 900
     assert recording.account_share() < 0.02
 
