@@ -43,12 +43,17 @@ def cpu_ns(pid):
 
 
 def children(pid):
+    """And their children, as far as they are still there when looked at."""
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return found
+    for task in tasks:
         try:
             text = (task / "children").read_text()
         except (FileNotFoundError, ProcessLookupError):
-            continue  # threads come and go
+            continue
         for child in map(int, text.split()):
             found += [child, *children(child)]
     return found
