@@ -344,11 +344,11 @@ void prof_looked_thread_end(
 {
     struct prof_look look = {.time_ns = 0};
     struct prof_off_time times[PROF_OFF_TIMES];
+    bool is_there = prof_task_read_usage(&thread->files, &look);
     if (cpu_ns == 0)
-        cpu_ns = prof_task_read_usage(&thread->files, &look)
-                     ? look.cpu_ns
-                     : cpu_at_end(looker, thread, end_ns);
-    unsigned count = prof_off_cpu_end(&thread->account, end_ns, cpu_ns, times);
+        cpu_ns = is_there ? look.cpu_ns : cpu_at_end(looker, thread, end_ns);
+    unsigned count = prof_off_cpu_end(
+        &thread->account, end_ns, cpu_ns, is_there ? look.wait_ns : 0, times);
     for (unsigned i = 0; i < count; i++)
         hold(looker, thread, &times[i], end_ns);
     release(looker, thread);

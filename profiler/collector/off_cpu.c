@@ -102,14 +102,29 @@ unsigned prof_off_cpu_add(
     return count;
 }
 
+/* Of `left_ns` since the last look, what it may have waited for a CPU. */
+static uint64_t estimate_wait(
+    const struct prof_off_cpu *account, uint64_t left_ns)
+{
+    const struct prof_look *first = &account->first, *last = &account->last;
+    uint64_t waited_ns = less(last->wait_ns, first->wait_ns);
+    uint64_t off_ns = waited_ns + slept_since(first, last);
+    if (last->is_asleep || off_ns == 0)
+        return 0;
+    return (uint64_t)((double)left_ns * (double)waited_ns / (double)off_ns);
+}
+
 unsigned prof_off_cpu_end(
     struct prof_off_cpu *account, uint64_t end_ns, uint64_t cpu_ns,
-    struct prof_off_time times[static PROF_OFF_TIMES])
+    uint64_t wait_ns, struct prof_off_time times[static PROF_OFF_TIMES])
 {
     struct prof_look end = account->last;
     end.time_ns = end_ns;
     end.runs += cpu_ns > end.cpu_ns;
     end.cpu_ns = cpu_ns > end.cpu_ns ? cpu_ns : end.cpu_ns;
+    uint64_t left_ns = slept_since(&account->last, &end);
+    end.wait_ns += wait_ns != 0 ? least(less(wait_ns, end.wait_ns), left_ns)
+                                : estimate_wait(account, left_ns);
     if (!prof_off_cpu_is_quiet(account, &end)) {
         end.stack = PROF_NONE;
         end.state = PROF_STATE_OFF_CPU;

@@ -79,9 +79,11 @@ unsigned prof_off_cpu_add(
  * not yet given is.
  *
  *   cpu_ns   its CPU time then, as far as is known
+ *   wait_ns  its time waiting for a CPU then; 0: nobody can tell. One that was
+ *            awake when last seen has waited and slept since as it did before
  */
 unsigned prof_off_cpu_end(
     struct prof_off_cpu *account, uint64_t end_ns, uint64_t cpu_ns,
-    struct prof_off_time times[static PROF_OFF_TIMES]);
+    uint64_t wait_ns, struct prof_off_time times[static PROF_OFF_TIMES]);
 
 #endif

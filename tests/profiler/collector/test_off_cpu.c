@@ -61,11 +61,18 @@ static struct ledger begin(void)
     return ledger;
 }
 
+/* `wait_ms` 0: the thread is gone, and cannot be asked. */
+static void end_after_wait(
+    struct ledger *ledger, uint64_t ms, uint64_t cpu_ms, uint64_t wait_ms)
+{
+    ledger->count = prof_off_cpu_end(
+        &ledger->account, ms * MS, cpu_ms * MS, wait_ms * MS, ledger->times);
+    enter(ledger);
+}
+
 static void end(struct ledger *ledger, uint64_t ms, uint64_t cpu_ms)
 {
-    ledger->count =
-        prof_off_cpu_end(&ledger->account, ms * MS, cpu_ms * MS, ledger->times);
-    enter(ledger);
+    end_after_wait(ledger, ms, cpu_ms, 0);
 }
 
 TEST(a_sleeper_that_has_not_run_is_given_the_time_that_passed)
@@ -160,6 +167,44 @@ TEST(what_was_never_seen_asleep_ends_without_a_stack)
     CHECK_EQ(l.given_ns[15], 100 * MS);
     CHECK_EQ(l.times[0].stack, PROF_NONE);
     CHECK_EQ(l.times[0].state, PROF_STATE_OFF_CPU);
+}
+
+TEST(a_last_wait_that_the_scheduler_tells_is_no_sleep)
+{
+    struct ledger l = begin();
+    see_asleep(&l, HERE, look_at(1000, 0, 0, 1));
+    end_after_wait(&l, 1100, 20, 30);
+    CHECK_EQ(l.waited_ns, 30 * MS);
+    CHECK_EQ(l.given_ns[HERE], 50 * MS);
+}
+
+TEST(a_last_wait_is_no_longer_than_there_was_time)
+{
+    struct ledger l = begin();
+    see_running(&l, look_at(1100, 100, 0, 1));
+    end_after_wait(&l, 1200, 180, 500);
+    CHECK_EQ(l.waited_ns, 20 * MS);
+    CHECK_EQ(l.all_ns, 20 * MS);
+}
+
+TEST(who_never_slept_but_waited_ends_waiting)
+{
+    struct ledger l = begin();
+    see_running(&l, look_at(1100, 40, 60, 20));
+    end(&l, 1200, 90);
+    CHECK_EQ(l.waited_ns, 110 * MS);
+    CHECK_EQ(l.all_ns, 110 * MS);
+}
+
+TEST(who_waited_and_slept_by_turns_has_done_so_at_the_end)
+{
+    struct ledger l = begin();
+    see_asleep(&l, HERE, look_at(1100, 40, 15, 20));
+    see_running(&l, look_at(1200, 80, 30, 40));
+    uint64_t before_ns = l.waited_ns;
+    CHECK_EQ(before_ns, 30 * MS);
+    end(&l, 1300, 140); /* 40 ms that nobody saw, 30 of 120 were waiting */
+    CHECK_EQ(l.waited_ns - before_ns, 10 * MS);
 }
 
 TEST(a_sleeper_ends_in_its_sleep)
