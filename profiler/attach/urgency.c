@@ -26,9 +26,28 @@ void prof_urgency_raise(struct prof_urgency *urgency, uint32_t tid)
         urgency->is_raised = syscall(SYS_sched_setattr, tid, &urgent, 0) == 0;
 }
 
+void prof_urgency_lead(struct prof_urgency *urgency, int steps)
+{
+    *urgency = (struct prof_urgency){.tid = 0};
+    if (syscall(
+            SYS_sched_getattr, 0, &urgency->before, sizeof urgency->before,
+            0) != 0 ||
+        urgency->before.policy != SCHED_OTHER)
+        return;
+    struct prof_sched_attr ahead = urgency->before;
+    ahead.flags |= FLAG_RESET_ON_FORK;
+    ahead.nice -= steps;
+    urgency->is_raised = syscall(SYS_sched_setattr, 0, &ahead, 0) == 0;
+}
+
 void prof_urgency_restore(struct prof_urgency *urgency)
 {
-    if (urgency->is_raised)
-        (void)syscall(SYS_sched_setattr, urgency->tid, &urgency->before, 0);
+    if (!urgency->is_raised)
+        return;
     urgency->is_raised = false;
+    if (syscall(SYS_sched_setattr, urgency->tid, &urgency->before, 0) == 0)
+        return;
+    /* RLIMIT_NICE let us go ahead, but not take that flag away. */
+    urgency->before.flags |= FLAG_RESET_ON_FORK;
+    (void)syscall(SYS_sched_setattr, urgency->tid, &urgency->before, 0);
 }

@@ -31,6 +31,9 @@ struct prof_urgency {
 /* `tid` 0 is the calling thread. Threads that it makes are as it was. */
 void prof_urgency_raise(struct prof_urgency *urgency, uint32_t tid);
 
+/* Put the calling thread ahead of who is as it is, by `steps` of nice. */
+void prof_urgency_lead(struct prof_urgency *urgency, int steps);
+
 /* As before, to the letter. */
 void prof_urgency_restore(struct prof_urgency *urgency);
 

@@ -98,8 +98,7 @@ static bool open_on_processor(
         return false;
     prof_tap_filter_attach(&events->filter, event.fd);
     bool is_begun = ioctl(event.fd, PERF_EVENT_IOC_SET_OUTPUT, ring->fd) == 0 &&
-                    ioctl(event.fd, PERF_EVENT_IOC_ID, &event.id) == 0 &&
-                    ioctl(event.fd, PERF_EVENT_IOC_ENABLE, 0) == 0;
+                    ioctl(event.fd, PERF_EVENT_IOC_ID, &event.id) == 0;
     return keep_event(events, &event) && is_begun;
 }
 
@@ -126,18 +125,27 @@ static void try_processors(struct prof_tap_events *events)
     events->attr = of_threads;
 }
 
+void prof_tap_events_begin(struct prof_tap_events *events)
+{
+    uint32_t count = events->is_on_processors ? events->rings.count : 0;
+    for (uint32_t i = 0; i < count; i++)
+        (void)ioctl(fd_at(events, i), PERF_EVENT_IOC_ENABLE, 0);
+}
+
 void prof_tap_events_follow_frames(struct prof_tap_events *events)
 {
     if (!events->is_on_processors || events->attr.exclude_callchain_user == 0)
         return;
     events->attr.exclude_callchain_user = 0;
     for (uint32_t i = 0; i < events->rings.count; i++) {
+        uint32_t before = i, after = events->opened.count;
         /* So that none is taken twice. */
-        (void)ioctl(fd_at(events, i), PERF_EVENT_IOC_DISABLE, 0);
-        if (open_on_processor(events, &events->rings.rows[i]))
-            close_event(events, i);
-        else
-            (void)ioctl(fd_at(events, i), PERF_EVENT_IOC_ENABLE, 0);
+        (void)ioctl(fd_at(events, before), PERF_EVENT_IOC_DISABLE, 0);
+        bool is_open = open_on_processor(events, &events->rings.rows[i]);
+        (void)ioctl(
+            fd_at(events, is_open ? after : before), PERF_EVENT_IOC_ENABLE, 0);
+        if (is_open)
+            close_event(events, before);
     }
 }
 

@@ -59,12 +59,15 @@ struct prof_tap_wanted {
     bool is_sharing_fds; /* half of the descriptors are for other uses */
 };
 
-/* Records may come from now on, where the events are on processors. */
-
+/* No sample is taken before prof_tap_events_begin(). */
 MUST_CHECK enum status prof_tap_events_open(
     struct prof_tap_events *events, const struct prof_tap_wanted *wanted,
     struct diag *diag);
 void prof_tap_events_close(struct prof_tap_events *events);
+
+/* Take samples from now on, where the events are on processors; elsewhere each
+ * thread's are taken from when it is added. */
+void prof_tap_events_begin(struct prof_tap_events *events);
 
 /*
  * Watch one more thread: on processors, it is watched already.

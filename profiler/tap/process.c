@@ -309,8 +309,10 @@ void prof_tap_process_drop(struct prof_tap_process **at, uint64_t time_ns)
     struct prof_tap_common *common = process->common;
     prof_looks_destroy(process->looks);
     process->looks = NULL;
-    if (!process->is_replaced && !prof_tap_process_read_clock(process) &&
-        process->clock_ns == 0)
+    /* Of one that is gone it would be the clock of who has its number now. */
+    bool is_read = process->is_replaced ||
+                   (!process->is_gone && prof_tap_process_read_clock(process));
+    if (!is_read && process->clock_ns == 0)
         common->unread_count++;
     leave_rest(process, time_ns);
     if (process->process != PROF_NONE)

@@ -10,7 +10,7 @@
 
 /* All rings together, and one of them at most. */
 #define RINGS_BYTES (UINT64_C(32) << 20)
-#define RING_BYTES  (UINT64_C(4) << 20)
+#define RING_BYTES  (UINT64_C(8) << 20)
 
 /*
  * How much of a stack is copied: as much as lets a ring hold what comes in

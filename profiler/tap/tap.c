@@ -1,6 +1,7 @@
 /* Sampling processes from outside; see the header. */
 #include "profiler/tap/tap.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -18,16 +19,6 @@
 /* Between two looks at the processes' clocks. */
 #define CLOCKS_NS UINT64_C(50000000)
 
-/*
- * The rings are looked at by a clock of ours, though the kernel would wake us:
- * it does that in the middle of a sample, by an interrupt to itself and a
- * message to our processor, and the thread that is sampled pays. Seldom enough
- * to cost little, and soon, for the outer part of a stack that is deeper than
- * its copy is read from where it is; more and more seldom where nothing comes.
- * A ring that is half full wakes us all the same.
- */
-enum { LOOK_MS = 5, WAIT_MS = 50, NS_PER_MS = 1000000 };
-
 /* A program may go on making threads for ever. */
 enum { LISTINGS_MAX = 64, THREADS_A_RUN = 16 };
 
@@ -39,10 +30,10 @@ enum status prof_tap_create(
     if (made == NULL)
         return fail(diag, STATUS_NO_MEMORY, "out of memory");
     made->options = *options;
-    made->wait_ms = LOOK_MS;
     prof_tap_common_init(
         &made->common, profile, prof_perf_clock_draw_ns(options->period_ns),
         options->is_wall);
+    prof_tap_pace_begin(&made->pace, made->common.period_ns);
     made->common.is_by_thread = options->whom == PROF_TAP_THREADS;
     const struct prof_tap_wanted wanted = {
         .period_ns = made->common.period_ns,
@@ -64,6 +55,7 @@ void prof_tap_destroy(struct prof_tap *tap)
 {
     if (tap == NULL)
         return;
+    prof_tap_lead_end(&tap->lead);
     while (tap->processes != NULL)
         prof_tap_process_drop(&tap->processes, clock_now_ns(CLOCK_MONOTONIC));
     prof_tap_events_close(&tap->events);
@@ -79,21 +71,17 @@ int prof_tap_fd(const struct prof_tap *tap)
 
 int prof_tap_wait_ms(const struct prof_tap *tap)
 {
-    return prof_sleepers_wait_ms(tap->processes, tap->wait_ms);
-}
-
-/* After a look that has found records, or none. */
-static int choose_wait_ms(const struct prof_tap *tap, bool has_found)
-{
-    uint64_t period_ms = tap->common.period_ns / NS_PER_MS + 1;
-    uint64_t least_ms = period_ms > LOOK_MS ? period_ms : LOOK_MS;
-    uint64_t wait_ms = has_found ? least_ms : 2 * (uint64_t)tap->wait_ms;
-    return wait_ms < WAIT_MS ? (int)wait_ms : WAIT_MS;
+    return prof_sleepers_wait_ms(tap->processes, tap->pace.wait_ms);
 }
 
 static void read_clocks(struct prof_tap *tap, uint64_t now_ns)
 {
     tap->clocks_ns = now_ns;
+    /* Not at each look: it takes long, and records are lost for want of time.
+     */
+    if (tap->has_lost)
+        prof_tap_catch_up(tap);
+    tap->has_lost = false;
     prof_tap_named_forget_ended(&tap->named);
     if (!tap->is_listing)
         prof_sleepers_begin(tap->processes, true);
@@ -113,16 +101,13 @@ void prof_tap_run(struct prof_tap *tap)
 {
     uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
     bool has_found = prof_tap_take_records(tap, now_ns - SETTLE_NS) > 0;
-    tap->wait_ms = choose_wait_ms(tap, has_found);
-    for (struct prof_tap_process *at = tap->processes; at && tap->has_lost;
-         at = at->next)
-        prof_tap_process_read_maps(at);
-    tap->has_lost = false;
+    prof_tap_pace_note(&tap->pace, has_found);
     if (!tap->is_listing)
         prof_sleepers_begin(tap->processes, false);
     if (now_ns - tap->clocks_ns >= CLOCKS_NS)
         read_clocks(tap, now_ns);
     prof_sleepers_look(&tap->common, tap->processes);
+    prof_tap_lead_tend(&tap->lead);
 }
 
 /* ---- whom ---- */
@@ -205,12 +190,39 @@ static enum status may_watch(
     return prof_tap_named_are_over(&tap->named) ? STATUS_OK : status;
 }
 
+/* Take no samples of those who run now and were not named. They would be found
+ * out one by one, and a machine that is full has many. */
+static void refuse_others(struct prof_tap *tap)
+{
+    DIR *folder = opendir("/proc");
+    if (folder == NULL)
+        return;
+    for (struct dirent *row; (row = readdir(folder)) != NULL;) {
+        uint32_t pid = (uint32_t)strtoul(row->d_name, NULL, 10);
+        if (pid != 0 && !prof_tap_named_has(&tap->named, pid))
+            prof_tap_filter_refuse(&tap->events.filter, pid);
+    }
+    (void)closedir(folder);
+}
+
+/* Somebody is to be watched; the first time that is so, there is more to do. */
+static void begin(struct prof_tap *tap)
+{
+    if (tap->has_begun)
+        return;
+    tap->has_begun = true;
+    prof_tap_lead_begin(&tap->lead);
+    refuse_others(tap);
+    prof_tap_events_begin(&tap->events);
+}
+
 enum status prof_tap_watch(
     struct prof_tap *tap, uint32_t pid, struct diag *diag)
 {
     enum status status = prof_tap_named_add(&tap->named, pid, 0, diag);
     if (status != STATUS_OK)
         return status;
+    begin(tap);
     if (tap->options.whom == PROF_TAP_CHILD)
         return prof_tap_events_add(&tap->events, pid, diag);
     status = may_watch(tap, pid, diag);
@@ -227,8 +239,10 @@ enum status prof_tap_watch_thread(
 {
     const struct prof_tap_listed row = {.pid = pid, .tid = tid};
     enum status status = prof_tap_named_add(&tap->named, pid, tid, diag);
-    if (status == STATUS_OK)
-        status = may_watch(tap, tid, diag);
+    if (status != STATUS_OK)
+        return status;
+    begin(tap);
+    status = may_watch(tap, tid, diag);
     return status == STATUS_OK ? watch_thread(tap, &row, diag) : status;
 }
 
@@ -253,6 +267,7 @@ void prof_tap_finish(struct prof_tap *tap)
     prof_tap_run(tap);
     prof_tap_events_stop(&tap->events);
     (void)prof_tap_take_records(tap, UINT64_MAX);
+    prof_tap_lead_end(&tap->lead);
     while (tap->processes != NULL)
         prof_tap_process_drop(&tap->processes, clock_now_ns(CLOCK_MONOTONIC));
 }

@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 #include "profiler/tap/events.h"
+#include "profiler/tap/lead.h"
 #include "profiler/tap/named.h"
+#include "profiler/tap/pace.h"
 #include "profiler/tap/process.h"
 #include "profiler/tap/tap.h"
 
@@ -17,12 +19,14 @@ struct prof_tap {
     struct prof_tap_events events;
     struct prof_tap_process *processes; /* the latest first */
     struct prof_tap_named named;
+    struct prof_tap_lead lead;
+    struct prof_tap_pace pace;
     uint64_t clocks_ns; /* when they were last read */
-    int wait_ms;        /* until the next look at the rings */
     uint32_t process_count;
     uint32_t unwatched; /* see struct prof_tap_stats */
     struct diag shortage;
     uint64_t unseen_ns;
+    bool has_begun;  /* samples may be taken */
     bool is_listing; /* who is new must be known */
     bool has_lost;   /* records; what was mapped may be among them */
 };
@@ -40,5 +44,9 @@ void prof_tap_add_process(struct prof_tap *tap, struct prof_tap_process *added);
  *   returns  how many records there were
  */
 uint64_t prof_tap_take_records(struct prof_tap *tap, uint64_t limit_ns);
+
+/* Find out what the records told that were lost: what is mapped, and who was
+ * made. */
+void prof_tap_catch_up(struct prof_tap *tap);
 
 #endif

@@ -1,4 +1,5 @@
 /* What the kernel wrote, record by record, brought into processes. */
+#include "profiler/tap/listing.h"
 #include "profiler/tap/tap_model.h"
 
 struct prof_tap_process **prof_tap_find_process(
@@ -20,9 +21,13 @@ void prof_tap_add_process(struct prof_tap *tap, struct prof_tap_process *added)
 static void take_fork(
     struct prof_tap *tap, const struct prof_tap_record *record)
 {
-    struct prof_tap_process *process = *prof_tap_find_process(tap, record->pid);
+    struct prof_tap_process **at = prof_tap_find_process(tap, record->pid);
     struct prof_tap_process *parent =
         *prof_tap_find_process(tap, record->parent_pid);
+    /* Its number has come again, before the earlier one was dropped. */
+    if (record->pid != record->parent_pid && *at != NULL && (*at)->is_gone)
+        prof_tap_process_drop(at, record->time_ns);
+    struct prof_tap_process *process = *prof_tap_find_process(tap, record->pid);
     if (record->pid != record->parent_pid && process == NULL &&
         parent != NULL && tap->options.whom != PROF_TAP_THREADS) {
         process = prof_tap_process_fork(parent, record->pid, record->time_ns);
@@ -161,4 +166,33 @@ uint64_t prof_tap_take_records(struct prof_tap *tap, uint64_t limit_ns)
         count++;
     }
     return count;
+}
+
+/* All of its time is of while we watched. */
+static void meet_missed(struct prof_tap *tap, uint32_t pid)
+{
+    if (*prof_tap_find_process(tap, pid) != NULL)
+        return;
+    struct prof_tap_process *made = prof_tap_process_meet(&tap->common, pid);
+    if (made != NULL)
+        made->begin_ns = 0;
+    prof_tap_add_process(tap, made);
+}
+
+void prof_tap_catch_up(struct prof_tap *tap)
+{
+    struct table rows = {.row_bytes = sizeof(struct prof_tap_listed)};
+    /* On threads, one that has no event may be one there was no room for. */
+    bool may_miss = tap->events.is_on_processors && !tap->is_listing &&
+                    tap->options.whom != PROF_TAP_THREADS;
+    for (struct prof_tap_process *at = tap->processes; at; at = at->next) {
+        prof_tap_process_read_maps(at);
+        if (may_miss)
+            (void)prof_tap_list_tree(at->pid, &rows);
+    }
+    for (uint32_t i = 0; i < rows.count; i++) {
+        const struct prof_tap_listed *row = table_row(&rows, i);
+        meet_missed(tap, row->pid);
+    }
+    table_fini(&rows);
 }

@@ -49,6 +49,7 @@ TEST(whom_the_filter_refuses_is_not_sampled_until_it_is_admitted)
         prof_tap_events_close(&events);
         skip();
     }
+    prof_tap_events_begin(&events);
     CHECK(samples_of_work(&events) > 20);
     prof_tap_filter_refuse(&events.filter, (uint32_t)getpid());
     (void)samples_of_work(&events);
