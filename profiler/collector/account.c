@@ -34,6 +34,7 @@ void prof_account_init(
         .weighed_ns = clock_now_ns(CLOCK_MONOTONIC),
         .threads = {.row_bytes = sizeof(struct prof_account_thread)},
         .ended = {.row_bytes = sizeof(uint32_t)}};
+    prof_tick_phase_init(&account->ticks, account->tick_ns);
 }
 
 void prof_account_fini(struct prof_account *account)
@@ -143,16 +144,52 @@ static void leave_rest_out(
         thread->last_ns = account->roused_ns;
 }
 
+/*
+ * The expiries that a tick stands for, up to the tick and not its signal. It is
+ * late by no more than what its thread has used beyond a tick: one that comes
+ * later was preempted.
+ */
+static uint64_t ticked_ns(
+    struct prof_account *account, struct prof_account_thread *thread,
+    const struct prof_pending *sample)
+{
+    uint64_t used_ns = sample->expiries * sample->period_ns + thread->late_ns;
+    uint64_t late_ns = 0;
+    if (sample->is_from_kernel)
+        late_ns = prof_tick_phase_since_ns(&account->ticks, sample->time_ns);
+    else
+        prof_tick_phase_note(&account->ticks, sample->time_ns);
+    thread->late_ns = least(late_ns, excess(used_ns, account->tick_ns));
+    thread->turns += thread->is_in_kernel != sample->is_from_kernel;
+    thread->is_in_kernel = sample->is_from_kernel;
+    return used_ns - thread->late_ns;
+}
+
+/*
+ * A new thread's first tick stands for others as well that no tick has met.
+ * Where all have timers, one that has not ended has more of them to come.
+ */
+static bool is_first_tick(
+    const struct prof_account *account,
+    const struct prof_account_thread *thread, const struct prof_pending *sample)
+{
+    bool is_one_of_many =
+        account->mode == PROF_CLOCK_PERF_USER && thread->end_ns == 0;
+    return sample->is_tick && thread->is_new && !is_one_of_many;
+}
+
 /* Give a sample its base weight, and its room for more. */
 static void weigh_base(
-    const struct prof_account *account, struct prof_account_thread *thread,
+    struct prof_account *account, struct prof_account_thread *thread,
     struct prof_pending *sample)
 {
     leave_rest_out(account, thread);
-    uint64_t expiries_ns = sample->expiries * sample->period_ns;
+    uint64_t expiries_ns = sample->is_tick
+                               ? ticked_ns(account, thread, sample)
+                               : sample->expiries * sample->period_ns;
     bool is_room_only =
         sample->is_tick && !is_whole_tick(account, thread, sample);
-    sample->is_first = sample->is_tick && thread->is_new;
+    sample->is_first = is_first_tick(account, thread, sample);
     sample->weight_ns = is_room_only ? 0 : expiries_ns;
     sample->room_ns = 0;
     if (!sample->is_tick || sample->is_changed)
@@ -195,14 +232,18 @@ static uint64_t left_of_thread(
     return least(excess(used_ns, known_ns), account->left_ns);
 }
 
-/* What ticks in the kernel may stand for, all in all, beyond their number. */
+/*
+ * What ticks in the kernel may stand for, all in all, beyond their number: its
+ * standard error. Where each tick falls by chance, half of the turns are its
+ * square; where a thread computes for long and then calls for long, there are
+ * few turns, and little is left to chance.
+ */
 static uint64_t margin_ns(
     const struct prof_account *account,
     const struct prof_account_thread *thread)
 {
-    enum { SIGMAS = 3 };
-    double ticks = (double)thread->kernel_room_ns / (double)account->tick_ns;
-    return (uint64_t)(SIGMAS * sqrt(ticks + 1) * (double)account->tick_ns);
+    double square = 1 + (double)thread->turns / 2;
+    return (uint64_t)(sqrt(square) * (double)account->tick_ns);
 }
 
 /*

@@ -20,12 +20,16 @@
  * In all a sample has a base weight and room for more; the thread's CPU time
  * fills the room, in proportion. Samples on the way out of the kernel, of a
  * system call or a page fault, come first: one tick in there stands for one
- * tick of it, give or take the square root of their number, and only what is
- * left beyond that is given to the others, which were in user mode. (Filled
- * from the whole batch at once, with no memory and no such margin, a tenth of
- * the time in system calls went to their neighbours; filled by system calls
- * alone, a third of that in page faults did.) What is not given away now may be
- * later.
+ * tick of it, give or take what chance makes of that, and only what is left
+ * beyond is given to the others, which were in user mode: interrupts and
+ * switches take 0.5 to 3 % of that. (Filled from the whole batch at once, with
+ * no memory and no such margin, a tenth of the time in system calls went to
+ * their neighbours; filled by system calls alone, a third of that in page
+ * faults did.) What is not given away now may be later.
+ *
+ * A tick in a system call is signalled when the call ends. What its thread has
+ * used since the tick is the next sample's: else each run of long calls would
+ * have half a tick of what came before it.
  *
  * A thread that ends within a period may never expire. A timer shows the first
  * tick that finds a new thread running, and the agent tells what each thread
@@ -61,6 +65,7 @@
 #include <stdint.h>
 
 #include "profiler/collector/perf_clock.h"
+#include "profiler/collector/tick_phase.h"
 #include "profiler/model/profile.h"
 
 /* A sample that has been resolved but not weighed. */
@@ -93,7 +98,10 @@ struct prof_account_thread {
     bool is_filled;      /* `fill` is of the present batch */
     double fill[2];      /* shares of the room that are filled */
     uint64_t kernel_room_ns, kernel_given_ns; /* so far */
-    uint32_t rests; /* of the account, at its latest sample */
+    bool is_in_kernel;                        /* its latest tick was there */
+    uint32_t turns;   /* ticks that were where the one before was not */
+    uint64_t late_ns; /* between its latest tick and the end of a call */
+    uint32_t rests;   /* of the account, at its latest sample */
 };
 
 struct prof_account {
@@ -102,18 +110,19 @@ struct prof_account {
     uint32_t pid;
     struct table threads; /* struct prof_account_thread */
     struct table ended;   /* indexes of those that ended since the last batch */
-    uint64_t weighed_ns;  /* time of the latest sample in earlier batches; when
-                             it was opened, until there is one */
-    uint64_t given_ns;    /* weights of all samples */
-    int64_t ended_ns;     /* used by threads that ended, less their samples */
-    uint64_t left_ns;     /* of the present batch: what may be filled yet */
-    uint64_t startup_ns;  /* CPU time of the process before it was armed */
-    uint64_t earlier_ns;  /* the part of it that an earlier image used */
-    uint64_t changed_ns;  /* CLOCK_MONOTONIC: timers in place of perf events;
-                             0: not so */
-    uint64_t rested_ns;   /* CPU time that passed while sampling rested */
-    uint64_t roused_ns;   /* when the latest rest ended; CLOCK_MONOTONIC */
-    uint32_t rests;       /* that have ended */
+    struct prof_tick_phase ticks;
+    uint64_t weighed_ns; /* time of the latest sample in earlier batches; when
+                            it was opened, until there is one */
+    uint64_t given_ns;   /* weights of all samples */
+    int64_t ended_ns;    /* used by threads that ended, less their samples */
+    uint64_t left_ns;    /* of the present batch: what may be filled yet */
+    uint64_t startup_ns; /* CPU time of the process before it was armed */
+    uint64_t earlier_ns; /* the part of it that an earlier image used */
+    uint64_t changed_ns; /* CLOCK_MONOTONIC: timers in place of perf events;
+                            0: not so */
+    uint64_t rested_ns;  /* CPU time that passed while sampling rested */
+    uint64_t roused_ns;  /* when the latest rest ended; CLOCK_MONOTONIC */
+    uint32_t rests;      /* that have ended */
 };
 
 void prof_account_init(

@@ -1,7 +1,8 @@
 /*
- * Divides its CPU time between read() and computing:
+ * Divides its CPU time between the kernel and computing:
  *
  *     reads SECONDS PERCENT BYTES    PERCENT of it in reads of BYTES each
+ *     reads SECONDS PERCENT 0        PERCENT of it in page faults
  *
  * and prints what both really used, by the thread's own CPU clock, as JSON.
  * It turns from one to the other at random times: no clock can keep step.
@@ -10,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "tests/programs/burn.h"
@@ -19,10 +21,11 @@
 /* Work between two looks at the clock, which is a system call itself. */
 enum { CALLS_AT_ONCE = 16, STIRS_AT_ONCE = 32, MOST_BYTES = 1 << 24 };
 enum { MOST_US = 160000 }; /* of a round */
+enum { FRESH_BYTES = 1 << 20, PAGE_BYTES = 4096, FAULTS_AT_ONCE = 16 };
 
 static int zeros;
 static size_t read_bytes;
-static char buffer[MOST_BYTES];
+_Alignas(4096) static char buffer[MOST_BYTES];
 
 WHOLE static void part_reading(uint64_t deadline_ns)
 {
@@ -33,6 +36,21 @@ WHOLE static void part_reading(uint64_t deadline_ns)
             if (read_bytes > 4096)
                 break;
         }
+    }
+}
+
+/* Touches memory that is fresh, page by page. */
+WHOLE static void part_faulting(uint64_t deadline_ns)
+{
+    static size_t at = FRESH_BYTES;
+    while (thread_cpu_ns() < deadline_ns) {
+        if (at == FRESH_BYTES) {
+            if (madvise(buffer, FRESH_BYTES, MADV_DONTNEED) != 0)
+                exit(1);
+            at = 0;
+        }
+        for (int i = 0; i < FAULTS_AT_ONCE; i++, at += PAGE_BYTES)
+            ((volatile char *)buffer)[at] = 1;
     }
 }
 
@@ -61,17 +79,21 @@ int main(int argc, char **argv)
     if (zeros < 0 || percent > 100 || read_bytes > sizeof buffer)
         return 2;
 
+    /* Where there are huge pages, one fault would do for all of them. */
+    (void)madvise(buffer, sizeof buffer, MADV_NOHUGEPAGE);
+    void (*part)(uint64_t) = read_bytes > 0 ? part_reading : part_faulting;
+
     /* What one part took too long, its next rounds get less. */
-    uint64_t reading_ns = 0, computing_ns = 0, due_ns = 0;
+    uint64_t kernel_ns = 0, computing_ns = 0, due_ns = 0;
     uint64_t start_ns = thread_cpu_ns(), now_ns = start_ns;
     uint64_t end_ns = start_ns + (uint64_t)(seconds * (double)NS_PER_SECOND);
     while (now_ns < end_ns) {
         due_ns += random_round_ns();
         uint64_t wanted_ns = due_ns * percent / 100;
-        if (wanted_ns > reading_ns)
-            part_reading(now_ns + wanted_ns - reading_ns);
+        if (wanted_ns > kernel_ns)
+            part(now_ns + wanted_ns - kernel_ns);
         uint64_t then_ns = thread_cpu_ns();
-        reading_ns += then_ns - now_ns;
+        kernel_ns += then_ns - now_ns;
 
         wanted_ns = due_ns * (100 - percent) / 100;
         if (wanted_ns > computing_ns)
@@ -80,8 +102,10 @@ int main(int argc, char **argv)
         computing_ns += now_ns - then_ns;
     }
     printf(
-        "{\"total_ns\": %" PRIu64 ", \"parts\": {\"part_reading\": %" PRIu64
+        "{\"total_ns\": %" PRIu64 ", \"parts\": {\"%s\": %" PRIu64
         ", \"part_computing\": %" PRIu64 "}}\n",
-        clock_ns(CLOCK_PROCESS_CPUTIME_ID), reading_ns, computing_ns);
+        clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+        read_bytes > 0 ? "part_reading" : "part_faulting", kernel_ns,
+        computing_ns);
     return 0;
 }

@@ -189,6 +189,83 @@ TEST(account_remembers_what_a_batch_could_not_give_to_system_calls)
     prof_account_fini(&account);
 }
 
+TEST(account_fills_the_first_tick_of_a_thread_that_goes_on)
+{
+    burn_ms(60);
+    struct prof_account account = make_live_account(PROF_CLOCK_PERF_USER);
+    struct prof_account_thread *thread = table_row(&account.threads, 0);
+    thread->is_new = true;
+    thread->before_ns =
+        prof_thread_cpu_ns(account.pid, account.pid) - 30 * PERIOD_NS;
+    struct prof_pending tick = {
+        .time_ns = 1,
+        .expiries = 30,
+        .period_ns = PERIOD_NS,
+        .is_tick = true,
+        .is_from_kernel = true};
+    prof_account_weigh(&account, &tick, 1, 0);
+    CHECK(tick.weight_ns >= 29 * PERIOD_NS);
+    prof_account_fini(&account);
+}
+
+TEST(account_gives_chance_what_turns_leave_to_it)
+{
+    burn_ms(60);
+    struct prof_account account = make_live_account(PROF_CLOCK_PERF_USER);
+    struct prof_account_thread *thread = table_row(&account.threads, 0);
+    account.tick_ns = 4 * PERIOD_NS;
+    /* A hundred ticks in the kernel, all in one go. */
+    thread->is_in_kernel = true;
+    thread->kernel_room_ns = thread->kernel_given_ns = 400 * PERIOD_NS;
+    thread->before_ns =
+        prof_thread_cpu_ns(account.pid, account.pid) - 40 * PERIOD_NS;
+    struct prof_pending batch[] = {
+        {.time_ns = 1,
+         .expiries = 4,
+         .period_ns = PERIOD_NS,
+         .is_tick = true,
+         .is_from_kernel = true},
+        {.time_ns = 2, .expiries = 4, .period_ns = PERIOD_NS, .is_tick = true}};
+    prof_account_weigh(&account, batch, 2, 0);
+    /* One tick, and the standard error of one turn. */
+    CHECK(batch[0].weight_ns > 8 * PERIOD_NS);
+    CHECK(batch[0].weight_ns < 9 * PERIOD_NS);
+    CHECK_EQ(batch[1].weight_ns, 4 * PERIOD_NS);
+    prof_account_fini(&account);
+}
+
+TEST(account_gives_what_a_call_used_since_its_tick_to_the_next_sample)
+{
+    enum { TICK_NS = 4 * PERIOD_NS };
+    struct prof_account account = make_account(PROF_CLOCK_TIMER);
+    prof_tick_phase_init(&account.ticks, TICK_NS);
+    account.tick_ns = TICK_NS;
+    struct prof_pending batch[5];
+    const struct {
+        uint64_t time_ns;
+        uint32_t expiries;
+        bool is_from_kernel;
+        uint64_t weight_ns;
+    } ticks[] = {
+        {10 * TICK_NS, 4, false, TICK_NS},
+        {11 * TICK_NS, 4, false, TICK_NS},
+        {14 * TICK_NS + 3 * PERIOD_NS, 15, true, 3 * TICK_NS},
+        {15 * TICK_NS, 1, false, TICK_NS},
+        /* Preempted by its tick: it has used no more than that. */
+        {16 * TICK_NS + 3 * PERIOD_NS, 4, true, TICK_NS}};
+    for (int i = 0; i < 5; i++)
+        batch[i] = (struct prof_pending){
+            .time_ns = ticks[i].time_ns,
+            .expiries = ticks[i].expiries,
+            .period_ns = PERIOD_NS,
+            .is_tick = true,
+            .is_from_kernel = ticks[i].is_from_kernel};
+    prof_account_weigh(&account, batch, 5, 0);
+    for (int i = 0; i < 5; i++)
+        CHECK_EQ(batch[i].weight_ns, ticks[i].weight_ns);
+    prof_account_fini(&account);
+}
+
 TEST(account_lets_a_brief_thread_stand_for_those_no_tick_met)
 {
     struct prof_account account = make_account(PROF_CLOCK_PERF);
