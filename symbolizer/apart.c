@@ -2,7 +2,6 @@
 #include "symbolizer/apart.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "profiler/base/proc.h"
 
 /* Many times what an index takes: 0.9 s and 0.1 GB for 266 MB of DWARF. */
 #define CPU_LIMIT_BASE_S    60
@@ -58,15 +59,6 @@ static void set_limits(uint64_t bytes)
 #endif
 }
 
-static void prefer_to_be_killed(void)
-{
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)!write(fd, "1000", 4);
-    (void)close(fd);
-}
-
 /* The collector's sockets above all: who waits for them to close must not wait
    for us. */
 static void close_range_of(int first, int last)
@@ -88,7 +80,7 @@ static _Noreturn void run(
         _exit(1);
     (void)prctl(PR_SET_NAME, "watchfire-index");
     set_limits(bytes);
-    prefer_to_be_killed();
+    proc_go_first();
     close_range_of(0, fd - 1);
     close_range_of(fd + 1, INT32_MAX);
     work(context);

@@ -1,7 +1,6 @@
 /* Finding what was stripped from a file. */
 #include "symbolizer/debug_file.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <lzma.h>
 #include <stdio.h>

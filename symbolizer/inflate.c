@@ -10,7 +10,6 @@
 #include "symbolizer/inflate.h"
 
 #include <endian.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>

@@ -13,16 +13,15 @@
  */
 #include "tools/tool.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "exporters/formats.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 #include "tools/crash_reports.h"
 #include "tools/interim.h"
 #include "tools/limits.h"
@@ -61,16 +60,6 @@ static void keep_failure(void *context, const struct diag *diag)
     struct collect *collect = context;
     if (collect->failure.status == STATUS_OK)
         collect->failure = *diag;
-}
-
-/* When memory is short, the collector goes before the program does. */
-static void prefer_to_be_killed(void)
-{
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)!write(fd, "1000", 4);
-    (void)close(fd);
 }
 
 static enum status read_settings(struct collect *collect, struct diag *diag)
@@ -301,7 +290,7 @@ int collect_main(int argc, char **argv)
 
     struct limits programs;
     limits_lift(&programs);
-    prefer_to_be_killed();
+    proc_go_first();
     if (limits_check(&collect.refusal) != STATUS_OK ||
         read_settings(&collect, &collect.refusal) != STATUS_OK ||
         check_outputs(&collect.refusal) != STATUS_OK ||

@@ -3,7 +3,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "exporters/sentry/crash_book.h"
 #include "exporters/sentry/envelope.h"

@@ -6,16 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profiler/model/module_path.h"
 #include "symbolizer/jit_file.h"
 
-/* The process an anonymous module belongs to; see prof_address_space. */
+/* The process an anonymous module belongs to. */
 static bool pid_of(
     const struct prof_profile *profile, uint32_t module, uint32_t *pid)
 {
     const struct prof_module *row = prof_profile_module(profile, module);
-    return sscanf(
-               prof_profile_text(profile, row->path), "anon:%" SCNu32, pid) ==
-           1;
+    return prof_module_path_is_memory(
+        prof_profile_text(profile, row->path), pid);
 }
 
 /* Add the file; whether it was there. */

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "profiler/model/crash.h"
 #include "tools/tool.h"
 #include "tools/tracing.h"
 
@@ -69,20 +70,11 @@ enum exp_session_status record_session_status(int wait_status)
 {
     if (!WIFSIGNALED(wait_status))
         return EXP_SESSION_EXITED;
-    switch (WTERMSIG(wait_status)) {
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGFPE:
-    case SIGILL:
-    case SIGABRT:
-    case SIGTRAP:
-    case SIGSYS:
+    int ended_by = WTERMSIG(wait_status);
+    if (prof_signal_is_crash(ended_by))
         return EXP_SESSION_CRASHED;
-    case SIGKILL:
-        return EXP_SESSION_ABNORMAL;
-    default:
-        return EXP_SESSION_EXITED; /* it was asked to end */
-    }
+    return ended_by == SIGKILL ? EXP_SESSION_ABNORMAL
+                               : EXP_SESSION_EXITED; /* it was asked to end */
 }
 
 void record_note_exit(struct session *session, int wait_status)

@@ -2,8 +2,6 @@
 #include "tools/reporting.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "exporters/sentry/envelope.h"
 #include "exporters/sentry/release.h"

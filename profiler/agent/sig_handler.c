@@ -17,7 +17,6 @@
 #include "profiler/base/cycles_x86_64.h"
 
 #include <signal.h>
-#include <time.h>
 #include <ucontext.h>
 
 /* What a sample takes of the stack: 2 050 to 2 550 bytes measured, and some. */

@@ -100,3 +100,12 @@ uint32_t proc_status_number(const struct proc_status *status, const char *field)
 {
     return (uint32_t)strtoul(proc_status_line(status, field), NULL, 10);
 }
+
+void proc_go_first(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)!write(fd, "1000", 4);
+    (void)close(fd);
+}

@@ -67,4 +67,7 @@ const char *proc_status_line(
 uint32_t proc_status_number(
     const struct proc_status *status, const char *field);
 
+/* When memory is short, this process is to go before those that work. */
+void proc_go_first(void);
+
 #endif

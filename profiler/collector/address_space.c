@@ -7,6 +7,7 @@
 #include "profiler/collector/limits.h"
 #include "profiler/collector/mapped_module.h"
 #include "profiler/collector/maps.h"
+#include "profiler/model/module_path.h"
 
 void prof_address_space_init(
     struct prof_address_space *space, struct prof_profile *profile,
@@ -289,7 +290,7 @@ void prof_address_space_copy(
         /* Memory without a file is known by its process. */
         if (module.kind == PROF_MODULE_ANONYMOUS)
             module.path =
-                prof_mapped_module_of_memory(space->profile, space->pid);
+                prof_module_path_of_memory(space->profile, space->pid);
         if (when_ns >= at.from_ns && when_ns < at.to_ns)
             prof_address_space_add(space, at.start, at.end, at.offset, &module);
     }

@@ -147,14 +147,10 @@ static void add_own_stack(
     uint32_t value = prof_profile_add_value_type(profile, "threads", "count");
     if (crash->process == PROF_NONE)
         crash->process = add_process(crash, target);
-    char path[64];
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/comm",
-        target->pid, tid);
     struct prof_thread thread = {
         .process = crash->process,
         .tid = tid,
-        .name = prof_process_files_name(profile, path)};
+        .name = prof_process_files_thread_name(profile, target->pid, tid)};
     sample.thread = prof_profile_add_thread(profile, &thread);
     for (uint32_t i = slot->frame_count; i-- > 0;) {
         uint32_t frame = add_frame(

@@ -161,21 +161,8 @@ void prof_crashes_look(
 /* Signals that nobody sends to end a program in good order. */
 static bool is_told(int signal)
 {
-    switch (signal) {
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGFPE:
-    case SIGILL:
-    case SIGABRT:
-    case SIGTRAP:
-    case SIGSYS:
-    case SIGKILL:
-    case SIGXCPU:
-    case SIGXFSZ:
-        return true;
-    default:
-        return false;
-    }
+    return prof_signal_is_crash(signal) || signal == SIGKILL ||
+           signal == SIGXCPU || signal == SIGXFSZ;
 }
 
 static void set_status(struct prof_crash *crash, int wait_status)

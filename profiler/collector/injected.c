@@ -1,7 +1,6 @@
 /* A guest in a process that began without us; see the header. */
 #include "profiler/collector/injected.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>

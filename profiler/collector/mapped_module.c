@@ -1,10 +1,10 @@
 /* Which module a line of /proc/PID/maps shows. */
 #include "profiler/collector/mapped_module.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
+
+#include "profiler/model/module_path.h"
 
 /* Every process of this kernel has the same vDSO image. */
 static void add_vdso_build_id(struct prof_module *module, uint64_t bytes)
@@ -17,34 +17,23 @@ static void add_vdso_build_id(struct prof_module *module, uint64_t bytes)
     memcpy(module->build_id, id.id, id.bytes);
 }
 
-uint32_t prof_mapped_module_of_memory(
-    struct prof_profile *profile, uint32_t pid)
-{
-    char name[32];
-    (void)snprintf(name, sizeof name, "anon:%" PRIu32, pid);
-    return prof_profile_string(profile, name);
-}
-
 uint32_t prof_mapped_module(
     struct prof_profile *profile, struct prof_build_ids *build_ids,
     uint32_t pid, const struct prof_maps_line *line)
 {
-    static const char deleted[] = " (deleted)";
     struct prof_module module = {.kind = PROF_MODULE_FILE};
-    size_t length = strlen(line->path), suffix = sizeof deleted - 1;
+    size_t length = strlen(line->path);
 
     if (strcmp(line->path, "[vdso]") == 0) {
         module.kind = PROF_MODULE_VDSO;
         add_vdso_build_id(&module, line->end - line->start);
     } else if (prof_maps_is_memory(pid, line)) {
         module.kind = PROF_MODULE_ANONYMOUS;
-        module.path = prof_mapped_module_of_memory(profile, pid);
+        module.path = prof_module_path_of_memory(profile, pid);
         prof_kept_files_meet_runtime(&build_ids->kept, pid);
         return prof_profile_add_module(profile, &module);
     } else {
-        if (length > suffix &&
-            strcmp(line->path + length - suffix, deleted) == 0)
-            length -= suffix;
+        length = prof_module_path_bytes(line->path, length);
         struct prof_build_id id = prof_build_id_of_mapping(
             build_ids, pid, line->start, line->end, line->path, line->device,
             line->inode);

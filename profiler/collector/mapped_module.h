@@ -17,8 +17,4 @@ uint32_t prof_mapped_module(
     struct prof_profile *profile, struct prof_build_ids *build_ids,
     uint32_t pid, const struct prof_maps_line *line);
 
-/* The name, in the profile, of what the process's memory without a file is. */
-uint32_t prof_mapped_module_of_memory(
-    struct prof_profile *profile, uint32_t pid);
-
 #endif

@@ -12,17 +12,21 @@
 
 enum { COMM_BYTES = 64 };
 
-uint32_t prof_process_files_name(struct prof_profile *profile, const char *path)
+/* Of a thread, or with `tid` 0 of the process. */
+static uint32_t name_of(
+    struct prof_profile *profile, uint32_t pid, uint32_t tid)
 {
-    char name[COMM_BYTES] = "";
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-        if (fgets(name, sizeof name, file) == NULL)
-            name[0] = '\0';
-        (void)fclose(file);
-    }
-    name[strcspn(name, "\n")] = '\0';
-    return prof_profile_string(profile, name);
+    char name[COMM_BYTES];
+    if (!proc_read(pid, tid, "comm", name, sizeof name))
+        return prof_profile_string(profile, "");
+    return prof_profile_string_n(profile, name, strcspn(name, "\n"));
+}
+
+uint32_t prof_process_files_thread_name(
+    struct prof_profile *profile, uint32_t pid, uint32_t tid)
+{
+    return tid != 0 ? name_of(profile, pid, tid)
+                    : prof_profile_string(profile, "");
 }
 
 bool prof_process_files_has_thread(uint32_t pid, uint32_t tid)
@@ -61,12 +65,11 @@ uint32_t prof_process_files_add(struct prof_profile *profile, uint32_t pid)
     (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/exe", pid);
     ssize_t bytes = readlink(path, target, sizeof target - 1);
     target[bytes > 0 ? bytes : 0] = '\0';
-    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/comm", pid);
 
     struct prof_process process = {
         .pid = pid,
         .parent_pid = prof_process_files_status(pid, "PPid"),
-        .name = prof_process_files_name(profile, path),
+        .name = name_of(profile, pid, 0),
         .path = prof_profile_string(profile, target),
         .start_ns = clock_now_ns(CLOCK_MONOTONIC)};
     return prof_profile_add_process(profile, &process);

@@ -16,9 +16,10 @@
  */
 uint32_t prof_process_files_add(struct prof_profile *profile, uint32_t pid);
 
-/* The name in a "comm" file, as a string of the profile; 0: there is none. */
-uint32_t prof_process_files_name(
-    struct prof_profile *profile, const char *path);
+/* What a thread is called, as a string of the profile; 0: it is gone, or no
+   thread is meant (`tid` 0). */
+uint32_t prof_process_files_thread_name(
+    struct prof_profile *profile, uint32_t pid, uint32_t tid);
 
 /* Whether the process has this thread now. */
 bool prof_process_files_has_thread(uint32_t pid, uint32_t tid);

@@ -1,13 +1,10 @@
 /* Stacks of all threads, once; see the header. */
 #include "profiler/collector/snapshot.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "profiler/attach/reach.h"
 #include "profiler/base/clock.h"
@@ -62,11 +59,8 @@ static void add_thread(struct taking *taking, uint32_t tid)
 {
     const struct prof_snapshot *snapshot = taking->snapshot;
     struct row row = {.tid = tid};
-    char path[64];
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/comm",
-        snapshot->pid, tid);
-    row.name = prof_process_files_name(snapshot->profile, path);
+    row.name =
+        prof_process_files_thread_name(snapshot->profile, snapshot->pid, tid);
     if (snapshot->known != NULL && snapshot->known->tid == tid)
         prof_sight_look_at_known(taking->sight, snapshot->known, &row.seen);
     else if (!prof_sight_look(taking->sight, tid, &row.seen))

@@ -1,10 +1,6 @@
 /* The threads of a target. */
 #include "profiler/collector/target_threads.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
-
 #include "profiler/collector/process_files.h"
 #include "profiler/collector/target_model.h"
 
@@ -43,18 +39,14 @@ uint32_t prof_target_thread(struct prof_target *target, uint32_t inner_tid)
     if (index != TABLE_NONE)
         return index;
 
-    char path[64];
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/comm",
-        target->pid, tid);
     if (target->account.threads.count >= PROF_LIMIT_THREADS && tid != 0 &&
-        access(path, F_OK) != 0)
+        !prof_process_files_has_thread(target->pid, tid))
         return prof_target_thread(target, 0);
     struct prof_profile *profile = target->common->profile;
     struct prof_thread row = {
         .process = target->process,
         .tid = tid ? tid : inner_tid,
-        .name = prof_process_files_name(profile, path)};
+        .name = prof_process_files_thread_name(profile, target->pid, tid)};
     index = prof_account_add_thread(
         &target->account, tid, prof_profile_add_thread(profile, &row), 0);
     if (index != TABLE_NONE)

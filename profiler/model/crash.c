@@ -168,3 +168,19 @@ const char *prof_signal_text(int signal)
         {SIGXFSZ, "file size limit exceeded"}};
     return FIND(texts, signal);
 }
+
+bool prof_signal_is_crash(int signal)
+{
+    switch (signal) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGABRT:
+    case SIGTRAP:
+    case SIGSYS:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -87,6 +87,9 @@ const char *prof_signal_name(
     int signal, char buffer[static PROF_SIGNAL_NAME_BYTES]);
 const char *prof_signal_code_name(int signal, int code);
 
+/* Whether it says that a program broke, and was not told to end. */
+bool prof_signal_is_crash(int signal);
+
 /* Words for a person: "invalid memory access"; NULL for unusual signals. */
 const char *prof_signal_text(int signal);
 

@@ -1,9 +1,9 @@
 /* Which module a mapping of perf's shows. */
 #include "profiler/recording/perf_modules.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "profiler/model/module_path.h"
 
 struct build_id_row {
     uint32_t path; /* string */
@@ -94,37 +94,30 @@ enum prof_module_kind prof_perf_module_kind(
     return begins_with(mapping, "/") ? PROF_MODULE_FILE : PROF_MODULE_ANONYMOUS;
 }
 
-static uint32_t add_anonymous(
-    struct prof_perf_modules *modules, const char *name)
+static uint32_t add_anonymous(struct prof_perf_modules *modules, uint32_t path)
 {
-    struct prof_module module = {
-        .kind = PROF_MODULE_ANONYMOUS,
-        .path = prof_profile_string(modules->profile, name)};
+    struct prof_module module = {.kind = PROF_MODULE_ANONYMOUS, .path = path};
     return prof_profile_add_module(modules->profile, &module);
 }
 
 uint32_t prof_perf_module_unknown(struct prof_perf_modules *modules)
 {
-    return add_anonymous(modules, "unknown");
+    return add_anonymous(
+        modules, prof_profile_string(modules->profile, "unknown"));
 }
 
 uint32_t prof_perf_module_anonymous(
     struct prof_perf_modules *modules, uint32_t pid)
 {
-    char name[32];
-    (void)snprintf(name, sizeof name, "anon:%" PRIu32, pid);
-    return add_anonymous(modules, name);
+    return add_anonymous(
+        modules, prof_module_path_of_memory(modules->profile, pid));
 }
 
 uint32_t prof_perf_module_of_file(
     struct prof_perf_modules *modules, const struct prof_perf_event *mapping,
     enum prof_module_kind kind)
 {
-    static const char deleted[] = " (deleted)";
-    size_t bytes = mapping->name_bytes, suffix = sizeof deleted - 1;
-    if (bytes > suffix &&
-        memcmp(mapping->name + bytes - suffix, deleted, suffix) == 0)
-        bytes -= suffix;
+    size_t bytes = prof_module_path_bytes(mapping->name, mapping->name_bytes);
     struct prof_module module = {
         .kind = kind,
         .path = prof_profile_string_n(modules->profile, mapping->name, bytes)};

@@ -1,8 +1,6 @@
 /* One program image that is watched from outside; see the header. */
 #include "profiler/tap/process.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,15 +94,7 @@ static void note_program(
 void prof_tap_process_map(
     struct prof_tap_process *process, const struct prof_tap_record *record)
 {
-    struct prof_maps_line line = {
-        .start = record->start,
-        .end = record->end,
-        .offset = record->offset,
-        .device = record->device,
-        .inode = record->inode,
-        .permissions = "r-xp",
-        /* "//anon" is the kernel's name for memory without a file. */
-        .path = strncmp(record->name, "//", 2) == 0 ? "" : record->name};
+    const struct prof_maps_line line = prof_tap_record_line(record);
     if (!record->is_code || line.end <= line.start || !prof_maps_is_code(&line))
         return;
     /* Not even its name is kept. */
@@ -346,15 +336,11 @@ struct prof_tap_thread *prof_tap_process_thread(
         return known;
 
     struct prof_profile *profile = process->common->profile;
-    char path[64];
     appear(process);
-    (void)snprintf(
-        path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/comm",
-        process->pid, tid);
     struct prof_thread row = {
         .process = process->process,
         .tid = tid,
-        .name = prof_process_files_name(profile, path)};
+        .name = prof_process_files_thread_name(profile, process->pid, tid)};
     if (row.name == 0 && process->process != PROF_NONE)
         row.name = prof_profile_process(profile, process->process)->name;
     struct prof_tap_thread added = {

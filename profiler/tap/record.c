@@ -136,3 +136,16 @@ bool prof_tap_record_parse(
     }
     return !words.is_short;
 }
+
+struct prof_maps_line prof_tap_record_line(const struct prof_tap_record *record)
+{
+    return (struct prof_maps_line){
+        .start = record->start,
+        .end = record->end,
+        .offset = record->offset,
+        .device = record->device,
+        .inode = record->inode,
+        .permissions = "r-xp",
+        /* "//anon" is the kernel's name for memory without a file. */
+        .path = strncmp(record->name, "//", 2) == 0 ? "" : record->name};
+}

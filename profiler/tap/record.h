@@ -10,6 +10,8 @@
 
 #include <linux/perf_event.h>
 
+#include "profiler/collector/maps.h"
+
 /* What every record has: a sample first, another at its end (sample_id_all). */
 #define PROF_TAP_FIELDS                                                        \
     (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID |               \
@@ -53,5 +55,9 @@ struct prof_tap_record {
  */
 bool prof_tap_record_parse(
     const struct perf_event_header *header, struct prof_tap_record *record);
+
+/* What an MMAP2 says, as /proc/PID/maps would; its path is the record's. */
+struct prof_maps_line prof_tap_record_line(
+    const struct prof_tap_record *record);
 
 #endif

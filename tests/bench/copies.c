@@ -125,14 +125,7 @@ static void take_sample(const struct prof_tap_record *record)
 
 static void take_mapping(const struct prof_tap_record *record)
 {
-    const struct prof_maps_line line = {
-        .start = record->start,
-        .end = record->end,
-        .offset = record->offset,
-        .device = record->device,
-        .inode = record->inode,
-        .permissions = "r-xp",
-        .path = strncmp(record->name, "//", 2) == 0 ? "" : record->name};
+    const struct prof_maps_line line = prof_tap_record_line(record);
     if (record->is_code && bench.code != NULL && prof_maps_is_code(&line))
         prof_code_map(bench.code, &line);
 }
