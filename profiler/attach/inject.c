@@ -57,13 +57,22 @@ static bool is_failure(int64_t result)
     return result < 0 && result > -4096;
 }
 
-static enum status refuse(
-    struct surgery *surgery, const char *what, int64_t result)
+static enum status tell_end(uint32_t pid, struct diag *diag)
 {
     return fail(
-        surgery->diag, result == -ESRCH ? STATUS_GONE : STATUS_UNSUPPORTED,
-        "%s in process %" PRIu32 " is refused: %s", what,
-        surgery->injection->pid, strerror((int)-result));
+        diag, STATUS_GONE,
+        "process %" PRIu32 " has ended, or runs another program", pid);
+}
+
+/* An exec ends threads, ours among them, while the process is as it was. */
+static enum status refuse(struct surgery *surgery, const char *what, int error)
+{
+    uint32_t pid = surgery->injection->pid;
+    return error == ESRCH ? tell_end(pid, surgery->diag)
+                          : fail(
+                                surgery->diag, STATUS_UNSUPPORTED,
+                                "%s in process %" PRIu32 " is refused: %s",
+                                what, pid, strerror(error));
 }
 
 /* ---- filling ---- */
@@ -131,18 +140,17 @@ static enum status lay_out(struct surgery *surgery)
         &surgery->guest, SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS, ~UINT64_C(0));
     if (is_failure(base))
-        return refuse(surgery, "mmap", base);
+        return refuse(surgery, "mmap", (int)-base);
     injection->begin = (uint64_t)base;
     injection->end = injection->begin + bytes;
     injection->block = injection->begin + PAGE_BYTES + STACK_BYTES + PAGE_BYTES;
     uint64_t image = injection->block + block_bytes;
+    errno = EFAULT; /* of a write that ended early */
     if (!fill(surgery, image))
-        return fail(
-            surgery->diag, STATUS_SYSTEM,
-            "write to the memory of process %" PRIu32, injection->pid);
+        return refuse(surgery, "a write to memory", errno);
     int64_t result = protect(surgery, image);
     if (is_failure(result))
-        return refuse(surgery, "mprotect (memory to be run)", result);
+        return refuse(surgery, "mprotect (memory to be run)", (int)-result);
     surgery->start_pc = image + surgery->image.land;
     return STATUS_OK;
 }
@@ -187,8 +195,9 @@ static enum status make_thread(struct surgery *surgery)
         return status;
     }
     int64_t result = prof_remote_clone(host, PROF_GUEST_THREAD);
-    return is_failure(result) ? refuse(surgery, "clone (a thread)", result)
-                              : STATUS_OK;
+    return is_failure(result)
+               ? refuse(surgery, "clone (a thread)", (int)-result)
+               : STATUS_OK;
 }
 
 static enum status inject(void *owner, void *result, struct diag *diag)
@@ -214,7 +223,7 @@ static enum status inject(void *owner, void *result, struct diag *diag)
                      injection->pid);
 }
 
-enum status prof_inject(
+static enum status operate(
     uint32_t pid, uint64_t patience_ns, const struct prof_inject_block *block,
     struct prof_injection *injection, struct diag *diag)
 {
@@ -236,6 +245,20 @@ enum status prof_inject(
     if (status == STATUS_OK)
         *injection = made;
     return status;
+}
+
+/* What could not be done in a process that ends meanwhile was not refused. */
+enum status prof_inject(
+    uint32_t pid, uint64_t patience_ns, const struct prof_inject_block *block,
+    struct prof_injection *injection, struct diag *diag)
+{
+    struct prof_identity identity;
+    bool is_there = prof_identity_read(&identity, pid);
+    enum status status = operate(pid, patience_ns, block, injection, diag);
+    if (status == STATUS_OK || status == STATUS_GONE || !is_there ||
+        prof_identity_holds(&identity, pid))
+        return status;
+    return tell_end(pid, diag);
 }
 
 /* ---- out ---- */

@@ -14,7 +14,9 @@
 
 #include "profiler/base/proc.h"
 
-enum { PATH_BYTES = 64 };
+enum { PATH_BYTES = 64, FLAGS = 9 }; /* the field, by proc(5) */
+
+#define PF_KTHREAD 0x00200000u /* linux/sched.h, which programs do not have */
 
 static int open_file(uint32_t pid, const char *name)
 {
@@ -119,6 +121,14 @@ static enum status check_program(uint32_t pid, struct diag *diag)
         (unsigned)header.e_machine);
 }
 
+/* It has no memory; nor has a process that is about to end. */
+static bool is_of_kernel(uint32_t pid)
+{
+    struct proc_stat stat;
+    return proc_stat_read(&stat, pid, 0) &&
+           strtoul(proc_stat_field(&stat, FLAGS), NULL, 10) & PF_KTHREAD;
+}
+
 enum status prof_reach_check(uint32_t pid, struct diag *diag)
 {
     struct proc_status status;
@@ -141,10 +151,12 @@ enum status prof_reach_check(uint32_t pid, struct diag *diag)
             "process %" PRIu32 " has ended; its parent, %" PRIu32
             ", has not asked for its status yet",
             pid, proc_status_number(&status, "PPid"));
-    if (proc_status_line(&status, "VmSize")[0] == '\0')
+    if (is_of_kernel(pid))
         return fail(
             diag, STATUS_UNSUPPORTED,
             "%" PRIu32 " is a thread of the kernel, which has no program", pid);
+    if (proc_status_line(&status, "VmSize")[0] == '\0')
+        return fail(diag, STATUS_GONE, "process %" PRIu32 " has ended", pid);
 
     int memory = open_file(pid, "mem");
     if (memory >= 0) {
