@@ -76,7 +76,9 @@ def test_time_away_from_the_processor_is_no_cost(public_folder):
             *pinned, lab.program("spin"), 3600)], stdout=subprocess.DEVNULL)
         for _ in range(2)]
     try:
-        assert 0.7 < cost() / alone < 1.4
+        # On a busy machine 1.0 with a deviation of 0.12; it was 2.4 when that
+        # time counted.
+        assert 0.5 < cost() / alone < 1.8
     finally:
         for rival in rivals:
             lab.end(rival)
@@ -98,7 +100,8 @@ def test_the_program_pays_less_for_it(tmp_path):
             pool.submit(watched, 3))]
     assert not lab.summary_and_remarks(free.stderr)[1]
     quality = lab.report(tmp_path / "100.data")["quality"]
-    assert quality["samples"] > 18000 * quality["kernel_ns"] / 1e9
+    # A busy machine takes up to 6 % of them.
+    assert quality["samples"] > 15000 * quality["kernel_ns"] / 1e9
     plain_ns, free_ns, bound_ns = (
         int(run.stdout) for run in (plain, free, bound))
     # The first tenth of a second is at the full rate.
