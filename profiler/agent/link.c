@@ -157,6 +157,21 @@ static void read_control(const char *control, size_t bytes, struct gift *gift)
     }
 }
 
+/* What is the same in all versions tells whether the rest can be read. */
+static bool is_reply(struct wire_reply *reply, long bytes)
+{
+    static const char other[] =
+        "nothing is sampled: the watchfire command and its library are of "
+        "different versions; install both from one build";
+    if (bytes < (long)offsetof(struct wire_reply, actions) ||
+        reply->magic != WIRE_MAGIC)
+        return false;
+    if (reply->version == WIRE_VERSION)
+        return bytes == (long)sizeof *reply;
+    copy(reply->text, other, sizeof other);
+    return false;
+}
+
 static bool read_reply(int socket, struct wire_reply *reply, struct gift *gift)
 {
     union {
@@ -174,7 +189,7 @@ static bool read_reply(int socket, struct wire_reply *reply, struct gift *gift)
         (long)(MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
     if (bytes > 0 && gift != NULL)
         read_control(control.bytes, message.msg_controllen, gift);
-    return bytes == (long)sizeof *reply;
+    return is_reply(reply, bytes);
 }
 
 /*
@@ -193,8 +208,7 @@ static bool receive_reply(
             __NR_ppoll, &wait, 1L, timeout_ms < 0 ? NULL : &left, (void *)NULL,
             8L);
     } while (ready == -EINTR);
-    return ready == 1 && read_reply(socket, reply, gift) &&
-           reply->magic == WIRE_MAGIC && reply->version == WIRE_VERSION;
+    return ready == 1 && read_reply(socket, reply, gift);
 }
 
 static struct wire_message make_message(

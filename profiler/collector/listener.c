@@ -197,6 +197,17 @@ static int take_descriptor(struct msghdr *received)
     return kept;
 }
 
+/* Of whatever version, by what is the same in all of them. */
+static bool is_request(
+    const struct prof_listener *listener, const struct wire_message *message,
+    size_t bytes)
+{
+    if (bytes < offsetof(struct wire_message, text) ||
+        message->magic != WIRE_MAGIC || !is_secret(listener, message))
+        return false;
+    return message->version != WIRE_VERSION || bytes == sizeof *message;
+}
+
 /*
  * Read the request of one connection; -1 with EAGAIN while nothing has come.
  */
@@ -223,10 +234,7 @@ static int receive(
     request->connection = connection;
     request->fd = take_descriptor(&received);
     request->message.text[sizeof request->message.text - 1] = '\0';
-    if (bytes == (ssize_t)sizeof request->message &&
-        request->message.magic == WIRE_MAGIC &&
-        request->message.version == WIRE_VERSION &&
-        is_secret(listener, &request->message) &&
+    if (is_request(listener, &request->message, (size_t)bytes) &&
         read_peer(connection, &peer)) {
         note_user(listener, peer.uid);
         request->pid = (uint32_t)peer.pid;

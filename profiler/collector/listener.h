@@ -62,8 +62,9 @@ void prof_listener_close(struct prof_listener *listener);
 
 /*
  * Take the next request, without waiting. Requests without the secret are
- * dropped. False: there is none, or so many connected that other work comes
- * first. Call when the socket or a connection is readable.
+ * dropped; of one of another version, only what is before the text is known.
+ * False: there is none, or so many connected that other work comes first. Call
+ * when the socket or a connection is readable.
  */
 bool prof_listener_next(
     struct prof_listener *listener, struct prof_request *request);

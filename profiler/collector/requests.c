@@ -7,6 +7,7 @@
 #include "profiler/collector/collector_model.h"
 #include "profiler/collector/process_files.h"
 #include "profiler/collector/target_drain.h"
+#include "profiler/wire/version.h"
 
 static void refuse(struct wire_reply *reply, const char *reason)
 {
@@ -167,7 +168,25 @@ static void note_failure(
     prof_listener_answer(request->connection, &reply);
 }
 
-void prof_collector_answer(
+/* The library in that process and this command come from different builds. */
+static void refuse_version(
+    struct prof_collector *collector, const struct prof_request *request)
+{
+    struct wire_reply reply = prof_collector_reply(collector);
+    if (collector->stats.failure.status == STATUS_OK)
+        (void)fail(
+            &collector->stats.failure, STATUS_MISMATCH,
+            "process %u could not be sampled: the library in it speaks version "
+            "%u and this command version %u; install both from one build",
+            request->pid, request->message.version, WIRE_VERSION);
+    if (request->message.type == WIRE_HELLO)
+        prof_profile_add_loss(
+            collector->common.profile, PROF_LOSS_NOT_SAMPLED, 1);
+    refuse(&reply, "another version");
+    prof_listener_answer(request->connection, &reply);
+}
+
+static void answer(
     struct prof_collector *collector, const struct prof_request *request)
 {
     switch (request->message.type) {
@@ -198,6 +217,15 @@ void prof_collector_answer(
         (void)close(request->connection);
         break;
     }
+}
+
+void prof_collector_answer(
+    struct prof_collector *collector, const struct prof_request *request)
+{
+    if (request->message.version != WIRE_VERSION)
+        refuse_version(collector, request);
+    else
+        answer(collector, request);
     if (request->fd >= 0)
         (void)close(request->fd);
 }

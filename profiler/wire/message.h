@@ -5,6 +5,10 @@
  * connection, closed afterwards: the target keeps no descriptor. The session
  * (WATCHFIRE_SESSION=NAME.SECRET, hexadecimal) gives the name, which everyone
  * can see, and the secret, which proves that the sender belongs to the tree.
+ *
+ * What comes before `text` in a message, and before `actions` in a reply, is
+ * where it is in every version, and so is HELLO's number: who speaks another
+ * version is told so, and reads no more of the answer than that.
  */
 #ifndef PROFILER_WIRE_MESSAGE_H
 #define PROFILER_WIRE_MESSAGE_H

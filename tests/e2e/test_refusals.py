@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -21,6 +22,51 @@ def test_a_static_program(tmp_path):
     path = tmp_path / "x.folded"
     result = lab.record([path], lab.program("spin_static"), 0.2)
     refused(result, path, "static")
+
+
+# ---- a library and a command of different builds ----
+
+# An agent as another version's would be: what it begins with is the same.
+OTHER_AGENT = """
+import os, socket, struct
+name, secret = os.environ["WATCHFIRE_SESSION"].split(".")
+asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+asked.connect("\\0watchfire-" + name)
+asked.send(struct.pack("<4I", 0x57465231, 9999, 1, os.getpid())
+           + secret.encode())
+magic, version = struct.unpack("<2I", asked.recv(4096)[:8])
+print(magic == 0x57465231 and version != 9999)
+"""
+
+OTHER_COLLECTOR = """#!/usr/bin/python3
+import socket, struct
+asked, _ = socket.socket(fileno=3).accept()
+magic, version = struct.unpack("<2I", asked.recv(4096)[:8])
+asked.send(struct.pack("<2I", magic, version + 1))
+"""
+
+
+def test_a_library_of_another_version(tmp_path):
+    result = lab.record(
+        [tmp_path / "x.folded"], lab.tool("python3"), "-c", OTHER_AGENT)
+    assert result.stdout == "True\n", result.stderr
+    _, remarks = lab.summary_and_remarks(result.stderr)
+    said = [line for line in remarks if "speaks version 9999" in line]
+    assert len(said) == 1 and "install both from one build" in said[0]
+
+
+def test_a_command_of_another_version(tmp_path):
+    for place in ("bin", "lib"):
+        (tmp_path / place).mkdir()
+    shutil.copy(lab.LIBRARY, tmp_path / "lib")
+    command = tmp_path / "bin" / "watchfire"
+    command.write_text(OTHER_COLLECTOR)
+    command.chmod(0o755)
+    result = lab.run(lab.program("leave"), 3, env=lab.clean_environment(
+        LD_PRELOAD=str(tmp_path / "lib" / lab.LIBRARY.name)), cwd=tmp_path)
+    assert result.returncode == 3
+    assert re.search("nothing is sampled: .* are of different versions; ",
+                     lab.only_sentence(result.stderr))
 
 
 def test_a_32_bit_program(tmp_path):

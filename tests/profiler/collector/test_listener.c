@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -70,6 +71,54 @@ TEST(listener_and_link_exchange_a_request_with_a_descriptor)
     CHECK_EQ(ask.reply.period_ns, 1234);
     close(request.fd);
     close(ask.fd);
+    prof_listener_close(&listener);
+}
+
+TEST(link_is_told_of_a_collector_of_another_version)
+{
+    struct prof_listener listener;
+    struct prof_request request;
+    pthread_t thread;
+    CHECK_OK(prof_listener_open(&listener, NULL));
+    struct ask ask = {.session = listener.session, .fd = -1};
+    CHECK_OK(pthread_create(&thread, NULL, ask_once, &ask));
+    CHECK(wait_for(&listener, &request));
+    struct wire_reply reply = {
+        .magic = WIRE_MAGIC, .version = WIRE_VERSION + 1, .period_ns = 1234};
+    prof_listener_answer(request.connection, &reply);
+    CHECK_OK(pthread_join(thread, NULL));
+    CHECK(!ask.is_answered);
+    CHECK(strstr(ask.reply.text, "different versions") != NULL);
+    prof_listener_close(&listener);
+}
+
+TEST(listener_takes_what_is_the_same_in_another_version)
+{
+    struct prof_listener listener;
+    struct prof_request request;
+    struct sockaddr_storage address;
+    socklen_t bytes = sizeof address;
+    CHECK_OK(prof_listener_open(&listener, NULL));
+    CHECK_OK(getsockname(listener.socket, (void *)&address, &bytes));
+    struct wire_message message = {
+        .magic = WIRE_MAGIC, .version = WIRE_VERSION + 1, .type = WIRE_HELLO};
+    memcpy(
+        message.secret, strchr(listener.session, '.') + 1, WIRE_SECRET_BYTES);
+    /* In this version a message of that size is none. */
+    size_t same = offsetof(struct wire_message, text);
+    for (int i = 0; i < 2; i++) {
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        CHECK_OK(connect(fd, (void *)&address, bytes));
+        CHECK_EQ(send(fd, &message, same, 0), same);
+        bool is_other = message.version != WIRE_VERSION;
+        CHECK_EQ(prof_listener_next(&listener, &request), is_other);
+        if (is_other) {
+            CHECK_EQ(request.message.version, WIRE_VERSION + 1);
+            close(request.connection);
+        }
+        close(fd);
+        message.version = WIRE_VERSION;
+    }
     prof_listener_close(&listener);
 }
 
