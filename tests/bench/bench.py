@@ -10,8 +10,8 @@ import importlib
 from workloads import Row
 
 BENCHES = ("handler", "unwind", "added", "start", "memory", "ring",
-           "collector", "accuracy", "flame", "dump", "servers", "copies",
-           "symbolize")
+           "collector", "accuracy", "flame", "dump", "servers", "sample",
+           "copies", "symbolize")
 
 
 def show(rows):
