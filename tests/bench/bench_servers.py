@@ -40,10 +40,16 @@ FIRST_FUNCTIONS = {
 
 # Where a thread is switched to, its clocks are armed one after the other, which
 # takes microseconds in a virtual machine; those that run out meanwhile are seen
-# at its end: how many, depends on who else watches (5 to 31 % of redis). So they
-# are left out of the shares of all others. Where a way in sees no kernel, they
-# would be the time of who called it (epoll_wait() of redis 23 % instead of 14):
-# there perf is asked to sample processors, whose clocks are armed for good.
+# at its end: how many, depends on who else watches (5 to 31 % of redis). They
+# are left out of the shares of all others.
+#
+# And perf is asked to sample processors, whose clocks are armed for good. On
+# threads, what would run out within 10 us of a switch does so later, so that
+# what a server does first has too little (kernel/events/core.c,
+# perf_swevent_start_hrtimer). Of redis, with all stacks complete on both sides,
+# our totals were 2.0 points from those of perf -p, with 11 to 14 % in that
+# function against our 7 to 8; and 1.1 from those of perf -a, with 7 as well.
+# Where a way in sees no kernel, epoll_wait() had 23 % by perf -p instead of 14.
 ARMING = "finish_task_switch.isra.0 ([kernel.kallsyms])"
 
 
@@ -76,9 +82,10 @@ def perf(*graph):
         output, "-p", pids(server)]
 
 
-def perf_of_processors(server, rate, output):
-    return ["perf", "record", "-q", "-a", "-e", "cpu-clock", "-F", rate, "-g",
-            "-o", output]
+def perf_of_processors(*graph):
+    return lambda server, rate, output: [
+        "perf", "record", "-q", "-a", "-e", "cpu-clock", "-F", rate, *graph,
+        "-o", output]
 
 
 def used_by_thread(server):
@@ -261,10 +268,10 @@ class Stacks:
 def find(server, way, folder):
     """All at once, so that they see the same."""
     has_kernel = way == "perf"
-    recorders = {"ours": watchfire(way), "perf fp": perf("-g")}
-    recorders |= (
-        {"perf dwarf": perf("--call-graph", "dwarf,16384")} if has_kernel
-        else {"perf -a": perf_of_processors})
+    recorders = {"ours": watchfire(way), "perf fp": perf_of_processors("-g")}
+    if has_kernel:
+        recorders["perf dwarf"] = perf_of_processors(
+            "--call-graph", "dwarf,16384")
     watchers = {name: Watcher(command(server, 997, folder / f"{name}.data"))
                 for name, command in recorders.items()}
     before = used_by_thread(server)
