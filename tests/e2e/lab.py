@@ -8,11 +8,14 @@ Where things are comes from the environment, set by CMake:
     TESTS_SOURCE_DIR  the folder tests/
 """
 
+import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections import Counter
@@ -35,11 +38,13 @@ ACCOUNTS = ("[startup]", "[exit]", "[exec]", "[unsampled]")
 
 
 def clean_environment(**more):
-    """Ours, without what would steer watchfire or translate messages."""
+    """Ours, without what would steer watchfire, translate messages, or send
+    what is for the loopback to a proxy."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("WATCHFIRE_", "SENTRY_", "LD_", "TESTS_"))
+        and not name.lower().endswith("_proxy")
     }
     kept["LC_ALL"] = "C"
     kept[RUN[0]] = RUN[1]
@@ -72,6 +77,19 @@ def start(*command, **options):
 
 
 LIBCS = ("glibc_dynamic", "glibc_static", "musl_dynamic", "musl_static")
+
+
+def free_port():
+    """Of the loopback, and none that the kernel gives to who connects: he who
+    asks for a server that is not there yet may be answered by himself, and the
+    server then finds the port taken."""
+    least = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+                .split()[0])
+    while True:
+        port = random.randrange(1024, max(least, 1025))
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def lively(target, libc="glibc_dynamic"):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 
 import pytest
@@ -98,18 +97,12 @@ def test_two_threads_of_xz_are_two_threads(text_file, tmp_path):
     assert quality["account_ns"] / quality["sampled_ns"] < 0.03
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 class Redis:
     """redis-server on the loopback. Debian's redis-tools has the server as
     redis-check-rdb, which is told by the name it is called with."""
 
     def __init__(self, folder, prefix=()):
-        self.port = str(free_port())
+        self.port = str(lab.free_port())
         server = folder / "redis-server"
         if not server.exists():
             server.symlink_to(lab.tool("redis-check-rdb"))

@@ -29,8 +29,7 @@ class Desk:
         self.environment = clean_environment(
             XDG_STATE_HOME=str(folder / "state"))
         for name in list(self.environment):
-            if name.lower().endswith("_proxy") or name.startswith(
-                    ("SSL_", "CURL_")):
+            if name.startswith(("SSL_", "CURL_")):
                 del self.environment[name]
 
     def envelope(self, kind="session", data=None):

@@ -5,7 +5,6 @@ of them, and what it costs."""
 import math
 import os
 import signal
-import socket
 import subprocess
 
 import pytest
@@ -23,9 +22,7 @@ def redis(tmp_path):
     # redis-tools has the server as redis-check-rdb, told by its name.
     server = tmp_path / "redis-server"
     server.symlink_to(lab.tool("redis-check-rdb"))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = str(listener.getsockname()[1])
+    port = str(lab.free_port())
     process = subprocess.Popen(
         [server, "--port", port, "--bind", "127.0.0.1", "--save", "",
          "--logfile", tmp_path / "log", "--dir", tmp_path],
