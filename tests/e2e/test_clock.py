@@ -75,4 +75,7 @@ def test_what_limits_the_clock_is_said_once(clock):
     # Few enough that nobody is told what agents miss of brief programs.
     recording = clock.record("brief_processes", 4)
     expected = {"perf": 0, "user": 1, "refused": 1}
-    assert len(recording.remarks) == expected[clock.name]
+    # Beside that no tick has met them, which may be.
+    told = [line for line in recording.remarks if "perf_event_paranoid" in line]
+    assert len(told) == expected[clock.name], recording.remarks
+    assert len(recording.remarks) - len(told) <= (clock.name == "refused")

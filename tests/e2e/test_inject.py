@@ -27,8 +27,8 @@ def test_stacks_of_every_libc(tmp_path, target, libc):
         assert stack[at - 2:at] == ("outer", "middle"), stack
         if libc == "glibc_dynamic":
             assert stack[at - 3] == "run_steady", stack
-    # Some 40 %, of 125 ticks: six sigma.
-    assert folded.inclusive()["steady"] / folded.total() > 0.14
+    # Some 40 %, and 28 on a busy machine, of 125 ticks: five sigma.
+    assert folded.inclusive()["steady"] / folded.total() > 0.08
     # These threads are not there for long.
     assert folded.inclusive()["passing"] > 0
     process.stdin.close()
