@@ -83,6 +83,7 @@ TEST(code_made_in_memory_has_the_name_its_runtime_wrote_down)
 {
     char path[64], module_name[32];
     (void)snprintf(path, sizeof path, "/tmp/perf-%d.map", (int)getpid());
+    (void)unlink(path); /* of one that had our number, and left it behind */
     FILE *map = fopen(path, "wx");
     CHECK(map != NULL);
     (void)fputs("7f0010000000 40 compiled function\n", map);

@@ -3,6 +3,7 @@
 
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -35,15 +36,24 @@ static void end(pid_t child)
     CHECK_EQ(waitpid(child, NULL, 0), child);
 }
 
+/* Not while it still has the processor on which it goes to sleep: that counts
+   when it leaves it. */
+static bool is_at_rest(uint32_t child)
+{
+    char call[256];
+    return proc_task_state(child, child) == 'Z' ||
+           (proc_read(child, child, "syscall", call, sizeof call) &&
+            strncmp(call, "running", 7) != 0);
+}
+
 /* How often it has gone to sleep, once it sleeps, or has ended. */
 static uint32_t times_slept(pid_t child)
 {
     static const struct timespec pause = {.tv_nsec = 1000000};
     struct proc_status status;
-    do {
+    while (!is_at_rest((uint32_t)child))
         (void)nanosleep(&pause, NULL);
-        CHECK(proc_status_read(&status, (uint32_t)child, (uint32_t)child));
-    } while (strchr("SZ", proc_status_line(&status, "State")[0]) == NULL);
+    CHECK(proc_status_read(&status, (uint32_t)child, (uint32_t)child));
     return proc_status_number(&status, "voluntary_ctxt_switches");
 }
 
