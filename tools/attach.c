@@ -126,15 +126,32 @@ static void say_what_user_mode_misses(const struct session *session)
             100.0 * (double)quality.account_ns / (double)quality.sampled_ns);
 }
 
+/* What so many of a hundred were shorter than, to a step. */
+static uint64_t stops_shorter_ns(
+    const struct prof_stops_stats *stats, unsigned percent)
+{
+    uint64_t count = 0;
+    uint32_t step = 0;
+    for (; step < PROF_STOPS_STEPS; step++) {
+        count += stats->lengths[step];
+        if (count * 100 >= stats->stops * percent)
+            break;
+    }
+    uint64_t shorter_ns = (step + 1) * PROF_STOPS_STEP_NS;
+    return shorter_ns < stats->longest_ns ? shorter_ns : stats->longest_ns;
+}
+
 static void say_stops_remarks(const struct session *session)
 {
     struct prof_stops_stats stats = prof_stops_stats(session->stops);
     say_unless_ok(&stats.refusal);
     say_unless_ok(&stats.sleep_refusal);
     if (stats.stops > 0)
-        say("its threads were stopped %" PRIu64 " times, for %.3f ms at the "
-            "longest",
-            stats.stops, (double)stats.longest_ns / 1e6);
+        say("its threads were stopped %" PRIu64 " times, half of them for less "
+            "than %.2f ms, 99 %% for less than %.2f, the longest for %.3f",
+            stats.stops, (double)stops_shorter_ns(&stats, 50) / 1e6,
+            (double)stops_shorter_ns(&stats, 99) / 1e6,
+            (double)stats.longest_ns / 1e6);
     if (stats.samples == 0)
         say_no_sample(session);
 }

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "profiler/attach/urgency.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/proc.h"
 
@@ -28,6 +29,7 @@
 enum { SHORT_PAUSE_NS = 5000, LONG_PAUSE_NS = 20000 };
 
 enum progress {
+    CHOOSING,  /* whom to hold */
     WAITING,   /* for the thread to stop */
     VISITING,  /* it has */
     ABANDONED, /* who asked went on: what was begun is ended without him */
@@ -55,40 +57,48 @@ static bool wants_to_run(pid_t tid)
     return state == 'R' || state == 't'; /* 't': it has stopped by now */
 }
 
-/* `last_ns`: out: the last time at which it had not stopped yet. */
+/*
+ * `last_ns`: out: the last time at which it had not stopped yet. There is a
+ * pause first: where it can only run when we do not, it stops in that.
+ */
 static enum prof_hold_end wait_for_stop(
     pid_t tid, int *status, uint64_t *last_ns)
 {
-    uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC), now_ns = since_ns;
-    for (;; now_ns = clock_now_ns(CLOCK_MONOTONIC)) {
+    uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC), passed_ns = 0;
+    for (;;) {
+        /* Not sched_yield(): among many that run, the kernel would let us wait
+         * for some milliseconds, and with us the thread that has stopped. */
+        const struct timespec pause = {
+            .tv_nsec = passed_ns < SOON_NS ? SHORT_PAUSE_NS : LONG_PAUSE_NS};
+        (void)nanosleep(&pause, NULL);
+        uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
         pid_t got = waitpid(tid, status, __WALL | WNOHANG);
         if (got == tid)
             return WIFSTOPPED(*status) ? PROF_HOLD_DONE : PROF_HOLD_GONE;
         if (got < 0 && errno != EINTR)
             return PROF_HOLD_GONE;
         *last_ns = now_ns;
-        uint64_t passed_ns = now_ns - since_ns;
+        passed_ns = now_ns - since_ns;
         if (passed_ns > TURN_NS ||
             (passed_ns > PATIENCE_NS && !wants_to_run(tid)))
             return PROF_HOLD_LATE;
-        /* Not sched_yield(): among many that run, the kernel would let us wait
-         * for some milliseconds, and with us the thread that has stopped. */
-        const struct timespec pause = {
-            .tv_nsec = passed_ns < SOON_NS ? SHORT_PAUSE_NS : LONG_PAUSE_NS};
-        (void)nanosleep(&pause, NULL);
     }
 }
 
 static enum prof_hold_end hold_thread(struct holding *holding)
 {
     struct prof_hold *hold = &holding->hold;
+    uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC);
+    if (hold->choose != NULL &&
+        (!hold->choose(hold->owner, &hold->tid, &since_ns) ||
+         !advance(holding, CHOOSING, WAITING)))
+        return PROF_HOLD_NOBODY;
     pid_t tid = (pid_t)hold->tid;
     if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0) {
         hold->error = errno;
         return errno == ESRCH ? PROF_HOLD_GONE : PROF_HOLD_REFUSED;
     }
     int status;
-    uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC);
     if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0)
         return PROF_HOLD_GONE;
     enum prof_hold_end end = wait_for_stop(tid, &status, &since_ns);
@@ -114,18 +124,34 @@ static enum prof_hold_end hold_thread(struct holding *holding)
 /*
  * While it is held, a thread of the program waits for us, and we for the
  * processor: before all others, where the system lets us.
+ * Elsewhere we ask for little at a time, which since Linux 6.12 is a reason to
+ * go before who runs.
  */
 static void hurry(void)
 {
-    const struct sched_param first = {.sched_priority = 1};
-    (void)sched_setscheduler(0, SCHED_FIFO, &first);
+    prof_urgency_keep();
     (void)prctl(PR_SET_TIMERSLACK, 1UL); /* pauses as short as they say */
+}
+
+/* Fails where that processor is not ours to use. */
+static void move_to(uint32_t processor)
+{
+    cpu_set_t *set = CPU_ALLOC(processor + 1);
+    size_t bytes = CPU_ALLOC_SIZE(processor + 1);
+    if (set == NULL)
+        return;
+    CPU_ZERO_S(bytes, set);
+    CPU_SET_S(processor, bytes, set);
+    (void)sched_setaffinity(0, bytes, set);
+    CPU_FREE(set);
 }
 
 static void *run_holding(void *owner)
 {
     struct holding *holding = owner;
     hurry();
+    if (holding->hold.choose != NULL)
+        move_to(holding->hold.processor);
     holding->end = hold_thread(holding);
     if (atomic_exchange(&holding->progress, ENDED) != ABANDONED) {
         (void)sem_post(&holding->ended);
@@ -136,8 +162,8 @@ static void *run_holding(void *owner)
     return NULL;
 }
 
-/* False when patience was at its end first, and the holding is abandoned. */
-static bool wait_for_end(struct holding *holding, uint64_t patience_ns)
+/* False when patience was at its end first. */
+static bool is_at_end(struct holding *holding, uint64_t patience_ns)
 {
     uint64_t until_ns = clock_now_ns(CLOCK_MONOTONIC) + patience_ns;
     const struct timespec until = {
@@ -149,8 +175,16 @@ static bool wait_for_end(struct holding *holding, uint64_t patience_ns)
                     ? sem_wait(&holding->ended)
                     : sem_clockwait(&holding->ended, CLOCK_MONOTONIC, &until);
     while (error != 0 && errno == EINTR);
-    if (error == 0)
-        return true;
+    return error == 0;
+}
+
+/* False when patience was at its end first, and the holding is abandoned. */
+static bool wait_for_end(struct holding *holding, uint64_t patience_ns)
+{
+    do { /* choosing has an end of its own */
+        if (is_at_end(holding, patience_ns))
+            return true;
+    } while (atomic_load(&holding->progress) == CHOOSING);
     (void)atomic_fetch_add(&abandoned_count, 1);
     if (advance(holding, WAITING, ABANDONED))
         return false;
@@ -169,6 +203,7 @@ enum prof_hold_end prof_tracee_hold(struct prof_hold *hold)
     if (holding == NULL)
         return PROF_HOLD_FAILED;
     holding->hold = *hold;
+    holding->progress = hold->choose != NULL ? CHOOSING : WAITING;
     (void)sem_init(&holding->ended, 0, 0);
     if (pthread_create(&thread, NULL, run_holding, holding) != 0) {
         free(holding);

@@ -26,16 +26,28 @@
 #include "profiler/base/status.h"
 #include "profiler/unwind/sig_regs.h"
 
+/*
+ * Whom to hold, asked of the thread that holds when it is about to.
+ *
+ *   owner     for visit as well
+ *   tid       out
+ *   since_ns  out: CLOCK_MONOTONIC, from when it has not run for our sake
+ *   returns   false: nobody
+ */
+typedef bool prof_tracee_choose(void *owner, uint32_t *tid, uint64_t *since_ns);
+
 /* What to do with a thread that is held: read. */
 typedef void prof_tracee_visit(void *owner, const struct prof_regs *regs);
 
 struct prof_hold {
     uint32_t tid;
-    bool is_running;      /* it ran when it was last looked at */
+    bool is_running;    /* it ran when it was last looked at */
+    uint32_t processor; /* with choose: on which it is asked, and held */
+    prof_tracee_choose *choose; /* NULL: `tid` */
     uint64_t patience_ns; /* 0: until it has stopped; else who asked does not
                              wait for longer: when it stops, it goes on */
     prof_tracee_visit *visit;
-    void *owner;      /* for visit */
+    void *owner;
     uint64_t held_ns; /* out: from when it still ran to the release */
     int error;        /* out: errno of a refusal */
 };
@@ -47,6 +59,7 @@ enum prof_hold_end {
     PROF_HOLD_LATE,    /* it did not stop in time: it sleeps deeply, or waits
                           for a processor. It goes on when it does */
     PROF_HOLD_FAILED,  /* no memory for a thread of our own */
+    PROF_HOLD_NOBODY,  /* was chosen */
 };
 
 /* Hold the thread, visit it, and let it go. */

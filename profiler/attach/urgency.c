@@ -40,6 +40,20 @@ void prof_urgency_lead(struct prof_urgency *urgency, int steps)
     urgency->is_raised = syscall(SYS_sched_setattr, 0, &ahead, 0) == 0;
 }
 
+/* The shortest that the kernel grants. */
+#define SLICE_NS UINT64_C(100000)
+
+void prof_urgency_keep(void)
+{
+    struct prof_sched_attr brief = {
+        .size = sizeof brief, .policy = SCHED_OTHER, .runtime = SLICE_NS};
+    struct prof_urgency urgency;
+    prof_urgency_raise(&urgency, 0);
+    brief.nice = urgency.before.nice;
+    if (!urgency.is_raised && urgency.before.policy == SCHED_OTHER)
+        (void)syscall(SYS_sched_setattr, 0, &brief, 0);
+}
+
 void prof_urgency_restore(struct prof_urgency *urgency)
 {
     if (!urgency->is_raised)

@@ -34,6 +34,13 @@ void prof_urgency_raise(struct prof_urgency *urgency, uint32_t tid);
 /* Put the calling thread ahead of who is as it is, by `steps` of nice. */
 void prof_urgency_lead(struct prof_urgency *urgency, int steps);
 
+/*
+ * The same for the calling thread until it ends; where that is not permitted,
+ * it asks for a short slice, for which Linux 6.12 and later let it begin
+ * sooner.
+ */
+void prof_urgency_keep(void);
+
 /* As before, to the letter. */
 void prof_urgency_restore(struct prof_urgency *urgency);
 

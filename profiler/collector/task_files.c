@@ -19,7 +19,8 @@ enum { TEXT_BYTES = 512 };
 static const char *const file_names[PROF_TASK_FILES] = {
     [PROF_TASK_SCHEDSTAT] = "schedstat",
     [PROF_TASK_SYSCALL] = "syscall",
-    [PROF_TASK_STAT] = "stat"};
+    [PROF_TASK_STAT] = "stat",
+    [PROF_TASK_SCHED] = "sched"};
 
 struct prof_task_limit prof_task_limit_make(void)
 {
@@ -135,17 +136,52 @@ enum prof_state prof_task_read_state(struct prof_task_files *files)
     }
 }
 
-/* Field 22, in ticks of CLOCK_BOOTTIME; the state, after the name, is 3. */
-uint64_t prof_task_read_start(struct prof_task_files *files)
+/* A number of stat; the state, after the name, is field 3. */
+static bool read_stat_number(
+    struct prof_task_files *files, int number, uint64_t *value)
 {
     char text[TEXT_BYTES];
-    unsigned long long ticks = 0;
     if (!read_file(files, PROF_TASK_STAT, text))
-        return 0;
+        return false;
     const char *at = strrchr(text, ')');
-    for (int field = 2; at != NULL && field < 22; field++)
+    for (int field = 2; at != NULL && field < number; field++)
         at = strchr(at + 1, ' ');
-    if (at == NULL || sscanf(at, "%llu", &ticks) != 1)
+    return at != NULL && sscanf(at, "%" SCNu64, value) == 1;
+}
+
+uint32_t prof_task_read_processor(struct prof_task_files *files)
+{
+    enum { PROCESSOR = 39 };
+    uint64_t value;
+    return read_stat_number(files, PROCESSOR, &value) ? (uint32_t)value
+                                                      : UINT32_MAX;
+}
+
+/*
+ * The name of the thread, which may be anything, stands before a line of
+ * dashes, which is longer than any name. Milliseconds, with six places.
+ */
+uint64_t prof_task_read_turn(struct prof_task_files *files)
+{
+    char text[TEXT_BYTES];
+    uint64_t ms, rest_ns;
+    if (!read_file(files, PROF_TASK_SCHED, text))
+        return 0;
+    const char *at = strstr(text, "--------------------");
+    at = at != NULL ? strstr(at, "\nse.exec_start") : NULL;
+    at = at != NULL ? strchr(at, ':') : NULL;
+    return at != NULL &&
+                   sscanf(at + 1, "%" SCNu64 ".%" SCNu64, &ms, &rest_ns) == 2
+               ? ms * 1000000 + rest_ns
+               : 0;
+}
+
+/* In ticks of CLOCK_BOOTTIME. */
+uint64_t prof_task_read_start(struct prof_task_files *files)
+{
+    enum { START = 22 };
+    uint64_t ticks;
+    if (!read_stat_number(files, START, &ticks))
         return 0;
     uint64_t boot_ns = ticks * PROF_TASK_START_NS;
     uint64_t asleep_ns = clock_now_ns(CLOCK_BOOTTIME) -

@@ -21,6 +21,7 @@ enum prof_task_file {
     PROF_TASK_SCHEDSTAT,
     PROF_TASK_SYSCALL,
     PROF_TASK_STAT,
+    PROF_TASK_SCHED,
     PROF_TASK_FILES
 };
 
@@ -60,6 +61,15 @@ enum prof_task_place prof_task_read_place(
 
 /* How it sleeps: PROF_STATE_ON_CPU: it does not; UNKNOWN: it is dead. */
 enum prof_state prof_task_read_state(struct prof_task_files *files);
+
+/* The processor that it runs on, or ran on last; UINT32_MAX: unknown. */
+uint32_t prof_task_read_processor(struct prof_task_files *files);
+
+/*
+ * When it was last put on a processor, was taken off one, or was charged for a
+ * tick, by that processor's own clock; 0: unknown.
+ */
+uint64_t prof_task_read_turn(struct prof_task_files *files);
 
 /*
  * CLOCK_MONOTONIC at which it began, or up to PROF_TASK_START_NS later; 0:

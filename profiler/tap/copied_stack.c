@@ -7,6 +7,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/collector/bare_code.h"
+#include "profiler/collector/frame_search.h"
 #include "profiler/unwind/process_reader.h"
 #include "profiler/unwind/sig_lookup.h"
 #include "profiler/unwind/sig_row.h"
@@ -215,6 +216,13 @@ static struct outcome walk_once(
     const struct prof_bare_code bare = {
         .code = code, .stack = &reader.reader, .bytes = &bytes.reader};
     prof_bare_code_walk(&bare, walk);
+    struct prof_frame_search search = {
+        .modules = &code->modules,
+        .cache = &code->cache,
+        .stack = &reader.reader,
+        .code = &bytes.reader};
+    if (walk->end == PROF_WALK_INCOMPLETE && stack->regs.known != PROF_REGS_ALL)
+        prof_frame_search(&search, walk);
     /* A zero beyond a frame may be a word of the stack that was switched to. */
     uint64_t last_pc = prof_pc_of_word(walk->frames[walk->count - 1]);
     if (!is_live && stack->chain.count > 0 && prof_code_is_go(code, last_pc) &&

@@ -21,6 +21,7 @@ struct prof_roster_thread {
     struct prof_task_files files;
     uint64_t seen_ns;   /* its CPU clock at its last sample */
     uint64_t looked_ns; /* the same, at the last look */
+    uint64_t placed_ns; /* the same, when its processor was last read */
     bool is_gone;
     bool is_late; /* it may still be about to be stopped */
 };

@@ -8,27 +8,24 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "profiler/attach/tracee.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/cycles_x86_64.h"
 #include "profiler/collector/process_files.h"
+#include "profiler/tap/catch.h"
+#include "profiler/tap/processors.h"
 #include "profiler/tap/rests.h"
 #include "profiler/tap/roster.h"
 #include "profiler/tap/sleepers.h"
-#include "profiler/unwind/process_reader.h"
 
 #define LEAST_PERIOD_NS (UINT64_C(1000000000) / PROF_STOPS_MOST_HZ)
 #define CLOCKS_NS       UINT64_C(50000000)
 
-/* Who runs stops within 0.1 ms, wherever that is. Who only waits for his turn
- * may take long, and has not been at work at this tick. */
-#define PATIENCE_NS     UINT64_C(2000000)
-
 /* What a pass over all threads may take of the time. */
 enum { PASS_SHARE = 10 };
 
-/* The innermost part; what is deeper is completed when the thread runs. */
-enum { COPY_BYTES = 49152 };
+/* From when it is decided on, which disturbs a processor, to the moment. */
+#define LEAD_NS  UINT64_C(100000)
+#define LATER_NS UINT64_C(400000)
 
 struct prof_stops {
     struct prof_tap_common common;
@@ -37,22 +34,16 @@ struct prof_stops {
     struct prof_stops_stats stats;
     int epoll, timer;
     uint64_t next_ns, clocks_ns;
-
-    /* Of the thread that is held. */
-    struct prof_roster_thread *held;
-    struct prof_regs regs;
-    uint64_t cpu_ns; /* its clock; 0: it is not the one that was meant */
-    uint64_t stack_bytes;
-    uint64_t chain_count; /* of the frame pointers' chain, where Go is */
-    uint64_t chain[1 + PROF_FRAME_CHAIN_MOST];
-    uint8_t stack[COPY_BYTES];
+    struct prof_processors processors;
+    struct prof_catch catch;
 };
 
 /* ---- the clock ---- */
 
 static void arm(struct prof_stops *stops, uint64_t now_ns, uint64_t pass_ns)
 {
-    uint64_t period_ns = stops->common.period_ns;
+    uint64_t period_ns = stops->common.period_ns /
+                         prof_processors_count(&stops->processors, now_ns);
     uint64_t wait_ns = period_ns * 3 / 4 + cycles_random() % (period_ns / 2);
     if (wait_ns < pass_ns * PASS_SHARE)
         wait_ns = pass_ns * PASS_SHARE;
@@ -62,6 +53,15 @@ static void arm(struct prof_stops *stops, uint64_t now_ns, uint64_t pass_ns)
             .tv_sec = (time_t)(stops->next_ns / 1000000000u),
             .tv_nsec = (long)(stops->next_ns % 1000000000u)}};
     (void)timerfd_settime(stops->timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static bool wants_chain(void *owner, uint32_t pid)
+{
+    struct prof_stops *stops = owner;
+    const struct prof_tap_process *process =
+        prof_roster_process(&stops->roster, pid);
+    return process != NULL && process->code != NULL &&
+           prof_code_has_go(process->code);
 }
 
 enum status prof_stops_create(
@@ -82,6 +82,9 @@ enum status prof_stops_create(
     made->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     made->epoll = epoll_create1(EPOLL_CLOEXEC);
     prof_roster_init(&made->roster, &made->common, made->epoll);
+    made->catch.threads = &made->roster.threads;
+    made->catch.wants_chain = wants_chain;
+    made->catch.owner = made;
     if (options->is_wall) { /* two share them */
         made->roster.files.most /= 2;
         made->common.looks.limit.most /= 2;
@@ -137,35 +140,6 @@ bool prof_stops_are_over(const struct prof_stops *stops)
 
 /* ---- a thread ---- */
 
-/*
- * While it is held. Its clock is read from the file that was opened for it, if
- * descriptors suffice: were its id another thread's by now, there would be
- * nothing to read.
- */
-static void copy_held(void *owner, const struct prof_regs *regs)
-{
-    struct prof_stops *stops = owner;
-    struct prof_look look;
-    stops->cpu_ns = 0;
-    if (!prof_task_read_usage(&stops->held->files, &look))
-        return;
-    stops->cpu_ns = look.cpu_ns;
-    stops->regs = *regs;
-    stops->stack_bytes = prof_process_copy(
-        (pid_t)stops->held->tid, regs->value[PROF_REG_SP], stops->stack,
-        sizeof stops->stack);
-    stops->chain_count = 0;
-    const struct prof_tap_process *process =
-        prof_roster_process(&stops->roster, stops->held->pid);
-    if (process == NULL || process->code == NULL ||
-        !prof_code_has_go(process->code))
-        return;
-    stops->chain[0] = (uint64_t)PERF_CONTEXT_USER;
-    stops->chain_count =
-        1 +
-        prof_frame_chain_read((pid_t)stops->held->tid, regs, stops->chain + 1);
-}
-
 static void note_refusal(
     struct prof_stops *stops, const struct prof_roster_thread *watched,
     int error)
@@ -191,63 +165,69 @@ static void note_refusal(
             watched->pid, strerror(error));
 }
 
-static void add_sample(
-    struct prof_stops *stops, struct prof_roster_thread *watched)
+static void add_sample(struct prof_stops *stops)
 {
+    const struct prof_catch *caught = &stops->catch;
+    struct prof_roster_thread *watched = caught->thread;
     struct prof_tap_process *process =
         prof_roster_process(&stops->roster, watched->pid);
     struct prof_tap_thread *thread =
         process != NULL ? prof_tap_process_thread(process, watched->tid) : NULL;
-    if (thread == NULL || stops->cpu_ns <= watched->seen_ns)
+    if (thread == NULL || caught->cpu_ns <= watched->seen_ns)
         return;
     const struct prof_tap_moment moment = {
         .time_ns = clock_now_ns(CLOCK_MONOTONIC),
-        .weight_ns = stops->cpu_ns - watched->seen_ns,
-        .regs = &stops->regs,
-        .stack = stops->stack,
-        .stack_bytes = stops->stack_bytes,
-        .chain = stops->chain,
-        .chain_count = stops->chain_count};
+        .weight_ns = caught->cpu_ns - watched->seen_ns,
+        .regs = &caught->regs,
+        .stack = caught->stack,
+        .stack_bytes = caught->stack_bytes,
+        .chain = caught->chain,
+        .chain_count = caught->chain_count};
     prof_tap_process_add(process, thread, &moment);
-    watched->seen_ns = stops->cpu_ns;
+    watched->seen_ns = caught->cpu_ns;
 }
 
-static void hold(struct prof_stops *stops, struct prof_roster_thread *watched)
+static void count_stop(struct prof_stops_stats *stats, uint64_t held_ns)
 {
-    struct prof_hold hold = {
-        .tid = watched->tid,
-        .is_running = true,
-        .patience_ns = PATIENCE_NS,
-        .visit = copy_held,
-        .owner = stops};
-    stops->held = watched;
-    enum prof_hold_end end = prof_tracee_hold(&hold);
+    uint64_t step = held_ns / PROF_STOPS_STEP_NS;
+    stats->stops++;
+    stats->lengths[step < PROF_STOPS_STEPS ? step : PROF_STOPS_STEPS - 1]++;
+    if (held_ns > stats->longest_ns)
+        stats->longest_ns = held_ns;
+}
+
+static void catch_one(struct prof_stops *stops, uint64_t now_ns)
+{
+    struct prof_catch *caught = &stops->catch;
+    struct prof_hold hold;
+    caught->processor = prof_processors_next(&stops->processors, now_ns);
+    caught->moment_ns =
+        clock_now_ns(CLOCK_MONOTONIC) + LEAD_NS + cycles_random() % LATER_NS;
+    enum prof_hold_end end = prof_catch_run(caught, &hold);
     if (end == PROF_HOLD_REFUSED)
-        note_refusal(stops, watched, hold.error);
-    watched->is_late = end == PROF_HOLD_LATE;
-    stops->stats.late += watched->is_late;
-    if (end != PROF_HOLD_DONE)
-        return;
-    stops->stats.stops++;
-    if (hold.held_ns > stops->stats.longest_ns)
-        stops->stats.longest_ns = hold.held_ns;
-    add_sample(stops, watched);
+        note_refusal(stops, caught->thread, hold.error);
+    stops->stats.late += end == PROF_HOLD_LATE;
+    if (end == PROF_HOLD_DONE)
+        count_stop(&stops->stats, hold.held_ns);
+    if (caught->thread != NULL && caught->cpu_ns != 0)
+        add_sample(stops);
 }
 
-/* Stop it if it runs. */
-static void look(struct prof_stops *stops, struct prof_roster_thread *watched)
+/* Where those are that have run since. */
+static void place(struct prof_stops *stops, uint64_t now_ns)
 {
-    struct prof_look now;
-    watched->is_late = watched->is_late && prof_process_files_status(
-                                               watched->tid, "TracerPid") != 0;
-    if (watched->is_gone || watched->is_late)
-        return;
-    watched->is_gone = !prof_task_read_usage(&watched->files, &now) ||
-                       now.cpu_ns < watched->looked_ns;
-    bool has_run = !watched->is_gone && now.cpu_ns != watched->looked_ns;
-    watched->looked_ns = now.cpu_ns;
-    if (has_run && prof_task_read_state(&watched->files) == PROF_STATE_ON_CPU)
-        hold(stops, watched);
+    const struct table *threads = &stops->roster.threads;
+    for (uint32_t i = 0; i < threads->count; i++) {
+        struct prof_roster_thread *thread = table_row(threads, i);
+        struct prof_look look;
+        if (!prof_task_read_usage(&thread->files, &look) ||
+            look.cpu_ns == thread->placed_ns)
+            continue;
+        thread->placed_ns = look.cpu_ns;
+        prof_processors_note(
+            &stops->processors, prof_task_read_processor(&thread->files),
+            now_ns);
+    }
 }
 
 static void read_clocks(struct prof_stops *stops, uint64_t now_ns)
@@ -255,6 +235,7 @@ static void read_clocks(struct prof_stops *stops, uint64_t now_ns)
     if (now_ns - stops->clocks_ns < CLOCKS_NS)
         return;
     stops->clocks_ns = now_ns;
+    place(stops, now_ns);
     prof_sleepers_begin(stops->roster.processes, true);
     prof_roster_read_clocks(&stops->roster, now_ns);
 }
@@ -268,8 +249,7 @@ void prof_stops_run(struct prof_stops *stops)
     prof_sleepers_begin(stops->roster.processes, false);
     prof_roster_refresh(&stops->roster, now_ns);
     uint64_t begin_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID);
-    for (uint32_t i = 0; i < stops->roster.threads.count; i++)
-        look(stops, table_row(&stops->roster.threads, i));
+    catch_one(stops, now_ns);
     read_clocks(stops, now_ns);
     prof_sleepers_look(&stops->common, stops->roster.processes);
     uint64_t end_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID);

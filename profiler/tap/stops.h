@@ -2,30 +2,27 @@
  * Sampling processes from outside by stopping their threads: the last resort,
  * where perf events are refused and no agent may come in, or none can.
  *
- * WHO IS STOPPED. At every tick each thread's CPU clock is read (schedstat,
- * 0.6 us). Who has not run since the last tick, or does not run now, is left
- * alone: no wait of the program is touched. Who runs is held (tracee.h) for as
- * long as it takes to read its registers and copy the innermost part of its
- * stack, and unwound when it runs again (copied_stack.h). Between two stops
- * nobody traces it. Who does not stop within 2 ms waits for his turn among
- * others, and was not at work at this tick: no sample, and he goes on. What a
- * stop interrupts goes on as tracee.h says; but a read or write in the middle
- * of its work may come back short.
+ * WHO IS STOPPED. At every tick, and at a moment by chance within half a
+ * millisecond, one processor is looked at: whoever of the watched threads was
+ * at work there just then (catch.h) is held (tracee.h) for as long as it takes
+ * to read its registers and copy the innermost part of its stack, and unwound
+ * when it runs again (copied_stack.h). Between two stops nobody traces it. No
+ * wait of the program is touched: who has just fallen asleep is copied as it
+ * is. What a stop interrupts goes on as tracee.h says; but a read or write in
+ * the middle of its work may come back short. The processors on which watched
+ * threads have run in the last second have ticks of their own, in turns
+ * (processors.h).
  *
  * WHAT A SAMPLE WEIGHS. The CPU time of the thread since its last sample, by
  * its own clock at the moment of the stop. Ticks are off by chance, up to a
  * quarter of a period either way, so that no program keeps step with them. What
  * is over when a process ends is [unsampled], as is what a thread has used
  * before it was first seen. Time in the kernel is that of the call that the
- * stop found. Who has just been woken wants to run as well, and is found where
- * he fell asleep: in a thread that sleeps and wakes all the time, that call has
- * more than its share. (To leave out who got a processor between the look and
- * the stop is no remedy: among many that run nearly all do, and the kernel's
- * way to stop a thread favours calls over the code between them.)
+ * stop found.
  *
- * HOW OFTEN. Never more than PROF_STOPS_MOST_HZ, and never so often that
- * looking takes more than a tenth of a processor: with very many threads the
- * rate falls.
+ * HOW OFTEN. Never more than PROF_STOPS_MOST_HZ on a processor, and never so
+ * often that looking takes more than a tenth of one: with many processors, or
+ * very many threads, the rate falls.
  *
  * WHO IS NEW is found by listing threads and children (roster.h).
  *
@@ -43,6 +40,10 @@
 
 #define PROF_STOPS_MOST_HZ 250
 
+/* Lengths of stops are counted in these steps; the last has all longer ones. */
+#define PROF_STOPS_STEP_NS UINT64_C(10000)
+#define PROF_STOPS_STEPS   100
+
 struct prof_stops;
 
 struct prof_stops_options {
@@ -55,7 +56,8 @@ struct prof_stops_stats {
     uint64_t samples;
     uint32_t processes; /* that were watched */
     uint64_t stops, longest_ns;
-    uint64_t late;       /* stops that did not come in time */
+    uint32_t lengths[PROF_STOPS_STEPS]; /* how many were how long */
+    uint64_t late;                      /* stops that did not come in time */
     uint64_t period_ns;  /* in force: as asked, or the shortest there is */
     struct diag refusal; /* of the first thread that could not be held; or OK */
     struct diag sleep_refusal; /* of a look at who sleeps; OK: none was */
