@@ -25,7 +25,7 @@ static const char help[] =
     "Print the functions that take the time, by self and total, and how far\n"
     "the profile can be trusted.\n"
     "\n"
-    "  -i FILE             the profile; watchfire.data unless given\n"
+    "  -i, --input FILE    the profile; watchfire.data unless given\n"
     "  -n, --top N         so many functions; 0 is all; 20 unless given\n"
     "  --callers FUNCTION  who calls it\n"
     "  --callees FUNCTION  what it calls\n"
