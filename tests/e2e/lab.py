@@ -76,6 +76,12 @@ def start(*command, **options):
         env=clean_environment(), **options)
 
 
+# What the program `shares` does and tells the time of.
+SHARES = (
+    "part_inlined", "part_deep", "part_pointer", "part_linked", "part_loaded",
+    "part_first_worker", "part_second_worker",
+)
+
 LIBCS = ("glibc_dynamic", "glibc_static", "musl_dynamic", "musl_static")
 
 
@@ -410,19 +416,22 @@ class Recorder:
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             env=clean_environment())
         assert wait_until(
-            lambda: self.process.poll() is not None or self.watches())
-        time.sleep(0.1)
+            lambda: self.process.poll() is not None or self.watches(way))
 
-    def watches(self):
-        """It has opened what it samples by."""
+    def watches(self, way):
+        """It waits for what comes, the end of each among it: all is open then.
+        Timers of an agent are armed by itself, as soon as it may."""
         try:
             folder = Path(f"/proc/{self.process.pid}/fd")
-            return any(
-                re.search("/schedstat$|perf_event|/memfd:watchfire",
-                          os.readlink(entry))
-                for entry in folder.iterdir())
+            ends = [entry for entry in folder.iterdir()
+                    if os.readlink(entry) == "anon_inode:[pidfd]"]
+            armed = [pid for pid in self.pids
+                     if Path(f"/proc/{pid}/timers").read_text()]
         except OSError:
             return False
+        return (len(ends) >= len(self.pids) and
+                is_in_call(self.process.pid, *POLLS) and
+                (way != "inject" or len(armed) == len(self.pids)))
 
     def end(self):
         _, err = self.process.communicate(timeout=PATIENCE)

@@ -151,13 +151,7 @@ def shares(tmp_path_factory):
     return Shares(tmp_path_factory.mktemp("shares"))
 
 
-PARTS = (
-    "part_inlined", "part_deep", "part_pointer", "part_linked", "part_loaded",
-    "part_first_worker", "part_second_worker",
-)
-
-
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", lab.SHARES)
 def test_a_share_is_that_of_the_program(shares, part):
     told = shares.told["parts"][part] / shares.told["total_ns"]
     seen = shares.folded.inclusive()[part] / shares.folded.total()

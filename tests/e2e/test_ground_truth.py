@@ -22,13 +22,7 @@ def truth(tmp_path_factory):
     return Truth(tmp_path_factory.mktemp("truth"))
 
 
-PARTS = (
-    "part_inlined", "part_deep", "part_pointer", "part_linked", "part_loaded",
-    "part_first_worker", "part_second_worker",
-)
-
-
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", lab.SHARES)
 def test_a_share_is_right_within_a_point_and_a_half(truth, part):
     told = truth.told["parts"][part] / truth.told["total_ns"]
     seen = truth.folded.inclusive()[part] / truth.folded.total()
