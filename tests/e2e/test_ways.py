@@ -41,6 +41,18 @@ def took(result, way):
     return int(re.search(r"(\d+) samples of", last)[1])
 
 
+def watch_until(is_seen, way, output, pids, seconds, **options):
+    """Attach for that much CPU time of each, until what there is has been seen.
+    Who waits for a processor cannot be stopped: on a busy machine few are met,
+    of 30 busy threads 4 to 20 in a second of their time, not 250."""
+    def watch():
+        recorder = lab.Recorder(way, [output], pids, **options)
+        took(recorder.end_when_used(seconds), way)
+        return is_seen(lab.Folded(output))
+
+    assert lab.wait_until(watch, seconds=5 * lab.PATIENCE)
+
+
 # ---- by ptrace ----
 
 
@@ -48,21 +60,20 @@ def test_stops_see_every_libc_and_later_threads_and_break_no_wait(
         tmp_path, target):
     """All four at once; what they print says that no read ended early."""
     processes = [lab.lively(target, libc) for libc in lab.LIBCS]
-    output = tmp_path / "x.folded"
-    recorder = lab.Recorder(
-        "ptrace", [output], [process.pid for process in processes])
-    # Who waits for a processor cannot be stopped: on a busy machine a sample
-    # takes more of their time.
-    took(recorder.end_when_used(1), "ptrace")
-    folded = lab.Folded(output)
-    for libc in lab.LIBCS:
-        part = folded.of_program(f"lively_{libc}")
-        inside = [stack for stack, _ in part.stacks if "steady" in stack]
-        assert inside, libc
-        for stack in inside:
-            at = stack.index("steady")
-            assert stack[at - 2:at] == ("outer", "middle"), stack
-        assert part.inclusive()["passing"] > 0, libc
+    seen = set()
+
+    def look(folded):
+        for libc in lab.LIBCS:
+            for stack, _ in folded.of_program(f"lively_{libc}").stacks:
+                if "steady" in stack:
+                    at = stack.index("steady")
+                    assert stack[at - 2:at] == ("outer", "middle"), stack
+                seen.update({(libc, "steady"), (libc, "passing")} & {
+                    (libc, name) for name in stack})
+        return len(seen) == 2 * len(lab.LIBCS)
+
+    watch_until(look, "ptrace", tmp_path / "x.folded",
+                [process.pid for process in processes], 1)
     for process in processes:
         out, _ = process.communicate(timeout=lab.PATIENCE)
         assert out == "waiting 0, early 0\n"
@@ -76,7 +87,9 @@ def test_stops_weigh_what_the_clock_says(tmp_path, target):
     samples = took(recorder.end(), "ptrace")  # its end was a normal end
     folded = lab.Folded(output)
     assert folded.total() <= told["total_ns"] * 1.05
-    assert folded.account() / folded.total() < 0.2
+    # Each is met some 250 times in a second, and less on a busy machine, where
+    # what was not seen between is told.
+    assert folded.account() / folded.total() < 0.2 or samples < 100
     weights = folded.inclusive()
     for part, used_ns in told["parts"].items():
         # Weights differ, up to some ten times: so do four sigma.
@@ -110,19 +123,24 @@ def test_stops_find_who_sleeps_and_wakes_where_perf_finds_him(
 
 def test_stops_follow_children_and_an_exec(tmp_path, target):
     spin = lab.program("spin")
-    process = target(
-        "sh", "-c", f"read line; {spin} 0.3; exec {spin} 0.3 2")
     output = tmp_path / "x.folded"
-    recorder = lab.Recorder("ptrace", [output], [process.pid])
-    process.stdin.write("\n")
-    process.stdin.flush()
-    process.communicate(timeout=lab.PATIENCE)
-    last, _ = lab.summary_and_remarks(recorder.end().stderr)
-    assert "samples of 3 processes" in last
-    part = lab.Folded(output).of_program("spin")
-    assert len({stack[0] for stack, _ in part.stacks}) >= 1
-    assert part.inclusive()["stir"] > 0
-    assert part.weight(lambda stack: "start_thread" in stack) > 0
+
+    def both_are_seen():
+        process = target(
+            "sh", "-c", f"read line; {spin} 0.3; exec {spin} 0.3 2")
+        recorder = lab.Recorder("ptrace", [output], [process.pid])
+        process.communicate("\n", timeout=lab.PATIENCE)
+        last, _ = lab.summary_and_remarks(recorder.end().stderr)
+        # Four, if it is met as a shell as well before it is another program.
+        assert re.search("samples of [34] processes", last), last
+        part = lab.Folded(output).of_program("spin")
+        after_exec = {stack[0] for stack, _ in part.stacks
+                      if "start_thread" in stack}
+        before = {stack[0] for stack, _ in part.stacks
+                  if "stir" in stack} - after_exec
+        return before and after_exec
+
+    assert lab.wait_until(both_are_seen, seconds=5 * lab.PATIENCE)
 
 
 def test_only_the_named_threads_are_stopped(tmp_path, target):
@@ -273,7 +291,7 @@ import ctypes, os, sys, time
 libc = ctypes.CDLL(None)
 libc.prctl(15, b"\\x1b[31m;\\n\\x07evil", 0, 0, 0)
 print("ready", flush=True)
-end = time.monotonic() + 20
+end = time.monotonic() + 600
 mapped = []
 while time.monotonic() < end:
     # Memory with code that is none, and none with code.
@@ -294,11 +312,16 @@ def test_names_and_maps_of_a_hostile_program_are_only_data(tmp_path, target):
     try:
         for way in NAMED:
             output = tmp_path / f"{way}.folded"
-            recorder = lab.Recorder(way, [output], [process.pid])
-            result = recorder.end_when_used(0.2)
-            assert took(result, way) > 0
-            for text in (result.stderr, output.read_text()):
-                assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text), way
+
+            def are_seen():
+                recorder = lab.Recorder(way, [output], [process.pid])
+                result = recorder.end_when_used(0.2)
+                for text in (result.stderr, output.read_text()):
+                    assert not re.search(
+                        r"[\x00-\x09\x0b-\x1f\x7f]", text), way
+                return took(result, way) > 0
+
+            assert lab.wait_until(are_seen, seconds=5 * lab.PATIENCE)
     finally:
         trap.unlink()
 
@@ -351,13 +374,16 @@ def test_any_program_is_open_to_its_own_user(
     folder.chmod(0o777)
     process = target(*lab.as_nobody(), program)
     assert lab.wait_until(lambda: len(lab.tasks(process.pid)) >= 3)
-    recorder = lab.Recorder(
-        way, [folder / "x.folded"], [process.pid], before=lab.as_nobody(),
+    inside = []
+
+    def look(folded):
+        inside[:] = [stack for stack, _ in folded.stacks if "steady" in stack]
+        return inside
+
+    watch_until(
+        look, way, folder / "x.folded", [process.pid], 0.2,
+        before=lab.as_nobody(),
         watchfire=public_folder / "bin" / "watchfire")
-    took(recorder.end_when_used(0.2), way)
-    inside = [stack for stack, _ in lab.Folded(folder / "x.folded").stacks
-              if "steady" in stack]
-    assert inside
     # By inject nobody reads code, which musl needs; its libc.so has no symbols.
     if way != "inject" and libc != "musl_dynamic":
         assert {stack[1] for stack in inside} <= FIRST_FRAMES
@@ -378,15 +404,14 @@ def test_node_is_open_to_every_way(tmp_path, target, way):
     try:
         assert lab.wait_until(
             lambda: written.exists() and "*inner" in written.read_text())
-        recorder = lab.Recorder(way, [tmp_path / "x.folded"], [process.pid])
-        took(recorder.end_when_used(0.2), way)
+        watch_until(
+            lambda folded: folded.weight(
+                lambda stack: any("inner" in name for name in stack)
+            ) > (folded.total() - folded.account()) / 2,
+            way, tmp_path / "x.folded", [process.pid], 0.2)
     finally:
         lab.end(process)
         written.unlink(missing_ok=True)
-    folded = lab.Folded(tmp_path / "x.folded")
-    assert folded.weight(
-        lambda stack: any("inner" in name for name in stack)
-    ) > folded.total() / 2
 
 
 @pytest.mark.parametrize("who", ("root", "user"))
@@ -402,10 +427,8 @@ def test_a_container_is_open_to_every_way(
     folder.mkdir()
     folder.chmod(0o777)
     for way in NAMED:
-        output = folder / f"{way}.folded"
-        recorder = lab.Recorder(
-            way, [output], [pid], before=user,
+        watch_until(
+            lambda folded: folded.inclusive()["steady"] > 0,
+            way, folder / f"{way}.folded", [pid], 0.3, before=user,
             watchfire=public_folder / "bin" / "watchfire")
-        took(recorder.end_when_used(0.3), way)
-        assert lab.Folded(output).inclusive()["steady"] > 0, way
     process.communicate(timeout=lab.PATIENCE)
