@@ -36,6 +36,8 @@ struct prof_looked_thread {
     uint64_t given_ns;      /* weights of its samples at the last look */
     uint64_t due_ns;
     uint64_t over_ns; /* it said that it ends; 0: it did not */
+    uint64_t gone_ns; /* when it may have ended, as the last list had it no
+                         more; 0: it had */
 };
 
 /*

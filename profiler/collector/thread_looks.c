@@ -91,35 +91,74 @@ static void read_tids(struct prof_looks *looks)
 }
 
 static void end_thread(
-    struct prof_looks *looks, struct prof_looked_thread *thread,
+    struct prof_looks *looks, struct prof_looked_thread *thread)
+{
+    if (thread->over_ns == 0)
+        prof_looked_thread_end(thread, &looks->looker, thread->gone_ns, 0);
+}
+
+/*
+ * It ended between the last time it was there and now. It may have said so, and
+ * more: that is read before the next list, until which it is kept. False: this
+ * is that list.
+ */
+static bool miss_thread(
+    const struct prof_looks *looks, struct prof_looked_thread *thread,
     uint64_t now_ns)
 {
-    /* It ended between the last time it was there and now. */
     uint64_t then_ns = thread->account.last.time_ns;
     if (looks->current_ns > then_ns)
         then_ns = looks->current_ns;
-    uint64_t end_ns =
+    if (thread->over_ns != 0 || thread->gone_ns != 0)
+        return false;
+    thread->gone_ns =
         then_ns < now_ns ? then_ns + (now_ns - then_ns) / 2 : now_ns;
-    if (thread->over_ns == 0)
-        prof_looked_thread_end(thread, &looks->looker, end_ns, 0);
+    thread->due_ns = UINT64_MAX;
+    return true;
 }
 
 /*
  * Whether the id is another thread's by now. One that says that it ends is
- * there for a while yet.
+ * there for a while yet; and a list may leave one out while others end.
  */
 static bool is_another(
     const struct prof_looks *looks, const struct prof_looked_thread *thread)
 {
     struct prof_task_files files;
-    if (thread->over_ns == 0)
+    if (thread->over_ns == 0 && thread->gone_ns == 0)
         return false;
     prof_task_files_init(
         &files, looks->looker.process.pid, thread->tid,
         &looks->looker.common->limit);
     uint64_t start_ns = prof_task_read_start(&files);
     prof_task_files_fini(&files);
-    return start_ns > thread->over_ns;
+    return start_ns > thread->over_ns && start_ns > thread->gone_ns;
+}
+
+/* The list has it: it goes on. */
+static void find_again(struct prof_looked_thread *thread, uint64_t now_ns)
+{
+    if (thread->gone_ns != 0 && thread->over_ns == 0)
+        thread->due_ns = now_ns;
+    thread->gone_ns = 0;
+}
+
+/* Those that the list has no more and the one before had, up to an id. */
+static void pass_missing(
+    struct prof_looks *looks, struct table *merged, uint32_t *at,
+    uint64_t below_tid, uint64_t now_ns)
+{
+    for (; *at < looks->threads.count; ++*at) {
+        struct prof_looked_thread *thread = thread_at(looks, *at);
+        if (thread->tid >= below_tid)
+            break;
+        if (miss_thread(looks, thread, now_ns)) {
+            looks->is_list_wanted = true;
+            (void)table_add(merged, thread);
+        } else {
+            end_thread(looks, thread);
+        }
+    }
 }
 
 /* Make the table what the list says: both are in the order of ids. */
@@ -130,24 +169,23 @@ static void merge(struct prof_looks *looks, uint64_t now_ns, bool is_continued)
     uint32_t at = 0;
     for (uint32_t i = 0; i < looks->tids.count; i++) {
         struct prof_looked_thread begun;
-        for (; at < looks->threads.count && thread_at(looks, at)->tid < tids[i];
-             at++)
-            end_thread(looks, thread_at(looks, at), now_ns);
+        pass_missing(looks, &merged, &at, tids[i], now_ns);
         bool is_known =
             at < looks->threads.count && thread_at(looks, at)->tid == tids[i];
         if (is_known && is_another(looks, thread_at(looks, at))) {
+            end_thread(looks, thread_at(looks, at++));
             is_known = false;
-            at++;
         }
-        if (is_known)
+        if (is_known) {
+            find_again(thread_at(looks, at), now_ns);
             (void)table_add(&merged, thread_at(looks, at++));
-        else if (prof_looked_thread_begin(
-                     &begun, &looks->looker, tids[i], looks->current_ns,
-                     is_continued))
+        } else if (prof_looked_thread_begin(
+                       &begun, &looks->looker, tids[i], looks->current_ns,
+                       is_continued)) {
             (void)table_add(&merged, &begun);
+        }
     }
-    for (; at < looks->threads.count; at++)
-        end_thread(looks, thread_at(looks, at), now_ns);
+    pass_missing(looks, &merged, &at, UINT64_MAX, now_ns);
     table_fini(&looks->threads);
     looks->threads = merged;
 }
@@ -172,9 +210,9 @@ static void list_threads(struct prof_looks *looks, bool is_continued)
         uint64_t cost_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
         read_tids(looks);
         cost_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID) - cost_ns;
+        looks->is_list_wanted = false;
         merge(looks, now_ns, is_continued);
         looks->links = links;
-        looks->is_list_wanted = false;
         looks->listed_ns = now_ns;
         looks->list_after_ns = now_ns + cost_ns * LIST_SHARE;
         is_changed = false;
@@ -297,10 +335,11 @@ void prof_looks_destroy(struct prof_looks *looks)
         if (thread->over_ns != 0)
             continue;
         /* What has exec'ed is another image. */
-        if (!is_replaced)
+        if (!is_replaced && thread->gone_ns == 0)
             (void)prof_looked_thread_look(thread, &looks->looker);
-        prof_looked_thread_end(
-            thread, &looks->looker, clock_now_ns(CLOCK_MONOTONIC), 0);
+        if (thread->gone_ns == 0)
+            thread->gone_ns = clock_now_ns(CLOCK_MONOTONIC);
+        end_thread(looks, thread);
     }
     prof_looker_add_unseen(
         &looks->looker, looks->unseen_ns, clock_now_ns(CLOCK_MONOTONIC));
