@@ -20,6 +20,9 @@ enum {
     SWITCH_PERIOD_MIN_NS = 1000000,
 };
 
+/* Of all CPU time, with a margin for what measuring is worth here. */
+static const double share_absurd = 1.5;
+
 void prof_overhead_init(
     struct prof_overhead *overhead, double limit, uint64_t period_ns)
 {
@@ -54,22 +57,36 @@ static uint64_t switch_cost_ns(
     return overhead->switch_ns;
 }
 
+/*
+ * Whether the kernel arms and cancels nothing, as all threads have inherited
+ * one event and are switched among themselves. Where that costs more than the
+ * threads use, with it in, it is not what happens there.
+ */
+static bool is_free(
+    const struct prof_target *target, bool is_among_themselves, double share)
+{
+    return prof_perf_clock_is_single(&target->clock) &&
+           (is_among_themselves || share > share_absurd);
+}
+
 static void judge_switches(
     struct prof_overhead *overhead, struct prof_target *target, uint64_t now_ns)
 {
-    double runs_per_s, limit = overhead->governor.limit;
+    struct prof_switch_rate rate;
     if (target->mode == PROF_CLOCK_TIMER || overhead->is_any_cost_borne ||
         !prof_switching_tell(
-            &target->switching, &target->account, now_ns, &runs_per_s) ||
-        runs_per_s < SWITCHES_MIN_PER_S)
+            &target->switching, &target->account, now_ns, &rate) ||
+        rate.runs_per_s < SWITCHES_MIN_PER_S)
         return;
     double share =
-        1e-9 * runs_per_s * (double)switch_cost_ns(overhead, target->mode);
-    if (share < limit || !prof_target_change_clock(target))
+        1e-9 * rate.runs_per_s * (double)switch_cost_ns(overhead, target->mode);
+    if (share < overhead->governor.limit ||
+        is_free(target, rate.is_among_themselves, share) ||
+        !prof_target_change_clock(target))
         return;
     overhead->changed_count++;
     if (share > overhead->changed_worst)
-        overhead->changed_worst = share;
+        overhead->changed_worst = share < 1 ? share : 1;
 }
 
 bool prof_overhead_judge(

@@ -9,7 +9,9 @@
  * pipe took 3.5 to 4.5 times their CPU time at 997 Hz, and 1.4 to 1.6 at 99 Hz.
  * A target whose switches cost more than the limit goes over to timers, which
  * cost nothing there. One that makes few is not looked at closer; for the
- * others, what one costs here is measured.
+ * others, what one costs here is measured. Threads of one process that fill
+ * their processors are switched among themselves, and keep their events: those
+ * cost 0.5 to 2.2 us a round then, timers 0.2 to 1.6.
  */
 #ifndef PROFILER_COLLECTOR_OVERHEAD_H
 #define PROFILER_COLLECTOR_OVERHEAD_H

@@ -86,6 +86,8 @@ class Game:
 def test_who_is_switched_all_the_time_goes_over_to_timers(
         target, public_folder, kind, user):
     lab.need_root()
+    if kind == "threads" and len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("on one processor, switches among threads cost nothing")
     game = Game(target, public_folder, kind, user)
     assert game.has_changed
     count = "2 processes" if kind == "processes" else "1 process"

@@ -3,12 +3,14 @@
  * nearly all that they do is to be switched. They play until standard input
  * ends, and then ROUNDS more, of which the CPU time is told. All the while a
  * thread sleeps; it, and another that begins only then, compute when the game
- * is over.
+ * is over. Threads play on two processors, where there are: on one, the kernel
+ * would switch from one to the other, and stop no event.
  *
  *     ping_pong processes|threads ROUNDS
  */
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -27,6 +29,21 @@ static void must(int is_well)
         _exit(1);
 }
 
+/* On the processor `number` of those that we may run on, if there is one. */
+static void go_to(int number)
+{
+    cpu_set_t allowed, one;
+    must(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed) || number-- > 0)
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        must(sched_setaffinity(0, sizeof one, &one) == 0);
+        return;
+    }
+}
+
 static void *answer(void *unused)
 {
     char ball;
@@ -34,6 +51,12 @@ static void *answer(void *unused)
     while (read(there[0], &ball, 1) == 1 && ball != 0)
         must(write(back[1], &ball, 1) == 1);
     return NULL;
+}
+
+static void *answer_apart(void *unused)
+{
+    go_to(1);
+    return answer(unused);
 }
 
 static void play(long rounds)
@@ -90,8 +113,10 @@ int main(int argc, char **argv)
         return 0;
     }
     pthread_t other, sleeper, late;
-    must(is_apart || pthread_create(&other, NULL, answer, NULL) == 0);
+    must(is_apart || pthread_create(&other, NULL, answer_apart, NULL) == 0);
     must(pthread_create(&sleeper, NULL, compute_when_woken, NULL) == 0);
+    if (!is_apart)
+        go_to(0);
     measure(atol(argv[2]));
     must(write(bell[1], "", 1) == 1);
     must(pthread_create(&late, NULL, compute_as_new, NULL) == 0);
