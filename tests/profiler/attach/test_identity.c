@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,6 +25,7 @@ static pid_t sleeper(pid_t wanted)
         .set_tid_size = wanted != 0};
     pid_t child = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
     if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* if a check fails */
         for (;;)
             (void)pause();
     }
