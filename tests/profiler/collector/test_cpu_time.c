@@ -1,0 +1,57 @@
+/* What the kernel says that threads and processes have used. */
+#include "tests/harness.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/collector/cpu_time.h"
+
+/*
+ * A child that has not run: it may only where we do, and we go before it. -1:
+ * the system does not let us.
+ */
+static pid_t start_behind_us(cpu_set_t *processors)
+{
+    const struct sched_param first = {.sched_priority = 1};
+    cpu_set_t here;
+    CHECK_OK(sched_getaffinity(0, sizeof *processors, processors));
+    if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first) != 0)
+        return -1;
+    CPU_ZERO(&here);
+    CPU_SET((size_t)sched_getcpu(), &here);
+    CHECK_OK(sched_setaffinity(0, sizeof here, &here));
+    pid_t child = fork();
+    while (child == 0)
+        (void)pause();
+    return child;
+}
+
+static uint64_t clock_of(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec used;
+    CHECK_OK(clock_getcpuclockid(pid, &clock));
+    CHECK_OK(clock_gettime(clock, &used));
+    return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+TEST(cpu_time_of_a_process_is_never_that_of_none)
+{
+    const struct sched_param none = {.sched_priority = 0};
+    cpu_set_t processors;
+    pid_t child = start_behind_us(&processors);
+    uint64_t clock_ns = child > 0 ? clock_of(child) : 0;
+    uint64_t used_ns = child > 0 ? prof_process_cpu_ns((uint32_t)child) : 1;
+    (void)sched_setscheduler(0, SCHED_OTHER, &none);
+    CHECK_OK(sched_setaffinity(0, sizeof processors, &processors));
+    if (child > 0) {
+        CHECK_OK(kill(child, SIGKILL));
+        CHECK_EQ(waitpid(child, NULL, 0), child);
+        CHECK_EQ(prof_process_cpu_ns((uint32_t)child), 0);
+    }
+    CHECK_EQ(clock_ns, 0); /* or nothing was tried */
+    CHECK_EQ(used_ns, 1);
+}
