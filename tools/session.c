@@ -9,6 +9,7 @@
 
 #include "exporters/quality.h"
 #include "profiler/base/clock.h"
+#include "tools/module_source.h"
 #include "tools/open_symbolizer.h"
 #include "tools/short_names.h"
 #include "tools/symbolize_profile.h"

@@ -41,12 +41,4 @@ MUST_CHECK enum status symbolize_profile(
     struct prof_profile *profile, struct sym_symbolizer *symbolizer,
     const struct symbolize_help *help, struct diag *diag);
 
-/*
- * Tell the symbolizer that a module of the profile will be asked about. Costs
- * a copy of its name; false when it is to be told again later.
- */
-bool foresee_module(
-    const struct prof_profile *profile, struct sym_symbolizer *symbolizer,
-    uint32_t module);
-
 #endif

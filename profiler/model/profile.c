@@ -4,20 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/base/table.h"
-#include "profiler/model/samples.h"
-#include "profiler/model/strings.h"
-
-struct prof_profile {
-    enum status status;
-    struct prof_strings strings;
-    struct table value_type, module, mapping, process, thread;
-    struct table frame, line, stack, note, reading;
-    struct prof_samples samples;
-    struct index module_index, frame_index, stack_index;
-    struct prof_origin origin;
-    uint64_t loss[PROF_LOSS_COUNT];
-};
+#include "profiler/model/profile_model.h"
 
 struct prof_profile *prof_profile_create(void)
 {
@@ -70,19 +57,19 @@ enum status prof_profile_status(const struct prof_profile *profile)
     return profile->status;
 }
 
-static uint32_t give_up(struct prof_profile *profile)
+uint32_t prof_profile_give_up(struct prof_profile *profile)
 {
     profile->status = STATUS_NO_MEMORY;
     return PROF_NONE;
 }
 
-static uint32_t add_row(
+uint32_t prof_profile_add_row(
     struct prof_profile *profile, struct table *table, const void *row)
 {
     if (profile->status != STATUS_OK)
         return PROF_NONE;
     uint32_t id = table_add(table, row);
-    return id == TABLE_NONE ? give_up(profile) : id;
+    return id == TABLE_NONE ? prof_profile_give_up(profile) : id;
 }
 
 /* Add a row that its index does not hold yet. */
@@ -90,9 +77,9 @@ static uint32_t add_interned(
     struct prof_profile *profile, struct table *table, struct index *index,
     uint32_t hash, const void *row)
 {
-    uint32_t id = add_row(profile, table, row);
+    uint32_t id = prof_profile_add_row(profile, table, row);
     if (id != PROF_NONE && !index_add(index, hash, id))
-        return give_up(profile);
+        return prof_profile_give_up(profile);
     return id;
 }
 
@@ -105,7 +92,7 @@ uint32_t prof_profile_string_n(
     if (id != PROF_NONE || profile->status != STATUS_OK)
         return id;
     id = prof_strings_add(&profile->strings, text, bytes);
-    return id == PROF_NONE ? give_up(profile) : id;
+    return id == PROF_NONE ? prof_profile_give_up(profile) : id;
 }
 
 uint32_t prof_profile_string(struct prof_profile *profile, const char *text)
@@ -226,79 +213,25 @@ uint32_t prof_profile_add_value_type(
         .unit = prof_profile_string(profile, unit)};
     if (profile->value_type.count >= PROF_VALUE_TYPES)
         return PROF_NONE;
-    return add_row(profile, &profile->value_type, &type);
+    return prof_profile_add_row(profile, &profile->value_type, &type);
 }
 
 uint32_t prof_profile_add_mapping(
     struct prof_profile *profile, const struct prof_mapping *mapping)
 {
-    return add_row(profile, &profile->mapping, mapping);
+    return prof_profile_add_row(profile, &profile->mapping, mapping);
 }
 
 uint32_t prof_profile_add_process(
     struct prof_profile *profile, const struct prof_process *process)
 {
-    return add_row(profile, &profile->process, process);
+    return prof_profile_add_row(profile, &profile->process, process);
 }
 
 uint32_t prof_profile_add_thread(
     struct prof_profile *profile, const struct prof_thread *thread)
 {
-    return add_row(profile, &profile->thread, thread);
-}
-
-uint32_t prof_profile_add_sample(
-    struct prof_profile *profile, const struct prof_sample *sample)
-{
-    if (sample->thread == PROF_NONE)
-        return PROF_NONE;
-    struct prof_sample row = *sample;
-    row.count += row.count == 0;
-    if (add_row(profile, &profile->samples.single, &row) == PROF_NONE)
-        return PROF_NONE;
-    return prof_profile_sample_count(profile) - 1;
-}
-
-void prof_profile_sum_samples(struct prof_profile *profile, bool threads_apart)
-{
-    prof_profile_sum_samples_before(profile, UINT64_MAX, threads_apart);
-}
-
-void prof_profile_sum_samples_before(
-    struct prof_profile *profile, uint64_t before, bool threads_apart)
-{
-    struct prof_samples *samples = &profile->samples;
-    uint32_t count = samples->single.count;
-    if (before < samples->summed_count)
-        return;
-    if (before - samples->summed_count < count)
-        count = (uint32_t)(before - samples->summed_count);
-    if (!prof_samples_sum(samples, count, &profile->thread, threads_apart))
-        (void)give_up(profile);
-}
-
-void prof_profile_forget_samples(
-    struct prof_profile *profile, uint64_t before_ns)
-{
-    prof_samples_forget(&profile->samples, before_ns);
-}
-
-uint64_t prof_profile_added_count(const struct prof_profile *profile)
-{
-    return profile->samples.summed_count + profile->samples.single.count;
-}
-
-uint64_t prof_profile_summed_count(const struct prof_profile *profile)
-{
-    return profile->samples.summed_count;
-}
-
-const struct prof_sample *prof_profile_added_sample(
-    const struct prof_profile *profile, uint64_t number)
-{
-    return table_row(
-        &profile->samples.single,
-        (uint32_t)(number - profile->samples.summed_count));
+    return prof_profile_add_row(profile, &profile->thread, thread);
 }
 
 void prof_profile_set_lines(
@@ -309,7 +242,7 @@ void prof_profile_set_lines(
         return;
     uint32_t first = table_add_many(&profile->line, lines, (uint32_t)count);
     if (first == TABLE_NONE) {
-        (void)give_up(profile);
+        (void)prof_profile_give_up(profile);
         return;
     }
     struct prof_frame *row = table_row(&profile->frame, frame);
@@ -322,7 +255,7 @@ void prof_profile_set_lines(
 uint32_t prof_profile_add_reading(
     struct prof_profile *profile, const struct prof_reading *reading)
 {
-    return add_row(profile, &profile->reading, reading);
+    return prof_profile_add_row(profile, &profile->reading, reading);
 }
 
 void prof_profile_forget_readings(
@@ -349,7 +282,7 @@ void prof_profile_add_note(struct prof_profile *profile, const char *sentence)
     for (uint32_t i = 0; !is_known && i < profile->note.count; i++)
         is_known = prof_profile_note(profile, i)->text == note.text;
     if (!is_known)
-        (void)add_row(profile, &profile->note, &note);
+        (void)prof_profile_add_row(profile, &profile->note, &note);
 }
 
 void prof_profile_add_loss(
@@ -395,20 +328,6 @@ TABLE_READ(reading)
 uint32_t prof_profile_string_count(const struct prof_profile *profile)
 {
     return profile->strings.at.count;
-}
-
-/* Sums first, then what has come since. */
-uint32_t prof_profile_sample_count(const struct prof_profile *profile)
-{
-    return profile->samples.sum.count + profile->samples.single.count;
-}
-
-const struct prof_sample *prof_profile_sample(
-    const struct prof_profile *profile, uint32_t id)
-{
-    uint32_t sums = profile->samples.sum.count;
-    return id < sums ? table_row(&profile->samples.sum, id)
-                     : table_row(&profile->samples.single, id - sums);
 }
 
 #define TABLE_EDIT(name)                                                       \
