@@ -151,12 +151,19 @@ static void take_record(struct prof_tap *tap, struct prof_tap_record *record)
     }
 }
 
+/*
+ * To complete a stack from a thread's memory takes system calls and a second
+ * walk. In a ring so full samples are old, so that less of it is believed, and
+ * others would be lost for it as a whole.
+ */
+#define BEHIND_SHARE 0.5
+
 uint64_t prof_tap_take_records(struct prof_tap *tap, uint64_t limit_ns)
 {
     struct prof_tap_rings *rings = &tap->events.rings;
     struct prof_tap_ring *ring;
     uint64_t count = 0;
-    (void)prof_tap_rings_refresh(rings);
+    tap->common.is_behind = prof_tap_rings_refresh(rings) > BEHIND_SHARE;
     while ((ring = prof_tap_rings_next(rings, limit_ns)) != NULL) {
         struct prof_tap_record record;
         if (prof_tap_record_parse(

@@ -134,7 +134,7 @@ static uint32_t add_user_frames(
         .has_hole = moment->has_hole,
         .time_ns = moment->time_ns,
         .tid = thread->tid,
-        .is_live = true,
+        .is_live = !process->common->is_behind,
         .chain = prof_frame_chain_of_user(moment->chain, moment->chain_count)};
     if (moment->regs == NULL || !make_code(process))
         return PROF_NONE;
