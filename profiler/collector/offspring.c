@@ -26,6 +26,7 @@ struct prof_offspring_child {
     bool has_guest;
     bool is_busy;     /* it has used the CPU since the look before */
     uint64_t used_ns; /* of it, at the last look */
+    uint64_t then_ns; /* the same, when it was last tried, or first seen */
     uint64_t due_ns;  /* for a try */
 };
 
@@ -91,6 +92,7 @@ static void see_child(void *owner, uint32_t pid)
         .pid = pid,
         .round = offspring->round,
         .used_ns = used_ns,
+        .then_ns = is_new ? 0 : used_ns,
         .due_ns = is_new ? look->now_ns + LOOK_NS : look->now_ns};
     if (table_add(&offspring->children, &child) != TABLE_NONE)
         follow(look->strays, pid, is_new);
@@ -123,17 +125,32 @@ void prof_offspring_look(
     offspring->next_ns = now_ns + LOOK_NS + cost_ns * LOOK_SHARE;
 }
 
+static bool is_due(const struct prof_offspring_child *child, uint64_t now_ns)
+{
+    return child->is_busy && !child->has_guest && child->tries < TRIES_MAX &&
+           now_ns >= child->due_ns;
+}
+
+/*
+ * Whoever has used most since: tries that fail cost time, in which the others
+ * are not sampled, and a server has processes that do little, and never wait
+ * without a limit, beside those that serve.
+ */
 uint32_t prof_offspring_due(
     const struct prof_offspring *offspring, uint64_t now_ns)
 {
+    uint64_t most_ns = 0;
+    uint32_t pid = 0;
     for (uint32_t i = 0; i < offspring->children.count; i++) {
         const struct prof_offspring_child *child =
             table_row(&offspring->children, i);
-        if (child->is_busy && !child->has_guest && child->tries < TRIES_MAX &&
-            now_ns >= child->due_ns)
-            return child->pid;
+        if (!is_due(child, now_ns) ||
+            child->used_ns - child->then_ns <= most_ns)
+            continue;
+        most_ns = child->used_ns - child->then_ns;
+        pid = child->pid;
     }
-    return 0;
+    return pid;
 }
 
 void prof_offspring_note(
@@ -144,6 +161,7 @@ void prof_offspring_note(
     if (child == NULL)
         return;
     child->has_guest = has_guest;
+    child->then_ns = child->used_ns;
     child->due_ns = now_ns + (RETRY_NS << child->tries);
     child->tries = has_guest ? 0 : child->tries + 1;
 }
