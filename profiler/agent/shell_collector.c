@@ -90,6 +90,13 @@ static int listen_on(const char *session)
     return fd;
 }
 
+/* Whether it is the program's own matter, and none of its collector's. */
+static bool is_for_program(const char *entry)
+{
+    return strncmp(entry, "LD_PRELOAD=", 11) == 0 ||
+           strncmp(entry, "LD_AUDIT=", 9) == 0;
+}
+
 /* The collector must not be sampled, and must know its session. */
 static char **make_environment(char *session_entry)
 {
@@ -101,7 +108,7 @@ static char **make_environment(char *session_entry)
         return NULL;
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (strncmp(environ[i], "LD_PRELOAD=", 11) != 0)
+        if (!is_for_program(environ[i]))
             environment[kept++] = environ[i];
     }
     environment[kept] = session_entry;

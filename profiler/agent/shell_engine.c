@@ -10,6 +10,10 @@
  * all that was loaded after it: they are taken off the list before they can go,
  * and those that stay come back as what may go.
  *
+ * Libraries of LD_AUDIT are in name spaces of their own, and listed once, when
+ * we come. As nobody else can be about to close one, theirs stay as well, until
+ * one that we know is closed.
+ *
  * A new module is noticed when the program asks for one of its symbols, by the
  * interposed dlsym() (shell_dlsym_x86_64.c), or when one is closed.
  */
@@ -31,6 +35,7 @@
 #include "profiler/agent/core.h"
 #include "profiler/agent/shell.h"
 #include "profiler/agent/shell_frames.h"
+#include "profiler/agent/shell_spaces.h"
 #include "profiler/agent/tables.h"
 #include "profiler/unwind/module_phdr.h"
 #include "profiler/unwind/modules.h"
@@ -38,6 +43,7 @@
 #include "profiler/unwind/stacks.h"
 
 enum { PAGE_BYTES = 4096, PERMANENT_MAX = 1024, SETTLE_TRIES = 1000 };
+enum { OTHERS_MAX = 64 };
 
 static struct prof_cfi_engine *cfi;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -46,6 +52,8 @@ static struct prof_text texts[PROF_TEXTS_MAX];
 static uint32_t text_count;
 static uint64_t permanent[PERMANENT_MAX]; /* load biases */
 static uint32_t permanent_count;
+static struct dl_phdr_info others[OTHERS_MAX]; /* in other name spaces */
+static uint32_t other_count;
 static uint64_t own_bias; /* of this library, which nobody closes */
 static bool is_starting;
 
@@ -121,6 +129,8 @@ static void publish(void)
     text_count = 0;
     shell_frames_begin();
     (void)dl_iterate_phdr(add_module, NULL);
+    for (uint32_t i = 0; i < other_count; i++)
+        (void)add_module(&others[i], sizeof others[i], NULL);
     if (!prof_modules_publish(&cfi->modules, texts, text_count, &cfi->cache))
         seen_adds = seen_subs = 0; /* try again on the next occasion */
     else if (prof_modules_settle(&cfi->modules, &cfi->cache))
@@ -153,6 +163,15 @@ static void leave_out_from(uint32_t first)
     }
 }
 
+/* It goes with all that its name space has been given for it. */
+static void forget_others(uint64_t bias)
+{
+    for (uint32_t i = 0; i < other_count; i++) {
+        if (others[i].dlpi_addr == bias)
+            other_count = 0;
+    }
+}
+
 void shell_engine_part_with(void *handle)
 {
     struct link_map *module = NULL;
@@ -160,6 +179,7 @@ void shell_engine_part_with(void *handle)
     if (cfi == NULL || handle == NULL ||
         dlinfo(handle, RTLD_DI_LINKMAP, &module) != 0 || !take_lock())
         return;
+    forget_others(module->l_addr);
     while (first < permanent_count && permanent[first] != module->l_addr)
         first++;
     /* The program itself, which comes first, stays whatever is closed. */
@@ -301,6 +321,18 @@ void shell_engine_set_alternate(uint64_t start, size_t bytes)
 
 /* ---- coming and going ---- */
 
+static void take_others(void)
+{
+    other_count = shell_spaces_list(others, OTHERS_MAX);
+    if (other_count == 0)
+        return;
+    for (uint32_t i = 0; i < other_count; i++) {
+        if (permanent_count < PERMANENT_MAX)
+            permanent[permanent_count++] = others[i].dlpi_addr;
+    }
+    publish();
+}
+
 const struct prof_engine *shell_engine_open(void)
 {
     void *memory = mmap(
@@ -317,6 +349,7 @@ const struct prof_engine *shell_engine_open(void)
     /* The last there is (shell_listed_last.c), after what may be closed. */
     if (permanent_count > 0)
         own_bias = permanent[--permanent_count];
+    take_others();
     struct range stack;
     if (find_own_stack(&stack))
         add_range(stack.start, stack.end);

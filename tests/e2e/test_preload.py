@@ -53,6 +53,20 @@ def test_a_library_that_was_opened_before_us_may_go(tmp_path):
     assert told["after"] == told["before"] + 1
 
 
+def test_code_of_libraries_that_audit_the_loader_has_whole_stacks(tmp_path):
+    """They are in a name space of their own (rtld-audit(7))."""
+    path = tmp_path / "x.folded"
+    result = lab.run(lab.program("audited"), env=lab.clean_environment(
+        LD_PRELOAD=str(lab.LIBRARY), WATCHFIRE_OUTPUT=str(path),
+        WATCHFIRE_FREQUENCY="997",
+        LD_AUDIT=str(lab.program("libaudit_library.so"))), cwd=tmp_path)
+    assert result.returncode == 0
+    assert appears(path)
+    # 30 calls of main's, before each of which it computes for 10 ms.
+    assert lab.Folded(path).weight(
+        lambda stack: "main" in stack and "audit_burn" in stack) > 0.25e9
+
+
 def test_several_outputs_are_written(tmp_path):
     outputs = [tmp_path / name for name in ("x.svg", "x.folded", "x.data")]
     result = preload(",".join(map(str, outputs)), lab.program("leave"), 3)
