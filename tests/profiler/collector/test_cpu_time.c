@@ -24,8 +24,10 @@ static pid_t start_behind_us(cpu_set_t *processors)
     CPU_SET((size_t)sched_getcpu(), &here);
     CHECK_OK(sched_setaffinity(0, sizeof here, &here));
     pid_t child = fork();
-    while (child == 0)
-        (void)pause();
+    if (child == 0) {
+        for (;;)
+            (void)pause();
+    }
     return child;
 }
 
