@@ -17,12 +17,13 @@ struct prof_tap_common {
     struct prof_image_cache images;
     uint32_t value_cpu, value_samples; /* columns */
     uint64_t period_ns;
-    bool is_by_thread; /* of a process only some threads are watched */
-    bool is_steered;   /* samples are taken by the processors' clocks */
-    bool is_untold;    /* no record tells of what is mapped: it is read */
-    bool has_go;       /* a thread was seen in code of Go */
-    bool is_behind;    /* the rings fill up: no time for what is not in them */
-    bool is_wall;      /* sleep counts too; see sleepers.h */
+    bool is_by_thread;  /* of a process only some threads are watched */
+    bool is_steered;    /* samples are taken by the processors' clocks */
+    bool is_untold;     /* no record tells of what is mapped: it is read */
+    bool has_go;        /* a thread was seen in code of Go */
+    bool is_behind;     /* the rings fill up: no time for what is not in them */
+    bool is_wall;       /* sleep counts too; see sleepers.h */
+    uint64_t unread_ns; /* of CPU time, at most, samples still unread are for */
     uint32_t value_wall;            /* column */
     struct prof_looks_common looks; /* of is_wall */
     uint32_t looked_pid;            /* who comes first the next time */

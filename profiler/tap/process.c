@@ -240,7 +240,8 @@ bool prof_tap_process_read_clock(struct prof_tap_process *process)
         process->given_then_ns = process->given_ns;
         prof_tap_steer_look(
             &process->steer, process->common->period_ns,
-            now_ns - process->begin_ns, process->given_ns);
+            now_ns - process->begin_ns, process->given_ns,
+            process->common->unread_ns);
     }
     return now_ns != 0;
 }

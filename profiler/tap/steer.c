@@ -8,9 +8,9 @@ enum {
 
 void prof_tap_steer_look(
     struct prof_tap_steer *steer, uint64_t period_ns, uint64_t used_ns,
-    uint64_t given_ns)
+    uint64_t given_ns, uint64_t unread_ns)
 {
-    int64_t most_ns = (int64_t)(CHANCE_PERIODS * period_ns);
+    int64_t most_ns = (int64_t)(CHANCE_PERIODS * period_ns + unread_ns);
     steer->owed_ns = (int64_t)(used_ns - given_ns - steer->forgone_ns);
     if (steer->owed_ns > most_ns) {
         steer->forgone_ns += (uint64_t)(steer->owed_ns - most_ns);

@@ -21,10 +21,14 @@ struct prof_tap_steer {
     uint64_t forgone_ns; /* of samples that were lost */
 };
 
-/* The process has used `used_ns` so far, and its samples weigh `given_ns`. */
+/*
+ * The process has used `used_ns` so far, and its samples weigh `given_ns`.
+ *
+ *   unread_ns  of CPU time, at most, those that are still to be read are for
+ */
 void prof_tap_steer_look(
     struct prof_tap_steer *steer, uint64_t period_ns, uint64_t used_ns,
-    uint64_t given_ns);
+    uint64_t given_ns, uint64_t unread_ns);
 
 /* What the next sample weighs. */
 uint64_t prof_tap_steer_weigh(struct prof_tap_steer *steer, uint64_t period_ns);

@@ -74,8 +74,11 @@ int prof_tap_wait_ms(const struct prof_tap *tap)
     return prof_sleepers_wait_ms(tap->processes, tap->pace.wait_ms);
 }
 
+/* `now_ns`: when the records were taken. Since then we may have had to wait. */
 static void read_clocks(struct prof_tap *tap, uint64_t now_ns)
 {
+    uint64_t since_ns = clock_now_ns(CLOCK_MONOTONIC) - now_ns + SETTLE_NS;
+    tap->common.unread_ns = since_ns * tap->events.rings.count;
     tap->clocks_ns = now_ns;
     /* Not at each look: it takes long, and records are lost for want of time.
      */

@@ -11,7 +11,7 @@ TEST(a_sample_weighs_a_period_where_nothing_is_owed)
 {
     struct prof_tap_steer steer = {0};
     CHECK_EQ(prof_tap_steer_weigh(&steer, PERIOD_NS), PERIOD_NS);
-    prof_tap_steer_look(&steer, PERIOD_NS, 5 * PERIOD_NS, 5 * PERIOD_NS);
+    prof_tap_steer_look(&steer, PERIOD_NS, 5 * PERIOD_NS, 5 * PERIOD_NS, 0);
     CHECK_EQ(prof_tap_steer_weigh(&steer, PERIOD_NS), PERIOD_NS);
 }
 
@@ -24,7 +24,7 @@ TEST(the_sum_of_weights_follows_the_process_clock)
     for (int tick = 0; tick < 30000; tick++) {
         used += PERIOD_NS / 3;
         if (tick % 50 == 0)
-            prof_tap_steer_look(&steer, PERIOD_NS, used, given);
+            prof_tap_steer_look(&steer, PERIOD_NS, used, given, 0);
         if (random() % 3 != 0)
             continue;
         uint64_t weight = prof_tap_steer_weigh(&steer, PERIOD_NS);
@@ -45,7 +45,7 @@ TEST(lost_samples_are_not_poured_over_others)
     for (int tick = 0; tick < 10000; tick++) {
         used += PERIOD_NS;
         if (tick % 50 == 0)
-            prof_tap_steer_look(&steer, PERIOD_NS, used, given);
+            prof_tap_steer_look(&steer, PERIOD_NS, used, given, 0);
         if (tick < 2000 || tick >= 4000 || tick % 100 >= 50)
             given += prof_tap_steer_weigh(&steer, PERIOD_NS);
     }
@@ -57,8 +57,29 @@ TEST(what_was_given_too_much_is_taken_back)
 {
     struct prof_tap_steer steer = {0};
     uint64_t sum = 0;
-    prof_tap_steer_look(&steer, PERIOD_NS, 0, 100 * PERIOD_NS);
+    prof_tap_steer_look(&steer, PERIOD_NS, 0, 100 * PERIOD_NS, 0);
     for (int i = 0; i < 400; i++)
         sum += prof_tap_steer_weigh(&steer, PERIOD_NS);
     CHECK(sum > 299 * PERIOD_NS && sum < 301 * PERIOD_NS);
+}
+
+/* The reader was late: its samples are there, and come after the clock. */
+TEST(what_is_still_to_be_read_is_not_taken_for_lost)
+{
+    struct prof_tap_steer steer = {0};
+    const uint64_t used = 100 * PERIOD_NS;
+    uint64_t given = 0;
+    prof_tap_steer_look(&steer, PERIOD_NS, used, 0, used);
+    for (int i = 0; i < 100; i++)
+        given += prof_tap_steer_weigh(&steer, PERIOD_NS);
+    prof_tap_steer_look(&steer, PERIOD_NS, used, given, 0);
+    CHECK_EQ(steer.forgone_ns, 0);
+    for (uint64_t more = 1; more <= 200; more++) {
+        given += prof_tap_steer_weigh(&steer, PERIOD_NS);
+        prof_tap_steer_look(
+            &steer, PERIOD_NS, used + more * PERIOD_NS, given, 0);
+    }
+    CHECK(
+        llabs((long long)(used + 200 * PERIOD_NS - given)) <
+        10 * (long long)PERIOD_NS);
 }
