@@ -26,7 +26,9 @@
 
 #define SOON_NS     UINT64_C(200000)
 
-enum { SHORT_PAUSE_NS = 5000, LONG_PAUSE_NS = 20000 };
+#define LATE_NS     UINT64_C(2000000)
+
+enum { SHORT_PAUSE_NS = 5000, LONG_PAUSE_NS = 20000, LATE_PAUSE_NS = 100000 };
 
 enum progress {
     CHOOSING,  /* whom to hold */
@@ -69,7 +71,9 @@ static enum prof_hold_end wait_for_stop(
         /* Not sched_yield(): among many that run, the kernel would let us wait
          * for some milliseconds, and with us the thread that has stopped. */
         const struct timespec pause = {
-            .tv_nsec = passed_ns < SOON_NS ? SHORT_PAUSE_NS : LONG_PAUSE_NS};
+            .tv_nsec = passed_ns < SOON_NS   ? SHORT_PAUSE_NS
+                       : passed_ns < LATE_NS ? LONG_PAUSE_NS
+                                             : LATE_PAUSE_NS};
         (void)nanosleep(&pause, NULL);
         uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
         pid_t got = waitpid(tid, status, __WALL | WNOHANG);

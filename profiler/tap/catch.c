@@ -12,9 +12,12 @@
 #include "profiler/model/profile.h"
 #include "profiler/unwind/process_reader.h"
 
-/* Who was interrupted stops as soon as we let it run, but among many that may
- * not be at once: it is not held meanwhile. */
-#define PATIENCE_NS UINT64_C(10000000)
+/*
+ * Who was interrupted stops where it was, as soon as it runs again: among many,
+ * that may not be at once. It is not held meanwhile, and to give it up would
+ * favour who sleeps, which is copied at once.
+ */
+#define PATIENCE_NS UINT64_C(1000000000)
 
 /*
  * The scheduler's clock may go on between who left and who came, if it has
