@@ -68,12 +68,8 @@ enum { DEPTH = 60, COPY_BYTES = 4096, WORD = 8 };
 static void (*visit)(const struct prof_tap_moment *moment);
 
 /* Visit a moment of this thread, of which the kernel copied the end. */
-__attribute__((noipa)) static int descend(int depth)
+__attribute__((noipa)) static void visit_moment(void)
 {
-    volatile char room[64];
-    room[0] = (char)depth;
-    if (depth > 0)
-        return descend(depth - 1) + room[0];
     static uint64_t copy[COPY_BYTES / WORD];
     ucontext_t context;
     struct prof_regs regs;
@@ -88,6 +84,16 @@ __attribute__((noipa)) static int descend(int depth)
         .stack = (const uint8_t *)copy,
         .stack_bytes = sizeof copy};
     visit(&moment);
+}
+
+/* Small frames, also in a build that surrounds each variable. */
+__attribute__((noipa)) static int descend(int depth)
+{
+    volatile char room[64];
+    room[0] = (char)depth;
+    if (depth > 0)
+        return descend(depth - 1) + room[0];
+    visit_moment();
     return room[0];
 }
 
