@@ -4,7 +4,8 @@
  * ends, and then ROUNDS more, of which the CPU time is told. All the while a
  * thread sleeps; it, and another that begins only then, compute when the game
  * is over. Threads play on two processors, where there are: on one, the kernel
- * would switch from one to the other, and stop no event.
+ * would switch from one to the other, and stop no event. Processes play on one,
+ * for to wake another processor may cost as much again, and not in every run.
  *
  *     ping_pong processes|threads ROUNDS
  */
@@ -109,14 +110,14 @@ int main(int argc, char **argv)
     pid_t child = is_apart ? fork() : -1;
     if (child == 0) {
         must(close(there[1]) == 0); /* so that its end is seen */
+        go_to(0);
         (void)answer(NULL);
         return 0;
     }
     pthread_t other, sleeper, late;
     must(is_apart || pthread_create(&other, NULL, answer_apart, NULL) == 0);
     must(pthread_create(&sleeper, NULL, compute_when_woken, NULL) == 0);
-    if (!is_apart)
-        go_to(0);
+    go_to(0);
     measure(atol(argv[2]));
     must(write(bell[1], "", 1) == 1);
     must(pthread_create(&late, NULL, compute_as_new, NULL) == 0);
