@@ -139,18 +139,25 @@ static void wait_until_gone(uint32_t tid)
         pause_ms(1);
 }
 
+/* A thread that waits is known, twice looked at. Returns when it began. */
+static uint64_t meet(struct scene *scene, pthread_t *thread)
+{
+    begin(scene);
+    uint64_t begin_ns = clock_now_ns(CLOCK_MONOTONIC);
+    CHECK_OK(pthread_create(thread, NULL, wait_for_release, scene));
+    while (scene->tid == 0)
+        pause_ms(1);
+    look(scene);
+    look(scene);
+    return begin_ns;
+}
+
 /* It says that it ends, and the list has it no more when that is read. */
 TEST(a_thread_whose_end_is_told_late_has_its_life_once)
 {
     static struct scene scene;
     pthread_t thread;
-    begin(&scene);
-    uint64_t begin_ns = clock_now_ns(CLOCK_MONOTONIC);
-    CHECK_OK(pthread_create(&thread, NULL, wait_for_release, &scene));
-    while (scene.tid == 0)
-        pause_ms(1);
-    look(&scene);
-    look(&scene);
+    uint64_t begin_ns = meet(&scene, &thread);
     CHECK_EQ(write(scene.release[1], "x", 1), 1);
     CHECK_OK(pthread_join(thread, NULL));
     uint64_t end_ns = clock_now_ns(CLOCK_MONOTONIC);
@@ -169,13 +176,7 @@ TEST(a_thread_that_just_vanishes_has_its_life_as_well)
 {
     static struct scene scene;
     pthread_t thread;
-    begin(&scene);
-    uint64_t begin_ns = clock_now_ns(CLOCK_MONOTONIC);
-    CHECK_OK(pthread_create(&thread, NULL, wait_for_release, &scene));
-    while (scene.tid == 0)
-        pause_ms(1);
-    look(&scene);
-    look(&scene);
+    uint64_t begin_ns = meet(&scene, &thread);
     uint64_t least_ns = clock_now_ns(CLOCK_MONOTONIC) - begin_ns;
     CHECK_EQ(write(scene.release[1], "x", 1), 1);
     CHECK_OK(pthread_join(thread, NULL));
