@@ -246,10 +246,7 @@ static uint64_t margin_ns(
     return (uint64_t)(sqrt(square) * (double)account->tick_ns);
 }
 
-/*
- * Decide which shares of its room a thread's batch may fill: `taken_ns` is
- * what comes of it.
- */
+/* Decide which shares of its room a thread's batch may fill. */
 static void fill_room(
     const struct prof_account *account, struct prof_account_thread *thread)
 {
