@@ -1,6 +1,6 @@
 /*
  * What a flame graph page is made of, whatever carries it: the drawn part of
- * a call tree, the head lines, and the data that flamegraph.js reads.
+ * a call tree, the head lines, and the data that the folder flamegraph reads.
  *
  * The data is one JSON object (EXP_JSON_MARKUP):
  *

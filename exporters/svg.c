@@ -2,9 +2,9 @@
  * The flame graph as one SVG file.
  *
  *   <svg>
- *     <style>         flamegraph.css
+ *     <style>         flamegraph/style.css
  *     <g id="static"> the picture for viewers without scripts
- *     <script>        the data block, then flamegraph.js
+ *     <script>        the data block, then the script of flamegraph/
  *   </svg>
  *
  * The static picture has the drawn frames row by row: a rectangle with a title
@@ -97,7 +97,7 @@ static char kind_letter(enum exp_kind kind)
     return letters[kind];
 }
 
-/* The same function has the same colour, here and in flamegraph.js. */
+/* The same function has the same colour, here and in flamegraph/profile.js. */
 static unsigned shade_of(const char *name)
 {
     uint32_t hash = 0;

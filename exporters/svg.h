@@ -3,7 +3,8 @@
  *
  * A viewer without scripts (a thumbnail, a printer, a code review) sees the
  * whole picture and the largest frames' names. In a browser the script takes
- * over: see flamegraph.js for what it can do and page.h for what it is given.
+ * over: see flamegraph/start.js for what it can do and page.h for what it is
+ * given.
  */
 #ifndef EXPORTERS_SVG_H
 #define EXPORTERS_SVG_H
