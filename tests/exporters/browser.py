@@ -145,14 +145,31 @@ class Browser:
 
     # ---- what a person does ----
 
-    def open(self, path, fragment=""):
-        self.page("Page.navigate", url="about:blank")
-        self.page("Page.navigate", url="file://" + path + fragment)
+    def wait_until(self, expression):
+        """Until it is true of the page, be that another one by then."""
         deadline = time.monotonic() + TIMEOUT_S
-        while self.run("document.readyState") != "complete":
+        while True:
+            try:
+                if self.run(expression):
+                    return
+            except RuntimeError: # asked while one page followed another
+                pass
             if time.monotonic() > deadline:
-                raise TimeoutError(path)
-            time.sleep(0.05)
+                raise TimeoutError(expression)
+            time.sleep(0.02)
+
+    def navigate(self, url):
+        """The answer comes before the page does."""
+        self.page("Page.navigate", url=url)
+        self.wait_until(f"location.href === {json.dumps(url)} && "
+                        "document.readyState === 'complete'")
+
+    def load(self, path, fragment=""):
+        self.navigate("about:blank")
+        self.navigate("file://" + path + fragment)
+
+    def open(self, path, fragment=""):
+        self.load(path, fragment)
         self.settle()
 
     def run(self, expression):
@@ -171,6 +188,7 @@ class Browser:
     def resize(self, width, height):
         self.page("Emulation.setDeviceMetricsOverride", width=width,
                   height=height, deviceScaleFactor=1, mobile=False)
+        self.wait_until(f"innerWidth === {width} && innerHeight === {height}")
 
     def press(self, key, control=False, shift=False):
         text = key if len(key) == 1 and not control else ""

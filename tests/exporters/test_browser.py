@@ -147,8 +147,9 @@ def page_zooms_on_click_and_fades_callers(page):
 def page_goes_back_with_the_browsers_history(page):
     node = page.node("compress")
     page.click(node)
-    page.run("history.back()")
-    page.run("new Promise(done => setTimeout(done, 100))")
+    # The page hears of it first: it has listened for longer.
+    page.run("new Promise(done => { addEventListener('popstate', "
+             "() => done(0), {once: true}); history.back(); })")
     page.browser.settle()
     assert page.hash() in ("", "#"), page.hash()
     assert page.count(".above") == 0
@@ -383,8 +384,7 @@ def empty_profile_shows_that_nothing_was_sampled(browser, path):
 def static_picture_stands_without_scripts(browser, path):
     browser.page("Emulation.setScriptExecutionDisabled", value=True)
     try:
-        browser.page("Page.navigate", url="file://" + path)
-        browser.run("0")
+        browser.load(path)
         assert browser.run("document.getElementById('static') !== null")
         assert browser.run(
             "document.querySelectorAll('#static rect title').length") > 10
