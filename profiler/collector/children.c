@@ -45,9 +45,14 @@ static bool visit_threads(uint32_t pid, visit_thread *visit, void *owner)
     return is_found;
 }
 
+/*
+ * A thread that ends leaves its children to another one, whose list may have
+ * been read already: then they stand in that at a second look.
+ */
 bool prof_has_children(uint32_t pid)
 {
-    return visit_threads(pid, thread_has_children, NULL);
+    return visit_threads(pid, thread_has_children, NULL) ||
+           visit_threads(pid, thread_has_children, NULL);
 }
 
 struct visiting {
