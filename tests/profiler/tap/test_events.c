@@ -45,13 +45,14 @@ static struct tally work(struct prof_tap_events *events, uint32_t samples)
     return tally;
 }
 
-/* For a while, whether samples come or not. */
+/* For a while, whether samples come or not; at least what has come by now. */
 static struct tally work_for(struct prof_tap_events *events, uint64_t ns)
 {
     struct tally tally = {0};
     uint64_t end_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID) + ns;
-    while (clock_now_ns(CLOCK_PROCESS_CPUTIME_ID) < end_ns)
+    do
         take(events, &tally);
+    while (clock_now_ns(CLOCK_PROCESS_CPUTIME_ID) < end_ns);
     return tally;
 }
 
