@@ -2,12 +2,17 @@
 #include "tests/symbolizer/idle_threads.h"
 
 #include <sched.h>
-#include <stdint.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/base/proc.h"
+
+#define PATIENCE_NS UINT64_C(500000000)
 
 enum { CHILDREN_BYTES = 4096 };
 
@@ -40,4 +45,19 @@ void idle_threads_hurry(void)
         hurry_children(tid);
     }
     proc_tasks_close(&tasks);
+}
+
+bool idle_threads_are_reaped(uint64_t since_ns)
+{
+    int status;
+    pid_t left = waitpid(-1, &status, WNOHANG);
+    if (left != 0)
+        return left < 0;
+    if (clock_now_ns(CLOCK_MONOTONIC) - since_ns < PATIENCE_NS)
+        return false;
+    while ((left = waitpid(-1, &status, 0)) > 0) {
+        if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+            return false;
+    }
+    return true;
 }
