@@ -28,15 +28,21 @@ def inject(output, pid, *options):
     return result.stderr
 
 
-def inject_until_used(output, pid, seconds):
-    """Attach for as long as the program takes to use so much CPU time."""
-    watcher = lab.start(*command(output, pid), stderr=subprocess.PIPE)
+def end_when_used(words, pid, seconds, used=None):
+    """Attach by that command, for as long as the program takes to use so much
+    CPU time."""
+    used = used or (lambda: used_ns(pid))
+    watcher = lab.start(*words, stderr=subprocess.PIPE)
     in_it(pid)
-    until_ns = used_ns(pid) + seconds * 1e9
-    assert lab.wait_until(lambda: used_ns(pid) > until_ns)
+    until_ns = used() + seconds * 1e9
+    assert lab.wait_until(lambda: used() > until_ns)
     watcher.send_signal(signal.SIGINT)
     _, err = watcher.communicate(timeout=lab.PATIENCE)
     assert watcher.returncode == 0, err
+
+
+def inject_until_used(output, pid, seconds):
+    end_when_used(command(output, pid), pid, seconds)
 
 
 def used_ns(pid):
@@ -80,10 +86,12 @@ class Traces:
             line for line in (folder / "maps").read_text().splitlines()
             if line.split()[1][2] == "x" or "watchfire" in line]
         self.signals = re.findall(r"(?:SigIgn|SigCgt):\t(\w+)", status)
-        self.masks = sorted(
-            tuple(re.findall(r"SigBlk:\t(\w+)", self.read(task / "status")))
+        blocked = (
+            re.search(r"SigBlk:\t(\w+)", self.read(task / "status"))
             for task in (folder / "task").iterdir()
-            if "lively" in self.read(task / "comm"))[:1]
+            if "lively" in self.read(task / "comm"))
+        # None of a thread that has ended between the two.
+        self.masks = sorted(found[1] for found in blocked if found)[:1]
         self.names = {
             self.read(task / "comm") for task in (folder / "task").iterdir()}
         self.names -= {""}

@@ -11,7 +11,8 @@ import pytest
 
 import lab
 from injecting import (
-    Traces, command, in_it, inject, inject_until_used, thread_named, used_ns)
+    Traces, command, end_when_used, in_it, inject, inject_until_used,
+    thread_named, used_ns)
 
 
 @pytest.mark.parametrize("libc", lab.LIBCS)
@@ -71,20 +72,22 @@ def test_the_sum_is_what_the_kernel_counts(tmp_path, target):
 def test_only_chosen_threads_are_sampled(tmp_path, target):
     process = lab.lively(target)
     steady = thread_named(process.pid, "lively-steady").name
-    used = Path(f"/proc/{steady}/schedstat")
-    before_ns = int(used.read_text().split()[0])
+
+    def used_by_it_ns():
+        return int(Path(f"/proc/{steady}/schedstat").read_text().split()[0])
+
+    before_ns = used_by_it_ns()
     output = tmp_path / "x.folded"
-    result = lab.run(
-        *(lab.program("refuse_perf"), lab.WATCHFIRE, "record",
-          *lab.AT_ANY_COST, "--via", "inject", "-d", 0.7, "-o", output,
-          "-t", steady))
-    assert result.returncode == 0, result.stderr
-    used_ns = int(used.read_text().split()[0]) - before_ns
+    end_when_used(
+        (lab.program("refuse_perf"), lab.WATCHFIRE, "record",
+         *lab.AT_ANY_COST, "--via", "inject", "-o", output, "-t", steady),
+        process.pid, 0.3, used_by_it_ns)
+    used = used_by_it_ns() - before_ns
     folded = lab.Folded(output)
     for stack, _ in folded.stacks:
         assert "run_steady" in stack or stack[-1] in lab.ACCOUNTS, stack
     assert folded.inclusive()["steady"] > 0
-    assert folded.total() <= used_ns
+    assert folded.total() <= used
 
 
 def test_threads_that_block_the_signal_are_accounted_for(tmp_path, target):

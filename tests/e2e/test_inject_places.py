@@ -11,8 +11,8 @@ import pytest
 
 import lab
 from injecting import (
-    Traces, command, in_it, inject_until_used, inner_process, refusal,
-    said_at_its_end, unfiltered)
+    Traces, command, end_when_used, in_it, inject_until_used, inner_process,
+    refusal, said_at_its_end, unfiltered)
 
 
 # ---- seccomp ----
@@ -37,9 +37,8 @@ def test_a_container_s_filter_lets_an_agent_in(tmp_path, target):
     lab.await_call(process.pid, *lab.READS_INPUT)
     before = Traces(process.pid)
     for _ in range(2):
-        result = lab.run(
-            *unfiltered(tmp_path / "x.folded", process.pid, "-d", 0.5))
-        assert result.returncode == 0, result.stderr
+        end_when_used(
+            unfiltered(tmp_path / "x.folded", process.pid), process.pid, 0.3)
         weights = lab.Folded(tmp_path / "x.folded").inclusive()
         assert weights["run_steady"] >= weights["steady"] > 0
         assert Traces(process.pid) == before
@@ -103,9 +102,8 @@ def test_an_ordinary_user_may_watch_what_is_his(tmp_path, target):
     lab.await_call(process.pid, *lab.READS_INPUT)
     before = Traces(process.pid)
     output = tmp_path / "x.folded"
-    result = lab.run(
-        *lab.as_nobody(*command(output, process.pid, "-d", 0.5)))
-    assert result.returncode == 0, result.stderr
+    end_when_used(
+        lab.as_nobody(*command(output, process.pid)), process.pid, 0.3)
     assert lab.Folded(output).inclusive()["steady"] > 0
     assert Traces(process.pid) == before
 

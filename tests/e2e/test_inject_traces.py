@@ -121,9 +121,10 @@ def test_no_wait_is_cut_short(tmp_path, target):
     output, seen = tmp_path / "x.folded", 0
     while process.poll() is None:
         result = lab.run(*command(output, process.pid, "-d", 0.2))
-        # A slow machine attaches less often, and may come too late at the end.
+        # A slow machine attaches less often, and may come too late: to who is
+        # at its end, and will soon have ended.
         if result.returncode != 0:
-            assert process.poll() is not None, result.stderr
+            assert "ended" in result.stderr, result.stderr
         else:
             seen += lab.Folded(output).inclusive()["run_waiter"]
     counted = json.loads(said_at_its_end(process))
