@@ -53,6 +53,16 @@ def watch_until(is_seen, way, output, pids, seconds, **options):
     assert lab.wait_until(watch, seconds=5 * lab.PATIENCE)
 
 
+def spinning(target, *prefix):
+    """A program that computes, by itself: it is past its loader, which uses
+    some ms, and so are those before it that become it."""
+    process = target(*prefix, lab.program("spin"), 60)
+    assert lab.wait_until(lambda: Path(
+        f"/proc/{process.pid}/comm").read_text() == "spin\n")
+    lab.await_use(process.pid, 0.1)
+    return process
+
+
 # ---- by ptrace ----
 
 
@@ -124,8 +134,9 @@ def test_stops_follow_children_and_an_exec(tmp_path, target):
         recorder = lab.Recorder("ptrace", [output], [process.pid])
         process.communicate("\n", timeout=lab.PATIENCE)
         last, _ = lab.summary_and_remarks(recorder.end().stderr)
-        # Four, if it is met as a shell as well before it is another program.
-        assert re.search("samples of [34] processes", last), last
+        # Four, if it is met as a shell as well before it is another program,
+        # and fewer where it comes and goes while the recorder has to wait.
+        assert int(re.search(r"samples of (\d+) process", last)[1]) <= 4, last
         part = lab.Folded(output).of_program("spin")
         after_exec = {stack[0] for stack, _ in part.stacks
                       if "start_thread" in stack}
@@ -139,7 +150,8 @@ def test_stops_follow_children_and_an_exec(tmp_path, target):
 def test_only_the_named_threads_are_stopped(tmp_path, target):
     process = target(lab.program("spin"), 60, 2)
     assert lab.wait_until(lambda: len(lab.tasks(process.pid)) == 2)
-    tid = max(int(task) for task in lab.tasks(process.pid))
+    (tid,) = (task for task in lab.tasks(process.pid)
+              if task != str(process.pid))
     output = tmp_path / "x.folded"
     result = lab.run(
         lab.WATCHFIRE, "record", "--via", "ptrace", "-t", tid, "-d", "0.5",
@@ -173,7 +185,7 @@ def test_whoever_ends_the_recorder_leaves_the_program_as_it_was(
 
 def test_the_best_way_that_is_open_is_taken(
         tmp_path, public_folder, target):
-    process = target(lab.program("spin"), 60)
+    process = spinning(target)
     output = tmp_path / "x.folded"
     brief = ("-d", "0.2")
     took(record(output, [process.pid], *brief), "perf")
@@ -182,10 +194,7 @@ def test_the_best_way_that_is_open_is_taken(
     took(record(output, [process.pid], *brief, before=(
         lab.program("refuse_calls"), "ptrace")), "perf")
     # Filters that only root may read: nobody knows what an agent might do.
-    filtered = target(
-        *lab.as_nobody(), lab.program("contained"), lab.program("spin"), 60)
-    assert lab.wait_until(lambda: "spin" in Path(
-        f"/proc/{filtered.pid}/comm").read_text())
+    filtered = spinning(target, *lab.as_nobody(), lab.program("contained"))
     result = record(
         "/dev/null", [filtered.pid], *brief, "-f", "folded",
         before=(*lab.as_nobody(), *refused),
@@ -195,7 +204,7 @@ def test_the_best_way_that_is_open_is_taken(
 
 def test_where_no_way_is_open_each_has_its_reason_and_doctor_agrees(
         tmp_path, target):
-    process = target(lab.program("spin"), 60)
+    process = spinning(target)
     refused = (lab.program("refuse_calls"), "ptrace,perf_event_open")
     result = record(tmp_path / "x.folded", [process.pid], before=refused)
     assert result.returncode == 1
@@ -220,15 +229,14 @@ def doctor(pid, before=(), watchfire=lab.WATCHFIRE):
 
 
 def test_doctor_says_what_is_open_to_whom(public_folder, target):
-    process = target(lab.program("spin"), 60)
+    process = spinning(target)
     assert doctor(process.pid) == (0, {})
     watchfire = public_folder / "bin" / "watchfire"
     status, closed = doctor(process.pid, lab.as_nobody(), watchfire)
     assert status == 1 and list(closed) == ["any way"]
     assert "user 0" in closed["any way"] and "sudo" in closed["any way"]
     own = target(*lab.as_nobody(), "sleep", 60)
-    assert lab.wait_until(
-        lambda: "sleep" in Path(f"/proc/{own.pid}/comm").read_text())
+    lab.await_call(own.pid, *lab.SLEEPS)
     _, closed = doctor(own.pid, lab.as_nobody(), watchfire)
     assert "ptrace" not in closed and "any way" not in closed
     _, closed = doctor(
@@ -263,7 +271,7 @@ PTRACE_SEIZE = 0x4206
 
 
 def test_who_is_traced_already_is_open_to_perf_alone(tmp_path, target):
-    process = target(lab.program("spin"), 60)
+    process = spinning(target)
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.ptrace(PTRACE_SEIZE, process.pid, None, None) == 0
     status, closed = doctor(process.pid)
@@ -396,7 +404,7 @@ def test_node_is_open_to_every_way(tmp_path, target, way):
     written = Path(f"/tmp/perf-{process.pid}.map")
     try:
         assert lab.wait_until(
-            lambda: written.exists() and "*inner" in written.read_text())
+            lambda: written.exists() and b"*inner" in written.read_bytes())
         watch_until(
             lambda folded: folded.weight(
                 lambda stack: any("inner" in name for name in stack)
