@@ -135,8 +135,9 @@ def test_redis_serves_and_ends_as_before(tmp_path):
         assert load.returncode == 0, load.stderr
         assert "Error" not in load.stdout + load.stderr
         assert redis.client("get", "key:__rand_int__") == "VXK\n"
-        assert "connected_clients:1\n" in redis.client(
-            "info", "clients").replace("\r", "")
+        # The others have gone, which it is told by and by.
+        assert lab.wait_until(lambda: "connected_clients:1\n" in redis.client(
+            "info", "clients").replace("\r", ""))
         redis.client("shutdown", "nosave")
         stdout, stderr = redis.process.communicate(timeout=lab.PATIENCE)
     finally:

@@ -71,21 +71,16 @@ def test_without_descriptors_for_all_threads_the_others_are_watched(tmp_path):
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert sleepers.stdout.readline() == "ready\n"
-        watching = subprocess.Popen(
-            [str(word) for word in (
+        recorder = lab.Recorder(
+            "perf", [output], [sleepers.pid], "-F", 997, before=(
                 *lab.without_perfmon(), lab.tool("prlimit"), "--nofile=96:96",
-                "--", lab.WATCHFIRE, "record", "-F", 997, "-o", output, "-p", sleepers.pid)],
-            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            env=lab.clean_environment())
-        assert lab.wait_until(
-            lambda: watching.poll() is not None
-            or len(os.listdir(f"/proc/{watching.pid}/fd")) > 40)
+                "--"))
         sleepers.communicate("", timeout=lab.PATIENCE)
-        stderr = watching.communicate(timeout=lab.PATIENCE)[1]
+        result = recorder.end()
     finally:
         lab.end(sleepers)
-    assert watching.returncode == 0, stderr
-    _, remarks = lab.summary_and_remarks(stderr)
+    assert result.returncode == 0, result.stderr
+    _, remarks = lab.summary_and_remarks(result.stderr)
     assert any("threads are not watched" in line and "'ulimit -n' is 96" in line
-               for line in remarks), stderr
+               for line in remarks), result.stderr
     assert "after_storm" in lab.Folded(output).inclusive()
