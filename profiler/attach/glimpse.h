@@ -33,7 +33,7 @@ void prof_glimpser_destroy(struct prof_glimpser *glimpser);
 
 enum prof_glimpse_end {
     PROF_GLIMPSE_DONE,
-    PROF_GLIMPSE_NOTHING, /* it has not run for some milliseconds */
+    PROF_GLIMPSE_NOTHING, /* it sleeps, or others have the processors */
     PROF_GLIMPSE_GONE,    /* it is about to end, and runs no code any more */
     PROF_GLIMPSE_REFUSED, /* the system permits no such event */
 };
