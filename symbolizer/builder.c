@@ -55,10 +55,12 @@ struct sym_builder {
     /* When the present request was begun, by two clocks. */
     _Atomic uint64_t request_ns, request_cpu_ns;
 
-    /* Held while a child comes or goes, and while a file appears: after a
-       builder was destroyed there is neither. */
+    /* Held while a child comes or goes, and while a file begins or appears:
+       after a builder was destroyed there is neither. The thread may get no
+       processor to clear away what it has begun, before the process ends. */
     pthread_mutex_t storing;
     _Atomic pid_t child; /* 0: none */
+    struct sym_cache_entry begun;
 
     pthread_mutex_t lock; /* over what follows */
     pthread_cond_t changed;
@@ -100,22 +102,35 @@ enum status sym_builder_make(
         .debug_dirs = debug_dirs,
         .source = source,
         .progress = &unwatched,
+        .begin = sym_index_job_begin,
         .fill = sym_index_job_fill,
         .appear = sym_index_job_appear};
     return sym_index_job_run(&job, diag);
 }
 
-/* Unless the builder was destroyed by now. */
-static enum status appear(struct sym_index_job *job, struct diag *diag)
+/* Take a step, unless the builder was destroyed by now. */
+static enum status step(
+    struct sym_index_job *job, sym_index_step *take, struct diag *diag)
 {
     struct sym_builder *builder = job->owner;
     pthread_mutex_lock(&builder->storing);
-    bool is_cancelled = atomic_load(&job->progress->is_cancelled);
-    enum status status = is_cancelled
+    enum status status = atomic_load(&job->progress->is_cancelled)
                              ? fail(diag, STATUS_LIMIT, "no index: cancelled")
-                             : sym_index_job_appear(job, diag);
+                             : take(job, diag);
+    builder->begun = job->entry;
     pthread_mutex_unlock(&builder->storing);
-    if (is_cancelled)
+    return status;
+}
+
+static enum status begin(struct sym_index_job *job, struct diag *diag)
+{
+    return step(job, sym_index_job_begin, diag);
+}
+
+static enum status appear(struct sym_index_job *job, struct diag *diag)
+{
+    enum status status = step(job, sym_index_job_appear, diag);
+    if (status == STATUS_LIMIT)
         sym_cache_abandon(job->cache, &job->entry);
     return status;
 }
@@ -206,6 +221,7 @@ static void serve(struct sym_builder *builder, const struct request *request)
         .source = &source,
         .progress = builder->progress,
         .is_remote = request->is_remote,
+        .begin = begin,
         .fill = fill_in_child,
         .appear = appear,
         .owner = builder};
@@ -396,6 +412,7 @@ void sym_builder_destroy(struct sym_builder *builder)
     wait_until_done(builder);
     pthread_mutex_lock(&builder->storing);
     atomic_store(&builder->progress->is_cancelled, true);
+    sym_cache_withdraw(&builder->cache, &builder->begun);
     pthread_mutex_unlock(&builder->storing);
     end_child(builder);
     builder->is_ending = true; /* and the thread frees it */

@@ -112,10 +112,16 @@ enum status sym_cache_begin(
     return STATUS_OK;
 }
 
+void sym_cache_withdraw(
+    const struct sym_cache *cache, const struct sym_cache_entry *entry)
+{
+    (void)unlinkat(cache->folder, entry->partial, 0);
+}
+
 void sym_cache_abandon(
     const struct sym_cache *cache, struct sym_cache_entry *entry)
 {
-    (void)unlinkat(cache->folder, entry->partial, 0);
+    sym_cache_withdraw(cache, entry);
     (void)close(entry->fd);
     entry->fd = -1;
 }

@@ -62,4 +62,9 @@ MUST_CHECK enum status sym_cache_commit(
 void sym_cache_abandon(
     const struct sym_cache *cache, struct sym_cache_entry *entry);
 
+/* Take it out of the folder, whoever may still write to it; once it was ended
+ * there is nothing to take. */
+void sym_cache_withdraw(
+    const struct sym_cache *cache, const struct sym_cache_entry *entry);
+
 #endif

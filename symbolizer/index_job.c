@@ -38,6 +38,12 @@ enum status sym_index_job_fill(struct sym_index_job *job, struct diag *diag)
     return status;
 }
 
+enum status sym_index_job_begin(struct sym_index_job *job, struct diag *diag)
+{
+    return sym_cache_begin(
+        job->cache, job->fingerprint.name, &job->entry, diag);
+}
+
 enum status sym_index_job_appear(struct sym_index_job *job, struct diag *diag)
 {
     return sym_cache_commit(job->cache, &job->entry, diag);
@@ -45,8 +51,7 @@ enum status sym_index_job_appear(struct sym_index_job *job, struct diag *diag)
 
 static enum status make_entry(struct sym_index_job *job, struct diag *diag)
 {
-    enum status status =
-        sym_cache_begin(job->cache, job->fingerprint.name, &job->entry, diag);
+    enum status status = job->begin(job, diag);
     if (status != STATUS_OK)
         return status;
     status = job->fill(job, diag);

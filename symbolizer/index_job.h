@@ -25,9 +25,10 @@ struct sym_index_job {
     const struct sym_source *source;
     struct sym_survey_progress *progress;
     bool is_remote;         /* a server is asked for the debug file */
+    sym_index_step *begin;  /* sym_index_job_begin(), or nothing */
     sym_index_step *fill;   /* sym_index_job_fill(), or a way to it */
     sym_index_step *appear; /* sym_index_job_appear(), or nothing */
-    void *owner;            /* of these two */
+    void *owner;            /* of these three */
 
     /* Set on the way. */
     bool lacks_debug_file; /* there is none here, and it may be told by id */
@@ -42,6 +43,10 @@ struct sym_index_job {
  *   errors   as sym_builder_make()
  */
 MUST_CHECK enum status sym_index_job_run(
+    struct sym_index_job *job, struct diag *diag);
+
+/* Begin its entry. */
+MUST_CHECK enum status sym_index_job_begin(
     struct sym_index_job *job, struct diag *diag);
 
 /* Write the index into the entry that was begun. */
