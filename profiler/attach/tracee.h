@@ -14,8 +14,8 @@
  *     restart_syscall(2), which a seccomp filter may not expect, is not needed.
  *
  * That is done first of all, so that the thread goes on rightly even if we are
- * killed while we look. The stop is made and ended by a thread of ours that
- * lives no longer: whatever goes wrong, the kernel lets go with its end.
+ * killed while we look. The thread of ours that made a stop and could not end
+ * it must live no longer: with its end, the kernel lets go.
  */
 #ifndef PROFILER_ATTACH_TRACEE_H
 #define PROFILER_ATTACH_TRACEE_H
@@ -26,28 +26,16 @@
 #include "profiler/base/status.h"
 #include "profiler/unwind/sig_regs.h"
 
-/*
- * Whom to hold, asked of the thread that holds when it is about to.
- *
- *   owner     for visit as well
- *   tid       out
- *   since_ns  out: CLOCK_MONOTONIC, from when it has not run for our sake
- *   returns   false: nobody
- */
-typedef bool prof_tracee_choose(void *owner, uint32_t *tid, uint64_t *since_ns);
-
 /* What to do with a thread that is held: read. */
 typedef void prof_tracee_visit(void *owner, const struct prof_regs *regs);
 
 struct prof_hold {
     uint32_t tid;
-    bool is_running;    /* it ran when it was last looked at */
-    uint32_t processor; /* with choose: on which it is asked, and held */
-    prof_tracee_choose *choose; /* NULL: `tid` */
-    uint64_t patience_ns; /* 0: until it has stopped; else who asked does not
-                             wait for longer: when it stops, it goes on */
+    bool is_running;   /* it ran when it was last looked at */
+    uint64_t since_ns; /* CLOCK_MONOTONIC, from when it has not run for our
+                          sake; 0: from now on */
     prof_tracee_visit *visit;
-    void *owner;
+    void *owner;      /* for visit */
     uint64_t held_ns; /* out: from when it still ran to the release */
     int error;        /* out: errno of a refusal */
 };
@@ -57,20 +45,19 @@ enum prof_hold_end {
     PROF_HOLD_GONE,
     PROF_HOLD_REFUSED, /* by the system: `error` says how */
     PROF_HOLD_LATE,    /* it did not stop in time: it sleeps deeply, or waits
-                          for a processor. It goes on when it does */
+                          for a processor in vain */
     PROF_HOLD_FAILED,  /* no memory for a thread of our own */
-    PROF_HOLD_NOBODY,  /* was chosen */
+    PROF_HOLD_NOBODY,  /* was to be held */
 };
 
 /* Hold the thread, visit it, and let it go. */
 enum prof_hold_end prof_tracee_hold(struct prof_hold *hold);
 
 /*
- * Wait until nobody is held any more that patience did not suffice for: were
- * this process to end before, a call that is interrupted by then would not be
- * taken up again.
+ * The same by the calling thread, which should go before others (urgency.h),
+ * and must end after LATE.
  */
-void prof_tracee_settle(void);
+enum prof_hold_end prof_tracee_hold_here(struct prof_hold *hold);
 
 /* ---- what depends on the processor ---- */
 

@@ -2,6 +2,7 @@
 #include "profiler/attach/urgency.h"
 
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -52,6 +53,7 @@ void prof_urgency_keep(void)
     brief.nice = urgency.before.nice;
     if (!urgency.is_raised && urgency.before.policy == SCHED_OTHER)
         (void)syscall(SYS_sched_setattr, 0, &brief, 0);
+    (void)prctl(PR_SET_TIMERSLACK, 1UL);
 }
 
 void prof_urgency_restore(struct prof_urgency *urgency)

@@ -35,7 +35,9 @@ void prof_urgency_raise(struct prof_urgency *urgency, uint32_t tid);
 void prof_urgency_lead(struct prof_urgency *urgency, int steps);
 
 /*
- * The same for the calling thread until it ends; where that is not permitted,
+ * The calling thread goes before all others until it ends, and its pauses are
+ * as short as they say. It is one that holds threads: while it does, one of the
+ * program waits for us, and we for the processor. Where that is not permitted,
  * it asks for a short slice, for which Linux 6.12 and later let it begin
  * sooner.
  */

@@ -13,17 +13,10 @@
 #include "profiler/unwind/process_reader.h"
 
 /*
- * Who was interrupted stops where it was, as soon as it runs again: among many,
- * that may not be at once. It is not held meanwhile, and to give it up would
- * favour who sleeps, which is copied at once.
- */
-#define PATIENCE_NS UINT64_C(1000000000)
-
-/*
  * The scheduler's clock may go on between who left and who came, if it has
  * looked for others meanwhile: it does where one falls asleep.
  */
-#define BREATH_NS   UINT64_C(2000)
+#define BREATH_NS UINT64_C(2000)
 
 /* Since it was last looked at; notes that it is gone. */
 static bool has_run(struct prof_roster_thread *thread)
@@ -39,21 +32,11 @@ static bool has_run(struct prof_roster_thread *thread)
     return is_changed;
 }
 
-/* A holding that was late may not be over. */
-static bool is_free(struct prof_roster_thread *thread)
-{
-    struct proc_status status;
-    if (thread->is_late)
-        thread->is_late = proc_status_read(&status, thread->pid, thread->tid) &&
-                          proc_status_number(&status, "TracerPid") != 0;
-    return !thread->is_late;
-}
-
 static struct prof_roster_thread *thread_at(
     const struct prof_catch *catch, uint32_t i)
 {
-    uint32_t count = catch->threads->count;
-    return table_row(catch->threads, (catch->first + i) % count);
+    const struct table *threads = &catch->roster->threads;
+    return table_row(threads, (catch->first + i) % threads->count);
 }
 
 /* When a thread was last here and when we came, by this processor's clock. */
@@ -62,28 +45,26 @@ struct arrival {
     uint64_t first_ns; /* of who is looked at first */
 };
 
+static void await_moment(struct prof_catch *catch)
+{
+    const struct timespec when = {
+        .tv_sec = (time_t)(catch->moment_ns / 1000000000u),
+        .tv_nsec = (long)(catch->moment_ns % 1000000000u)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL) ==
+           EINTR)
+        ;
+}
+
 /*
  * Who was caught last is asked before all else: if it has begun a brief sleep,
  * it may be on another processor some microseconds later.
  */
-static struct arrival await_moment(const struct prof_catch *catch)
+static struct arrival arrive(struct prof_catch *catch)
 {
     struct arrival arrival = {0};
-    struct prof_task_limit limit = {.most = PROF_TASK_FILES};
-    struct prof_task_files files;
-    prof_task_files_init(
-        &files, (uint32_t)getpid(), (uint32_t)gettid(), &limit);
-    const struct timespec when = {
-        .tv_sec = (time_t)(catch->moment_ns / 1000000000u),
-        .tv_nsec = (long)(catch->moment_ns % 1000000000u)};
-    (void)prof_task_read_turn(&files); /* opens it */
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL) ==
-           EINTR)
-        ;
-    if (catch->threads->count > 0)
+    if (catch->roster->threads.count > 0)
         arrival.first_ns = prof_task_read_turn(&thread_at(catch, 0)->files);
-    arrival.came_ns = prof_task_read_turn(&files);
-    prof_task_files_fini(&files);
+    arrival.came_ns = prof_task_read_turn(&catch->own);
     if (sched_getcpu() != (int)catch->processor)
         arrival.came_ns = 0;
     return arrival;
@@ -95,13 +76,14 @@ static struct prof_roster_thread *find_before(
 {
     struct prof_roster_thread *found = NULL;
     uint64_t least_ns = BREATH_NS + 1;
-    for (uint32_t i = 0; i < catch->threads->count && least_ns > 0; i++) {
+    uint32_t count = catch->roster->threads.count;
+    for (uint32_t i = 0; i < count && least_ns > 0; i++) {
         struct prof_roster_thread *thread = thread_at(catch, i);
         if (i > 0 && !has_run(thread))
             continue;
         uint64_t turn_ns =
             i == 0 ? arrival->first_ns : prof_task_read_turn(&thread->files);
-        if (arrival->came_ns - turn_ns < least_ns && is_free(thread)) {
+        if (arrival->came_ns - turn_ns < least_ns && !thread->is_held) {
             least_ns = arrival->came_ns - turn_ns;
             found = thread;
         }
@@ -112,9 +94,9 @@ static struct prof_roster_thread *find_before(
 /* Who seems to run, from the one on that was caught last. */
 static struct prof_roster_thread *find_running(const struct prof_catch *catch)
 {
-    for (uint32_t i = 1; i <= catch->threads->count; i++) {
+    for (uint32_t i = 1; i <= catch->roster->threads.count; i++) {
         struct prof_roster_thread *thread = thread_at(catch, i);
-        if (has_run(thread) && is_free(thread) &&
+        if (has_run(thread) && !thread->is_held &&
             prof_task_read_state(&thread->files) == PROF_STATE_ON_CPU)
             return thread;
     }
@@ -124,84 +106,124 @@ static struct prof_roster_thread *find_running(const struct prof_catch *catch)
 static void copy_stack(struct prof_catch *catch)
 {
     catch->stack_bytes = prof_process_copy(
-        (pid_t) catch->thread->tid, catch->regs.value[PROF_REG_SP],
-        catch->stack, sizeof catch->stack);
+        (pid_t) catch->tid, catch->regs.value[PROF_REG_SP], catch->stack,
+        sizeof catch->stack);
 }
 
 /*
  * True when it is to be held; else its stack is copied as it sleeps. Stack
  * pointer and pc are all that is told of it then.
  */
-static bool is_at_work(struct prof_catch *catch)
+static bool is_at_work(
+    struct prof_catch *catch, struct prof_roster_thread *thread)
 {
-    struct prof_task_files *files = &catch->thread->files;
     struct prof_task_at at;
     struct prof_look before, after;
-    if (!prof_task_read_usage(files, &before))
+    if (!prof_task_read_usage(&thread->files, &before))
         return false;
-    if (prof_task_read_place(files, &at) != PROF_TASK_ASLEEP)
+    if (prof_task_read_place(&thread->files, &at) != PROF_TASK_ASLEEP)
         return true;
     catch->regs.known = 0;
     prof_regs_set(&catch->regs, PROF_REG_SP, at.sp);
     prof_regs_set(&catch->regs, PROF_REG_PC, at.pc);
     copy_stack(catch);
     /* Else it does something else by now. */
-    if (prof_task_read_usage(files, &after) && after.runs == before.runs)
+    if (prof_task_read_usage(&thread->files, &after) &&
+        after.runs == before.runs)
         catch->cpu_ns = after.cpu_ns;
     return false;
 }
 
-static bool choose(void *owner, uint32_t *tid, uint64_t *since_ns)
-{
-    struct prof_catch *catch = owner;
-    const struct arrival arrival = await_moment(catch);
-    *since_ns = clock_now_ns(CLOCK_MONOTONIC);
-    catch->thread = arrival.came_ns != 0 ? find_before(catch, &arrival)
-                                         : find_running(catch);
-    if (catch->thread == NULL)
-        return false;
-    const struct prof_roster_thread *rows = catch->threads->rows;
-    catch->first = (uint32_t)(catch->thread - rows);
-    *tid = catch->thread->tid;
-    return is_at_work(catch);
-}
+/* What is told of a thread that is to be held, apart from the roster, which may
+ * be another by the time it has stopped. */
+struct held {
+    struct prof_catch *catch;
+    struct prof_task_files files;
+    bool has_chain;
+};
 
 /*
- * While it is held. Its clock is read from the file that was opened for it, if
- * descriptors suffice: were its id another thread's by now, there would be
- * nothing to read.
+ * Its files are opened anew while the roster's are still those of a thread that
+ * lives: were its id another thread's when it is held, there would be nothing
+ * to read.
  */
+static bool is_there(struct held *held, struct prof_roster_thread *thread)
+{
+    struct prof_look look;
+    prof_task_files_init(
+        &held->files, thread->pid, thread->tid, &held->catch->limit);
+    return prof_task_read_usage(&held->files, &look) &&
+           prof_task_read_usage(&thread->files, &look);
+}
+
+/* True when there is one to be held. */
+static bool choose(struct prof_catch *catch, struct held *held)
+{
+    const struct arrival arrival = arrive(catch);
+    struct prof_roster_thread *thread = arrival.came_ns != 0
+                                            ? find_before(catch, &arrival)
+                                            : find_running(catch);
+    if (thread == NULL)
+        return false;
+    const struct prof_roster_thread *rows = catch->roster->threads.rows;
+    catch->first = (uint32_t)(thread - rows);
+    catch->pid = thread->pid;
+    catch->tid = thread->tid;
+    thread->is_held = true;
+    held->has_chain = thread->has_chain;
+    return is_at_work(catch, thread) && is_there(held, thread);
+}
+
 static void copy_held(void *owner, const struct prof_regs *regs)
 {
-    struct prof_catch *catch = owner;
+    struct held *held = owner;
+    struct prof_catch *catch = held->catch;
     struct prof_look look;
-    if (!prof_task_read_usage(&catch->thread->files, &look))
+    if (!prof_task_read_usage(&held->files, &look))
         return;
     catch->cpu_ns = look.cpu_ns;
     catch->regs = *regs;
     copy_stack(catch);
-    if (!catch->wants_chain(catch->owner, catch->thread->pid))
+    if (!held->has_chain)
         return;
     catch->chain[0] = (uint64_t)PERF_CONTEXT_USER;
     catch->chain_count =
-        1 + prof_frame_chain_read(
-                (pid_t) catch->thread->tid, regs, catch->chain + 1);
+        1 + prof_frame_chain_read((pid_t) catch->tid, regs, catch->chain + 1);
 }
 
-enum prof_hold_end prof_catch_run(
-    struct prof_catch *catch, struct prof_hold *hold)
+void prof_catch_begin(struct prof_catch *catch)
 {
-    *hold = (struct prof_hold){
-        .is_running = true,
-        .processor = catch->processor,
-        .choose = choose,
-        .patience_ns = PATIENCE_NS,
-        .visit = copy_held,
-        .owner = catch};
-    catch->thread = NULL;
-    catch->cpu_ns = catch->chain_count = catch->stack_bytes = 0;
-    enum prof_hold_end end = prof_tracee_hold(hold);
-    if (catch->thread != NULL)
-        catch->thread->is_late = end == PROF_HOLD_LATE;
-    return end;
+    catch->limit = (struct prof_task_limit){.most = 2 * PROF_TASK_FILES};
+    prof_task_files_init(
+        &catch->own, (uint32_t)getpid(), (uint32_t)gettid(), &catch->limit);
+    (void)prof_task_read_turn(&catch->own); /* opens it */
+}
+
+void prof_catch_end(struct prof_catch *catch)
+{
+    prof_task_files_fini(&catch->own);
+}
+
+void prof_catch_run(struct prof_catch *catch)
+{
+    struct held held = {.catch = catch};
+    struct prof_hold hold = {
+        .is_running = true, .visit = copy_held, .owner = &held};
+    prof_task_files_init(&held.files, 0, 0, &catch->limit);
+    catch->end = PROF_HOLD_NOBODY;
+    catch->pid = catch->tid = 0;
+    catch->held_ns = catch->cpu_ns = 0;
+    catch->chain_count = catch->stack_bytes = 0;
+    await_moment(catch);
+    hold.since_ns = clock_now_ns(CLOCK_MONOTONIC);
+    if (pthread_mutex_trylock(&catch->roster->gate) != 0)
+        return;
+    bool is_chosen = choose(catch, &held);
+    (void)pthread_mutex_unlock(&catch->roster->gate);
+    hold.tid = catch->tid;
+    if (is_chosen)
+        catch->end = prof_tracee_hold_here(&hold);
+    catch->held_ns = hold.held_ns;
+    catch->error = hold.error;
+    prof_task_files_fini(&held.files);
 }

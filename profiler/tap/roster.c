@@ -25,6 +25,7 @@ void prof_roster_init(
         .threads.row_bytes = sizeof(struct prof_roster_thread),
         .files = prof_task_limit_make()};
     prof_tap_named_init(&roster->named, epoll);
+    (void)pthread_mutex_init(&roster->gate, NULL);
 }
 
 void prof_roster_drop_all(struct prof_roster *roster)
@@ -43,6 +44,7 @@ void prof_roster_fini(struct prof_roster *roster)
     }
     table_fini(&roster->threads);
     prof_tap_named_fini(&roster->named);
+    (void)pthread_mutex_destroy(&roster->gate);
 }
 
 struct prof_tap_process *prof_roster_process(
@@ -109,9 +111,15 @@ static void take_execs(struct prof_roster *roster, uint64_t now_ns)
 
 /* ---- threads ---- */
 
-static int by_tid(const void *a, const void *b)
+static int listed_by_tid(const void *a, const void *b)
 {
     const struct prof_tap_listed *left = a, *right = b;
+    return left->tid < right->tid ? -1 : left->tid > right->tid;
+}
+
+static int by_tid(const void *a, const void *b)
+{
+    const struct prof_roster_thread *left = a, *right = b;
     return left->tid < right->tid ? -1 : left->tid > right->tid;
 }
 
@@ -145,6 +153,17 @@ static void end_thread(
     if (thread != NULL && watched->tid != watched->pid)
         prof_tap_thread_end(thread);
     prof_task_files_fini(&watched->files);
+}
+
+struct prof_roster_thread *prof_roster_thread(
+    const struct prof_roster *roster, uint32_t tid)
+{
+    const struct prof_roster_thread wanted = {.tid = tid};
+    return roster->threads.count == 0
+               ? NULL
+               : bsearch(
+                     &wanted, roster->threads.rows, roster->threads.count,
+                     roster->threads.row_bytes, by_tid);
 }
 
 /* Both by tid: keep who is in both, end who is gone, begin who is new. */
@@ -195,8 +214,10 @@ static void list(struct prof_roster *roster)
          at != NULL && !roster->common->is_by_thread; at = at->next)
         (void)prof_tap_list_tree(at->pid, &listed);
     if (listed.count > 0)
-        qsort(listed.rows, listed.count, listed.row_bytes, by_tid);
+        qsort(listed.rows, listed.count, listed.row_bytes, listed_by_tid);
+    (void)pthread_mutex_lock(&roster->gate);
     merge(roster, &listed);
+    (void)pthread_mutex_unlock(&roster->gate);
     table_fini(&listed);
 }
 

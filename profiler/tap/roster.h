@@ -7,6 +7,7 @@
 #ifndef PROFILER_TAP_ROSTER_H
 #define PROFILER_TAP_ROSTER_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,7 +24,8 @@ struct prof_roster_thread {
     uint64_t looked_ns; /* the same, at the last look */
     uint64_t placed_ns; /* the same, when its processor was last read */
     bool is_gone;
-    bool is_late; /* it may still be about to be stopped */
+    bool has_chain; /* its frame pointers are to be followed while it is held */
+    bool is_held;   /* or about to be, or was until just now */
 };
 
 struct prof_roster {
@@ -31,6 +33,7 @@ struct prof_roster {
     struct prof_tap_named named;
     struct prof_tap_process *processes; /* the latest first */
     struct table threads;               /* struct prof_roster_thread, by tid */
+    pthread_mutex_t gate; /* to `threads` and all in it, for who catches them */
     struct prof_task_limit files;
     uint32_t process_count; /* that were met */
     uint64_t next_list_ns;
@@ -51,6 +54,10 @@ MUST_CHECK enum status prof_roster_name(
 /* The process of it, or NULL. */
 struct prof_tap_process *prof_roster_process(
     struct prof_roster *roster, uint32_t pid);
+
+/* The thread of it, or NULL; valid until the next listing. Behind the gate. */
+struct prof_roster_thread *prof_roster_thread(
+    const struct prof_roster *roster, uint32_t tid);
 
 /* List who is there, if it is time. */
 void prof_roster_refresh(struct prof_roster *roster, uint64_t now_ns);

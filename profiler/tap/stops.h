@@ -2,31 +2,32 @@
  * Sampling processes from outside by stopping their threads: the last resort,
  * where perf events are refused and no agent may come in, or none can.
  *
- * WHO IS STOPPED. At every tick, and at a moment by chance within half a
- * millisecond, one processor is looked at: whoever of the watched threads was
- * at work there just then (catch.h) is held (tracee.h) for as long as it takes
- * to read its registers and copy the innermost part of its stack, and unwound
- * when it runs again (copied_stack.h). Between two stops nobody traces it. No
+ * WHO IS STOPPED. Each processor on which watched threads have run in the last
+ * second (processors.h) has moments of its own, and a thread of ours that waits
+ * for them there (post.h). Whoever of the watched threads was at work there
+ * just then (catch.h) is held (tracee.h) for as long as it takes to read its
+ * registers and copy the innermost part of its stack, and unwound when it runs
+ * again (copied_stack.h). Between two stops nobody traces it. No
  * wait of the program is touched: who has just fallen asleep is copied as it
  * is. What a stop interrupts goes on as tracee.h says; but a read or write in
- * the middle of its work may come back short. The processors on which watched
- * threads have run in the last second have ticks of their own, in turns
- * (processors.h).
+ * the middle of its work may come back short.
  *
  * WHAT A SAMPLE WEIGHS. The CPU time of the thread since its last sample, by
- * its own clock at the moment of the stop. Ticks are off by chance, up to a
+ * its own clock at the moment of the stop. Moments are off by chance, up to a
  * quarter of a period either way, so that no program keeps step with them. What
  * is over when a process ends is [unsampled], as is what a thread has used
  * before it was first seen. Time in the kernel is that of the call that the
  * stop found.
  *
  * HOW OFTEN. Never more than PROF_STOPS_MOST_HZ on a processor, and never so
- * often that looking takes more than a tenth of one: with many processors, or
- * very many threads, the rate falls.
+ * often that it takes more than a tenth of its time: with very many threads the
+ * rate falls.
  *
  * WHO IS NEW is found by listing threads and children (roster.h).
  *
- * Used like a tap (tap.h): one thread, polled.
+ * Used like a tap (tap.h): one thread, polled, which goes ahead of others where
+ * it may (lead.h), for a post has no order until it has taken what came of the
+ * last.
  */
 #ifndef PROFILER_TAP_STOPS_H
 #define PROFILER_TAP_STOPS_H
@@ -57,7 +58,6 @@ struct prof_stops_stats {
     uint32_t processes; /* that were watched */
     uint64_t stops, longest_ns;
     uint32_t lengths[PROF_STOPS_STEPS]; /* how many were how long */
-    uint64_t late;                      /* stops that did not come in time */
     uint64_t period_ns;  /* in force: as asked, or the shortest there is */
     struct diag refusal; /* of the first thread that could not be held; or OK */
     struct diag sleep_refusal; /* of a look at who sleeps; OK: none was */
@@ -78,7 +78,7 @@ MUST_CHECK enum status prof_stops_watch_thread(
 /* Readable when prof_stops_run() has something to do. */
 int prof_stops_fd(const struct prof_stops *stops);
 
-/* Take a sample of who runs, if it is time. */
+/* Take what was sampled, and see who is there, if it is time. */
 void prof_stops_run(struct prof_stops *stops);
 
 /* Whether all that were named have ended. */

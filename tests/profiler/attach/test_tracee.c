@@ -110,8 +110,8 @@ static void sleep_deeply_and_wait(void)
     wait_by_epoll();
 }
 
-/* Who asked has gone on before it stopped: then that is ended without him. */
-TEST(tracee_lets_a_call_go_on_that_nobody_looks_at_any_more)
+/* It has not stopped in time: what was begun is ended as if it had not been. */
+TEST(tracee_lets_a_call_go_on_that_it_has_no_patience_for)
 {
     for (int is_running = 0; is_running < 2; is_running++) {
         struct prof_regs regs;
@@ -119,13 +119,11 @@ TEST(tracee_lets_a_call_go_on_that_nobody_looks_at_any_more)
         struct prof_hold hold = {
             .tid = (uint32_t)child,
             .is_running = is_running,
-            .patience_ns = 1000000,
             .visit = keep_registers,
             .owner = &regs};
         wait_for_state(child, 'D');
         CHECK_EQ(prof_tracee_hold(&hold), PROF_HOLD_LATE);
         told->may_go = true;
-        prof_tracee_settle();
         wait_for_first_round();
         wait_for_state(child, 'S');
         CHECK_EQ(told->rounds, 1);
