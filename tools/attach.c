@@ -90,7 +90,8 @@ static void say_unsampled(
             percent);
     else
         say("%.0f %% of the CPU time is [unsampled]: that of threads which "
-            "used less than a period each; a higher -F sees more of them",
+            "used less than a period each, of whom a higher -F sees more, or "
+            "of timers set for less than a period, which no other timer sees",
             percent);
 }
 

@@ -83,3 +83,29 @@ TEST(what_is_still_to_be_read_is_not_taken_for_lost)
         llabs((long long)(used + 200 * PERIOD_NS - given)) <
         10 * (long long)PERIOD_NS);
 }
+
+/* A program's time of which no clock meets two fifths, however long it goes on:
+ * what is met is not taken for more than by chance. */
+TEST(time_that_is_never_met_is_not_poured_over_the_rest)
+{
+    struct prof_tap_steer steer = {0};
+    const int count = 6000;
+    uint64_t used = 0, given = 0;
+    for (int i = 0; i < count; i++) {
+        used += PERIOD_NS * 5 / 3;
+        if (i % 4 == 0)
+            prof_tap_steer_look(&steer, PERIOD_NS, used, given, 0);
+        given += prof_tap_steer_weigh(&steer, PERIOD_NS);
+    }
+    const uint64_t met = (uint64_t)count * PERIOD_NS;
+    CHECK(given >= met && given < met * 107 / 100); /* and not 150 */
+    /* And when all is met again, all is told of. */
+    uint64_t lacking = used - given;
+    for (int i = 0; i < count; i++) {
+        used += PERIOD_NS;
+        if (i % 4 == 0)
+            prof_tap_steer_look(&steer, PERIOD_NS, used, given, 0);
+        given += prof_tap_steer_weigh(&steer, PERIOD_NS);
+    }
+    CHECK(used - given <= lacking + 8 * PERIOD_NS);
+}
