@@ -5,6 +5,7 @@
 #ifndef PROFILER_TAP_RINGS_H
 #define PROFILER_TAP_RINGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "profiler/base/status.h"
@@ -24,6 +25,15 @@ struct prof_tap_rings {
 MUST_CHECK enum status prof_tap_rings_open(
     struct prof_tap_rings *rings, uint64_t period_ns, struct diag *diag);
 void prof_tap_rings_close(struct prof_tap_rings *rings);
+
+/*
+ * How much of a stack a sample should copy, so that a ring of `ring_bytes`
+ * holds what comes until it is read.
+ *
+ *   is_limited  the system permits no larger rings: its reader waits longer
+ */
+uint32_t prof_tap_rings_choose_copy(
+    uint64_t ring_bytes, uint64_t period_ns, bool is_limited);
 
 /* See what has been written since; the share of the fullest that is full. */
 double prof_tap_rings_refresh(struct prof_tap_rings *rings);
