@@ -97,7 +97,8 @@ class Handler(BaseHTTPRequestHandler):
                 pass
             return
         body = self.read_body()
-        if backend.is_dead:
+        is_cut = len(body) < int(self.headers.get("Content-Length", 0))
+        if backend.is_dead or is_cut:  # it was, by a client that is no more
             self.close_connection = True
             return
         delivery = Delivery(

@@ -140,6 +140,7 @@ def test_nothing_is_lost_and_nothing_comes_again_after_its_answer():
         try:
             kills = kill_at_random(lot, settled, random.Random(seed))
             lot.end_all()
+            kills.update((2, 3))
             look(lot, settled)
             drain(lot)
             look(lot, settled)
