@@ -96,6 +96,9 @@ TEST(quiet_is_who_slept_and_used_nothing)
     CHECK(prof_off_cpu_is_quiet(&l.account, &look));
     look.runs++;
     CHECK(!prof_off_cpu_is_quiet(&l.account, &look));
+    look.runs--;
+    look.cpu_ns++;
+    CHECK(!prof_off_cpu_is_quiet(&l.account, &look));
 }
 
 TEST(two_sleeps_between_looks_share_the_time)
@@ -243,6 +246,13 @@ TEST(flags_go_with_the_stack_they_are_of)
     CHECK_EQ(l.count, 2);
     CHECK_EQ(l.times[0].flags, PROF_SAMPLE_TRUNCATED);
     CHECK_EQ(l.times[1].flags, 0);
+    look.time_ns += 200 * MS;
+    look.runs = 3;
+    see_asleep(&l, HERE, look);
+    end(&l, 1300, 20);
+    CHECK(l.count > 0);
+    for (unsigned i = 0; i < l.count; i++)
+        CHECK_EQ(l.times[i].flags, PROF_SAMPLE_TRUNCATED);
 }
 
 /* Whatever is seen: on and off CPU make the wall time, to the nanosecond. */

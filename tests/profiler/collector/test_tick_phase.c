@@ -12,6 +12,9 @@ TEST(tick_phase_is_not_known_at_first)
     CHECK_EQ(prof_tick_phase_since_ns(&phase, 3000000), 0);
     prof_tick_phase_note(&phase, PHASE_NS);
     CHECK_EQ(prof_tick_phase_since_ns(&phase, 3000000), 0);
+    prof_tick_phase_init(&phase, TICK_NS);
+    prof_tick_phase_note(&phase, 7 * TICK_NS);
+    CHECK_EQ(prof_tick_phase_since_ns(&phase, 3000000), 0);
 }
 
 TEST(tick_phase_tells_how_long_ago_a_tick_was)
