@@ -1,58 +1,53 @@
-"""Servers under load, watched from the moment they serve.
+"""Nine servers under load, watched while they serve, in each way.
 
-What a request costs them beside the same without a watcher, in turns, at two
-rates; what the clients saw; and whether the stacks and the shares of functions
-are those that perf finds in the same seconds, and those of threads what the
-kernel says they used.
+What a request costs them beside the same without a watcher, in pairs
+(server_costs.py), at two rates; what their clients saw; and whether the stacks
+and the shares of functions are those that perf finds in the same seconds
+(server_stacks.py), and those of threads what the kernel says they used.
+
+--rounds is how often each way comes and goes at 997 Hz for each server; at
+99 Hz it does a third as often. What is found stands in
+build/release/bench-servers/table.md after each server, and is kept where a
+server fails, takes too long, or all of it is interrupted.
 """
 
-import math
+import functools
 import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
-from bench_accuracy import is_first
+from server_costs import (
+    Costs, NothingAnswered, Refused, Watcher, apart, as_text)
+from server_stacks import Stacks
 from servers import BUILT, SERVERS, missing
-from workloads import WATCHFIRE, median, row
+from workloads import WATCHFIRE, row
 
-# At the highest there is most to see; what 99 Hz cost is told from there too.
-RATES = {99: "0.5 %", 997: "3 %", 4999: ""}
-HIGHEST = max(RATES)
-WINDOW_SECONDS, SHARES_SECONDS = 1, 15
-BEGUN_SECONDS = 0.7  # until a watcher watches
-TOP_FUNCTIONS = 20
-
-# Where threads begin, beside what bench_accuracy knows of glibc's.
-FIRST_FUNCTIONS = {
-    "_start_c", "__libc_start_main", "start", "runtime.goexit.abi0",
-    "runtime.goexit", "runtime.mstart.abi0", "runtime.mstart",
-    "runtime.rt0_go.abi0", "_rt0_amd64_linux", "ret_from_fork_asm",
-    # Where Go's own tracebacks end: a thread's first function, and what leaves
-    # a goroutine for the scheduler, with a frame pointer of zero.
-    "runtime.clone.abi0", "runtime.mcall",
-    "ret_from_fork", "thread_native_entry",
-}
-
-# Where a thread is switched to, its clocks are armed one after the other, which
-# takes microseconds in a virtual machine; those that run out meanwhile are seen
-# at its end: how many, depends on who else watches (5 to 31 % of redis). They
-# are left out of the shares of all others.
-#
-# And perf is asked to sample processors, whose clocks are armed for good. On
-# threads, what would run out within 10 us of a switch does so later, so that
-# what a server does first has too little (kernel/events/core.c,
-# perf_swevent_start_hrtimer). Of redis, with all stacks complete on both sides,
-# our totals were 2.0 points from those of perf -p, with 11 to 14 % in that
-# function against our 7 to 8; and 1.1 from those of perf -a, with 7 as well.
-# Where a way in sees no kernel, epoll_wait() had 23 % by perf -p instead of 14.
-ARMING = "finish_task_switch.isra.0 ([kernel.kallsyms])"
+HIGH, LOW = 997, 99
+BUDGETS = {HIGH: "3 %", LOW: "0.5 %"}
+LOW_EACH = 3  # rounds: one of them at the low rate, too, and with perf
+# Those that the kernel's tick limits have as many samples of it.
+SHARES_SECONDS = {"perf": 10, "inject": 22, "ptrace": 22}
+COMPLETE_ENOUGH = 95  # percent of perf's stacks, for its totals to be of use
+FAILURES_MOST = 3  # in a row
+SERVER_SECONDS = 300  # and not more, whatever happens
+PERF = "perf -g"
+# The kernel's tick limits those; what they cost at 99 Hz is told from there.
+DELIVERED_HZ = {"inject": 250, "ptrace": 250}
+HEADS = ("server", "way", "CPU a request at 997 Hz", "at 99 Hz, from that",
+         "at 99 Hz, measured", "failed, wrong", "longest wait, ms (without us)",
+         "functions' self, total: points from `perf -a`, and by chance",
+         "complete stacks, % (perf fp, dwarf)", "held, ms")
 
 
+@functools.cache
 def ways():
     """Those that this watchfire has."""
     words = subprocess.run(
@@ -62,30 +57,175 @@ def ways():
             if re.search(rf"\b{way}\b", words)]
 
 
-def watchfire(way):
-    """At the rate that is asked for: the governor would lower it. By perf
-    events a process's children are found, else they have to be named."""
-    bound = ("--max-overhead", 90) if way == "inject" else ()
-    return lambda server, rate, output: [
-        WATCHFIRE, "record", "-F", rate, *bound, "--via", way, "-o", output,
-        "-p", server.pid if way == "perf" else pids(server)]
-
-
 def pids(server):
     return ",".join(map(str, server.pids()))
 
 
-def perf(*graph):
-    """perf takes no children that are there already, if not told of them."""
+def watchfire(way):
+    """At the rate that is asked for: the governor would lower it. Children are
+    found."""
+    bound = ("--max-overhead", 90) if way == "inject" else ()
     return lambda server, rate, output: [
-        "perf", "record", "-q", "-e", "cpu-clock", "-F", rate, *graph, "-o",
-        output, "-p", pids(server)]
+        WATCHFIRE, "record", "-F", rate, *bound, "--via", way, "-o", output,
+        "-p", server.pid]
+
+
+def perf(server, rate, output):
+    """perf takes no children that are there already, if not told of them."""
+    return ["perf", "record", "-q", "-e", "cpu-clock", "-F", rate, "-g", "-o",
+            output, "-p", pids(server)]
 
 
 def perf_of_processors(*graph):
     return lambda server, rate, output: [
         "perf", "record", "-q", "-a", "-e", "cpu-clock", "-F", rate, *graph,
         "-o", output]
+
+
+def held(said):
+    """The longest that a thread was held, by what the watcher says; or none."""
+    found = [re.search(pattern, text) for text in said for pattern in (
+        r"held for ([0-9.]+) ms", r"the longest for ([0-9.]+)")]
+    return max((float(match[1]) for match in found if match), default=None)
+
+
+class Found:
+    """What one server and one way have come to: a line of the table."""
+
+    def __init__(self, server, way):
+        self.server, self.way = server, way
+        self.costs = {HIGH: Costs(), LOW: Costs()}
+        self.shares = self.complete = ""
+
+    def cost(self, rate):
+        costs = self.costs[rate]
+        return as_text(costs.interval()) if costs.ratios else ""
+
+    def low_from_high(self):
+        if not self.costs[HIGH].ratios:
+            return ""
+        share = LOW / DELIVERED_HZ.get(self.way, HIGH)
+        return as_text([value * share for value in
+                        self.costs[HIGH].interval()], 2)
+
+    def cells(self):
+        both = self.costs.values()
+        is_seen = any(costs.ratios for costs in both)
+        longest = max(costs.longest_ms for costs in both)
+        without = max(costs.longest_without_ms for costs in both)
+        held_ms = held([text for costs in both for text in costs.said])
+        return (
+            self.server, self.way, self.cost(HIGH), self.low_from_high(),
+            self.cost(LOW),
+            f"{sum(costs.failed for costs in both)}, "
+            f"{sum(costs.wrong for costs in both)}" if is_seen else "",
+            f"{longest:.1f} ({without:.1f})" if is_seen else "",
+            self.shares, self.complete,
+            "" if held_ms is None else f"{held_ms:.2f}")
+
+
+def of_all(found):
+    """The pairs of all servers together."""
+    for way in dict.fromkeys(one.way for one in found):
+        mine = [one for one in found if one.way == way]
+        both = Found("all", way)
+        for rate, costs in both.costs.items():
+            for one in mine:
+                costs.ratios += one.costs[rate].ratios
+                costs.said += one.costs[rate].said
+                costs.failed += one.costs[rate].failed
+                costs.wrong += one.costs[rate].wrong
+                costs.longest_ms = max(
+                    costs.longest_ms, one.costs[rate].longest_ms)
+                costs.longest_without_ms = max(
+                    costs.longest_without_ms,
+                    one.costs[rate].longest_without_ms)
+        yield both
+
+
+class Report:
+    """All that was found, as Markdown, kept in a file as it comes."""
+
+    def __init__(self):
+        self.found, self.notes = [], []
+        self.path = BUILT / "table.md"
+
+    def note(self, text):
+        self.notes.append(text)
+        print(f"  {text}", file=sys.stderr, flush=True)
+
+    def text(self):
+        lines = [HEADS, ["---"] * len(HEADS)]
+        lines += [one.cells() for one in (*self.found, *of_all(self.found))]
+        return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + (
+            "\n\n" + "\n".join(f"- {note}" for note in self.notes) + "\n")
+
+    def keep(self):
+        self.path.write_text(self.text())
+
+
+@contextmanager
+def noting(report, what):
+    """A failure is told, and ends no more than it has to."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        report.note(f"{what}: {type(error).__name__}: "
+                    f"{' '.join(str(error).split())[:300]}")
+        if not isinstance(error, (Refused, NothingAnswered)):
+            traceback.print_exc()
+        if isinstance(error, Overdue):
+            raise
+
+
+class Overdue(Exception):
+    """A server takes too long."""
+
+
+@contextmanager
+def bounded(seconds):
+    def expire(*_):
+        raise Overdue(f"more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+# ---- what it costs ----
+
+
+def turns(i):
+    """Of round `i`: each way at 997 Hz, one of them at 99 Hz, now and then
+    perf."""
+    mine = ways()
+    chosen = [(way, HIGH) for way in mine]
+    chosen += [(way, LOW) for k, way in enumerate(mine)
+               if (i + k) % LOW_EACH == 0]
+    return chosen + ([(PERF, HIGH)] if i % LOW_EACH == 0 else [])
+
+
+def measure(report, server, found, rounds, folder):
+    """In turns; who fails three times in a row is not asked again."""
+    failures = Counter()
+    for i in range(rounds):
+        for way, rate in turns(i):
+            if failures[way] == FAILURES_MOST:
+                continue
+            failures[way] += 1
+            with noting(report, f"{server.name} by {way} at {rate} Hz"):
+                command = perf if way == PERF else watchfire(way)
+                found[way].costs[rate].measure(
+                    server, command(server, rate, folder / "cost.data"))
+                failures[way] = 0
+            server.client.check()
+
+
+# ---- what it finds ----
 
 
 def used_by_thread(server):
@@ -101,242 +241,122 @@ def used_by_thread(server):
     return used
 
 
-class Watcher:
-    """A profiler beside a server, until it is ended."""
-
-    def __init__(self, command):
-        self.process = subprocess.Popen(
-            [str(word) for word in command], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        time.sleep(BEGUN_SECONDS)
-
-    def end(self):
-        """What it says when it fails; an empty text: it does not."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        said = self.process.communicate()[1]
-        # perf ends by the signal it was sent.
-        good = (0, -signal.SIGINT)
-        return "" if self.process.returncode in good else said.strip()
-
-
-# ---- what it costs ----
+def record(server, recorders, seconds, folder):
+    """All at once, so that they see the same; what threads used meanwhile."""
+    watchers = []
+    try:
+        for name, command in recorders.items():
+            watchers.append(
+                Watcher(command(server, HIGH, folder / f"{name}.data")))
+        before = used_by_thread(server)
+        time.sleep(seconds)
+        used = {tid: ns - before.get(tid, 0)
+                for tid, ns in used_by_thread(server).items()}
+        server.write_names()
+        while watchers:
+            watchers.pop().end()
+        return used
+    finally:
+        for watcher in watchers:
+            watcher.kill()
 
 
-def interval(values):
-    """The median, and between which values it lies with 95 %, whatever their
-    distribution: the binomial's ranks. Of five and fewer: between which all
-    lie."""
-    values = sorted(values)
-    count, rank, below = len(values), 0, 0.5 ** len(values)
-    while count > 5 and below <= 0.025:
-        rank += 1
-        below += math.comb(count, rank) / 2 ** count
-    rank = max(0, rank - 1)
-    return median(values), values[rank], values[count - 1 - rank]
-
-
-def measure(server, watchers, rounds, folder):
-    """Loads by watcher and rate, those without a watcher between them."""
-    found = {None: []}
-    for _ in range(rounds):
-        found[None].append(server.load(WINDOW_SECONDS))
-        for name, command in list(watchers.items()):
-            for rate in RATES:
-                watcher = Watcher(command(server, rate, folder / "cost.data"))
-                load = server.load(WINDOW_SECONDS)
-                load.without = found[None][-1]
-                said = watcher.end()
-                if said:
-                    watchers.pop(name)
-                    yield row(f"{server.name} by {name}", "does not apply",
-                              said.splitlines()[0])
-                    break
-                found.setdefault((name, rate), []).append(load)
-    found[None].append(server.load(WINDOW_SECONDS))
-    yield from judge_costs(server, found)
-
-
-def judge_costs(server, found):
-    quiet = found.pop(None)
-    noise = interval(
-        [b.cost_ns() / a.cost_ns() - 1 for a, b in zip(quiet, quiet[1:])])
-    yield row(f"{server.name} without a watcher",
-              f"{median(load.cost_ns() for load in quiet) / 1e3:.1f} us a "
-              f"request", f"{noise[0]:+.1%} ({noise[1]:+.1%} to "
-              f"{noise[2]:+.1%}) from one to the next")
-    for (name, rate), loads in found.items():
-        middle, low, high = interval(
-            [load.cost_ns() / load.without.cost_ns() - 1 for load in loads])
-        yield row(f"{server.name} by {name} at {rate} Hz, a request",
-                  f"{middle:+.2%} ({low:+.2%} to {high:+.2%})", "", None,
-                  RATES[rate] if not name.startswith("perf ") else "")
-        if rate == HIGHEST:
-            yield row("", f"at 99 Hz, by that: {middle * 99 / rate:+.3%} "
-                      f"({low * 99 / rate:+.3%} to {high * 99 / rate:+.3%})",
-                      "", None, RATES[99])
-        longest = max(load.longest_ms for load in loads)
-        yield row("", f"{sum(load.failed for load in loads)} failed, "
-                  f"{sum(load.wrong for load in loads)} wrong, longest "
-                  f"{longest:.1f} ms",
-                  f"{sum(load.failed for load in quiet)}, "
-                  f"{sum(load.wrong for load in quiet)}, "
-                  f"{max(load.longest_ms for load in quiet):.1f} ms",
-                  None, "0, 0")
-
-
-# ---- what it finds ----
-
-
-class Stacks:
-    """What perf script says of a recording: shares by function, in percent.
-
-    Without the kernel's functions, its time is that of who called it, as all
-    of it is where the way in sees no kernel."""
-
-    def __init__(self, path, has_kernel, pids):
-        self.own, self.total, self.threads = Counter(), Counter(), Counter()
-        self.squares = 0  # of weights
-        self.weight = self.complete = self.all = self.arming = 0
-        self.ends = Counter()  # where those end that are not complete
-        script = subprocess.run(
-            ["perf", "script", "-i", str(path), "--no-inline", "--max-stack",
-             "4096", "-F", "comm,tid,period,ip,sym,dso", "--pid", pids],
-            capture_output=True, text=True, check=True).stdout
-        for block in script.split("\n\n"):
-            head, *lines = block.strip("\n").splitlines() or [""]
-            frames = [re.match(r"\s+([0-9a-f]+) (.*) \((.*)\)$", line)
-                      for line in lines]
-            frames = [frame.groups() for frame in frames if frame and (
-                has_kernel or "[kernel" not in frame[3])]
-            # No sample, but the rest of the account.
-            if frames and not re.fullmatch(
-                    r"\[(startup|exit|exec|unsampled)\]", frames[-1][1]):
-                tid, weight = re.match(r".*?(\d+)\s+(\d+):?\s*$", head).groups()
-                self.threads[int(tid)] += int(weight)
-                self.add(int(weight), frames)
-
-    def add(self, weight, frames):
-        names = [f"{name.split('+0x')[0]} ({Path(module).name})"
-                 for _, name, module in frames]
-        self.all += weight
-        offset, name, module = frames[-1]
-        if name in FIRST_FUNCTIONS or is_first(module, int(offset, 16), name):
-            self.complete += weight
-        else:
-            self.ends[names[-1]] += weight
-        if names[0] == ARMING:
-            self.arming += weight
-            return
-        self.weight += weight
-        self.squares += weight ** 2
-        self.own[names[0]] += weight
-        for function in set(names):
-            self.total[function] += weight
-
-    def share(self, counter, name):
-        return 100 * counter[name] / max(1, self.weight)
-
-    def difference(self, other, field):
-        """The largest in percentage points, of the most frequent, whose, and
-        what chance makes of as many samples."""
-        mine, theirs = getattr(self, field), getattr(other, field)
-        points, name = max(
-            (abs(self.share(mine, name) - other.share(theirs, name)), name)
-            for name, _ in theirs.most_common(TOP_FUNCTIONS))
-        share = other.share(theirs, name)
-        deviation = math.sqrt(share * (100 - share) * sum(
-            stacks.squares / max(1, stacks.weight) ** 2
-            for stacks in (self, other)))
-        return points, f"{name}, by chance {deviation:.1f}"
-
-    def thread_difference(self, used):
-        """The largest in points, to what the kernel says of threads."""
-        weight, all_used = sum(self.threads.values()), sum(used.values())
-        return max(
-            abs(100 * self.threads[tid] / max(1, weight)
-                - 100 * used[tid] / max(1, all_used)) for tid in used)
-
-    def completeness(self):
-        text = f"{self.complete / max(1, self.all):.2%}"
-        if self.ends:
-            name, count = self.ends.most_common(1)[0]
-            text += f" ({count / self.all:.2%} end in {name})"
-        return text
-
-
-def find(server, way, folder):
-    """All at once, so that they see the same."""
-    has_kernel = way == "perf"
-    recorders = {"ours": watchfire(way), "perf fp": perf_of_processors("-g")}
-    if has_kernel:
-        recorders["perf dwarf"] = perf_of_processors(
-            "--call-graph", "dwarf,16384")
-    watchers = {name: Watcher(command(server, 997, folder / f"{name}.data"))
-                for name, command in recorders.items()}
-    before = used_by_thread(server)
-    server.load(SHARES_SECONDS)
-    used = {tid: ns - before.get(tid, 0)
-            for tid, ns in used_by_thread(server).items()}
-    server.write_names()
-    said = [watcher.end() for watcher in watchers.values()]
-    if any(said):
-        yield row(f"{server.name} by {way}", "does not apply", " ".join(said))
-        return
+def find(report, server, found, folder):
+    has_kernel = found.way == "perf"
+    recorders = {
+        "ours": watchfire(found.way), "fp": perf_of_processors("-g"),
+        "dwarf": perf_of_processors("--call-graph", "dwarf,8192")}
+    used = record(
+        server, recorders, SHARES_SECONDS[found.way], folder)
     stacks = {name: Stacks(folder / f"{name}.data", has_kernel, pids(server))
               for name in recorders}
-    yield from compare(f"{server.name} by {way}", stacks, used)
-
-
-def compare(what, stacks, used):
+    for name in recorders:
+        (folder / f"{name}.data").unlink()
     ours = stacks.pop("ours")
-    for rival, theirs in stacks.items():
-        yield row(f"{what}: complete, beside {rival}",
-                  ours.completeness(), theirs.completeness())
-        yield row(f"{what}: self of finish_task_switch, beside {rival}",
-                  f"{ours.arming / max(1, ours.all):.1%}",
-                  f"{theirs.arming / max(1, theirs.all):.1%}")
-        yield row(f"{what}: threads, beside the kernel's figures, and {rival}",
-                  f"{ours.thread_difference(used):.2f} points at most",
-                  f"{theirs.thread_difference(used):.2f}", None, "2 points")
-        for field, name in (("own", "self"), ("total", "total")):
-            points, whose = ours.difference(theirs, field)
-            yield row(f"{what}: {name}, beside {rival}",
-                      f"{points:.2f} points at most", whose, None, "2 points")
+    rivals = ", ".join(f"{name} {theirs.completeness():.2f}"
+                       for name, theirs in stacks.items())
+    found.complete = f"{ours.completeness():.2f} ({rivals})"
+    own = ours.difference(stacks["fp"], "own")
+    # Of perf's the one whose stacks are the most complete knows the totals.
+    best = max(stacks, key=lambda name: stacks[name].completeness())
+    total = ours.difference(stacks[best], "total")
+    is_known = stacks[best].completeness() >= COMPLETE_ENOUGH
+    found.shares = f"{own}, {total if is_known else '-'}"
+    report.note(
+        f"{server.name} by {found.way}: self {own} of {own.whose}; total, "
+        f"beside {best}, {total} of {total.whose}; threads "
+        f"{ours.thread_difference(used):.2f} points from the kernel's figures; "
+        f"of ours {ours.most_cut()}")
 
 
 # ---- all of them ----
 
 
-def run_server(name, rounds, folder):
+def run_server(report, name, rounds, folder):
+    began = time.monotonic()
     server = SERVERS[name](folder)
     server.name = name
+    found = {way: Found(name, way) for way in (*ways(), PERF)}
+    report.found += found.values()
+    everywhere = os.sched_getaffinity(0)
     try:
-        applicable = ways()
-        watchers = {way: watchfire(way) for way in applicable}
-        server.pin({0})
-        # The clients and whoever watches: a processor of their own.
-        everywhere = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, everywhere - {0} or everywhere)
-        try:
-            yield from measure(
-                server, {**watchers, "perf -g": perf("-g")}, rounds, folder)
-        finally:
-            os.sched_setaffinity(0, everywhere)
-        server.pin(everywhere)
-        for way in applicable:
-            yield from find(server, way, folder)
+        server.begin()
+        with apart(server):
+            measure(report, server, found, rounds, folder)
+        for way, one in found.items():
+            if way != PERF:
+                with noting(report, f"{name} by {way}, shares"):
+                    find(report, server, one, folder)
     finally:
-        server.end()
+        os.sched_setaffinity(0, everywhere)
+        said = server.end()
+        plain = [ns for one in found.values() for costs in one.costs.values()
+                 for ns in costs.without_ns]
+        if plain:
+            report.note(
+                f"{name}: {sorted(plain)[len(plain) // 2] / 1e3:.1f} us of CPU "
+                f"time a request without a watcher; {said or 'no failure'}; "
+                f"{time.monotonic() - began:.0f} s in all")
 
 
-def run(rounds):
-    BUILT.mkdir(parents=True, exist_ok=True)
+def run_servers(report, rounds):
     wanted = os.environ.get("BENCH_SERVERS", ",".join(SERVERS)).split(",")
     for name in wanted:
         lacking = missing(*SERVERS[name].needs)
         if lacking:
-            yield row(name, "not measured", f"missing: {' '.join(lacking)}")
+            report.note(f"{name}: not measured, missing: {' '.join(lacking)}")
             continue
-        with tempfile.TemporaryDirectory(prefix="watchfire-bench-") as folder:
-            yield from run_server(name, rounds, Path(folder))
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory(
+                prefix="watchfire-bench-", ignore_cleanup_errors=True
+        ) as folder:
+            try:
+                with noting(report, name), bounded(SERVER_SECONDS):
+                    run_server(report, name, rounds, Path(folder))
+            except Overdue:
+                pass  # it is told, and the next one begins
+            finally:
+                report.keep()
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def run(rounds):
+    BUILT.mkdir(parents=True, exist_ok=True)
+    report = Report()
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        run_servers(report, rounds)
+    except KeyboardInterrupt:
+        report.note("interrupted")
+        report.keep()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    print(report.text(), flush=True)
+    for one in (*report.found, *of_all(report.found)):
+        for rate in (HIGH, LOW):
+            yield row(f"{one.server} by {one.way} at {rate} Hz, a request",
+                      one.cost(rate), "", None,
+                      BUDGETS[rate] if one.way != PERF else "")

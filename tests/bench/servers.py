@@ -1,13 +1,10 @@
-"""The servers that bench_servers watches, and the load they serve.
+"""The servers that bench_servers watches.
 
 Each runs on a port of the loopback that is free, out of a folder of its own,
-until it is ended. A load of some seconds tells how many requests were answered
-and by how much CPU time of the server, how many failed, how many answers were
-other than they should be, and the longest that a client had to wait.
+and serves its client without a pause until it is ended.
 """
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -15,26 +12,12 @@ import subprocess
 import time
 from pathlib import Path
 
-from workloads import BUILD, TOP
+from server_clients import PATIENCE, SOURCES, Pgbench, RedisBenchmark, Wrk
+from workloads import BUILD
 
-SOURCES = TOP / "tests/bench/servers"
 BUILT = BUILD / "bench-servers"
 POSTGRES = next(iter(sorted(
     Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), Path("/missing"))
-PATIENCE = 60
-CLIENTS = 4
-
-
-class Load:
-    """What a load saw."""
-
-    def __init__(self, requests, failed, wrong, longest_ms, cpu_ns):
-        self.requests, self.failed, self.wrong = requests, failed, wrong
-        self.longest_ms, self.cpu_ns = longest_ms, cpu_ns
-
-    def cost_ns(self):
-        """CPU time of the server for each request."""
-        return self.cpu_ns / max(1, self.requests)
 
 
 def cpu_ns(pid):
@@ -59,19 +42,31 @@ def children(pid):
     return found
 
 
+def pin(pids, processors):
+    for pid in pids:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            try:
+                os.sched_setaffinity(int(task), processors)
+            except ProcessLookupError:
+                pass  # it has ended
+
+
 def wait_until(condition):
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
-            raise SystemExit("servers: waited in vain")
+            raise RuntimeError("waited in vain")
         time.sleep(0.01)
 
 
 def run(*words, **options):
     """What a command that must succeed prints."""
-    return subprocess.run(
-        [str(word) for word in words], check=True, text=True,
-        capture_output=True, **options).stdout
+    done = subprocess.run(
+        [str(word) for word in words], text=True, capture_output=True,
+        timeout=PATIENCE, **options)
+    if done.returncode != 0:
+        raise RuntimeError(f"{words[0]}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def missing(*names):
@@ -83,20 +78,27 @@ class Server:
 
     needs = ("wrk",)
     is_mapped = False  # it writes /tmp/perf-PID.map
+    process = client = None
 
     def __init__(self, folder):
         self.folder = folder
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = str(listener.getsockname()[1])
+
+    def begin(self):
         self.build()
         self.process = subprocess.Popen(
-            [str(word) for word in self.command()], cwd=folder,
+            [str(word) for word in self.command()], cwd=self.folder,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=open(folder / "stderr", "w"), **self.options())
+            stderr=open(self.folder / "stderr", "w"),
+            start_new_session=True, **self.options())
         self.pid = self.process.pid
         wait_until(self.is_ready)
         self.settle()
+        self.client = self.ask()
+        self.client.wait()
+        self.warm_up()
 
     def build(self):
         pass
@@ -105,14 +107,21 @@ class Server:
         return {}
 
     def settle(self):
-        """After it listens, before it is watched."""
+        """After it listens, before it is asked."""
+
+    def ask(self):
+        return Wrk(self.folder, self.port)
+
+    def warm_up(self):
+        """Under load, before it is watched."""
+        time.sleep(1)
 
     def write_names(self):
         """What it has compiled by now."""
 
     def is_ready(self):
         if self.process.poll() is not None:
-            raise SystemExit((self.folder / "stderr").read_text())
+            raise RuntimeError((self.folder / "stderr").read_text())
         with socket.socket() as client:
             return client.connect_ex(("127.0.0.1", int(self.port))) == 0
 
@@ -124,36 +133,30 @@ class Server:
 
     def pin(self, processors):
         """All threads that there are now, and what they make."""
-        for pid in self.pids():
-            for task in os.listdir(f"/proc/{pid}/task"):
-                os.sched_setaffinity(int(task), processors)
-
-    def load(self, seconds):
-        before = self.used_ns()
-        out = run("wrk", "-t", 1, "-c", CLIENTS, "-d", f"{seconds}s", "-s",
-                  SOURCES / "check.lua", f"http://127.0.0.1:{self.port}/")
-        used = self.used_ns() - before
-        sums = re.search(r"sums (\d+) (\d+) (\d+) (\d+)", out).groups()
-        requests, failed, wrong, longest_us = map(int, sums)
-        return Load(requests, failed, wrong, longest_us / 1e3, used)
+        pin(self.pids(), processors)
 
     def end(self):
-        pids = self.pids()
+        """What the client says of the whole time."""
+        said = self.client.end() if self.client else ""
+        pids = self.pids() if self.process else []
+        if self.process and self.process.poll() is None:
+            self.stop()
+        if self.is_mapped:
+            for pid in pids:
+                Path(f"/tmp/perf-{pid}.map").unlink(missing_ok=True)
+        return said
+
+    def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        if self.is_mapped:
-            for pid in pids:
-                Path(f"/tmp/perf-{pid}.map").unlink(missing_ok=True)
 
 
 class Redis(Server):
     needs = ("redis-benchmark", "redis-check-rdb")
-    batch = 16 * 4  # of clients, and what each sends at once
-    count = 20000   # of each kind, in a second
 
     def command(self):
         # redis-tools has the server as redis-check-rdb, told by its name.
@@ -162,23 +165,8 @@ class Redis(Server):
         return (self.folder / "redis-server", "--port", self.port, "--bind",
                 "127.0.0.1", "--save", "", "--logfile", self.folder / "log")
 
-    def ask(self, *words):
-        return run("redis-cli", "-p", self.port, *words).strip()
-
-    def load(self, seconds):
-        self.ask("flushall")
-        count = int(self.count * seconds) // self.batch * self.batch
-        begin, before = time.monotonic(), self.used_ns()
-        out = run("redis-benchmark", "-p", self.port, "-n", count, "-c",
-                  16, "-P", 4, "-t", "set,get,lpush", "--csv")
-        used, took = self.used_ns() - before, time.monotonic() - begin
-        self.count = int(count / took)
-        rows = [line.split(",") for line in out.splitlines()[1:]]
-        longest = max(float(row[-1].strip('"')) for row in rows)
-        wrong = (len(rows) != 3) + (
-            self.ask("llen", "mylist") != str(count)) + (
-            self.ask("get", "key:__rand_int__") != "VXK")
-        return Load(len(rows) * count, 0, wrong, longest, used)
+    def ask(self):
+        return RedisBenchmark(self.folder, self.port)
 
 
 class Nginx(Server):
@@ -209,11 +197,7 @@ http {{
 
 
 class Postgres(Server):
-    """One pgbench asks all the time; a load is a part of that, told from the
-    times in its log."""
-
     needs = (POSTGRES / "postgres", POSTGRES / "pgbench")
-    client = None
 
     def options(self):
         return {"user": "postgres", "group": "postgres", "extra_groups": []}
@@ -243,33 +227,9 @@ class Postgres(Server):
 
     def settle(self):
         run(*self.words("pgbench", "-i", "-q", "-s", 2))
-        self.client = subprocess.Popen(
-            self.words(
-                "pgbench", "-n", "-c", CLIENTS, "-T", 100000, "-l",
-                f"--log-prefix={self.data}/log"), text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE)
-        self.log = self.data / f"log.{self.client.pid}"
-        wait_until(lambda: self.log.exists() and self.log.stat().st_size > 0)
-        self.known = 0
 
-    def load(self, seconds):
-        begin, before = time.time(), self.used_ns()
-        time.sleep(seconds)
-        end, used = time.time(), self.used_ns() - before
-        rows = []
-        while not rows or rows[-1][0] < end + 0.2:
-            with open(self.log, encoding="ascii") as log:
-                log.seek(self.known)
-                lines = log.read().rsplit("\n", 1)[0].splitlines()
-            # client, transaction, us it took, script, time, and its us
-            rows = [(int(w[4]) + int(w[5]) / 1e6, int(w[2]))
-                    for w in map(str.split, lines) if len(w) >= 6]
-            time.sleep(0.05)
-        self.known += sum(len(line) + 1 for line in lines)
-        mine = [took for at, took in rows if begin <= at < end]
-        failed = self.client.poll() is not None
-        return Load(len(mine), failed, self.wrong(), max(mine) / 1e3, used)
+    def ask(self):
+        return Pgbench(self.words, self.data, self.wrong)
 
     def wrong(self):
         """What was booked is what the accounts say."""
@@ -277,12 +237,9 @@ class Postgres(Server):
                  "(select sum(delta) from pgbench_history)")
         return run(*self.words("psql", "-t", "-A", "-c", query)).strip() == "t"
 
-    def end(self):
-        if self.client is not None:
-            self.client.terminate()
-            self.client.wait()
+    def stop(self):
         self.process.send_signal(signal.SIGINT)
-        self.process.wait()
+        self.process.wait(PATIENCE)
 
 
 class Python(Server):
@@ -312,8 +269,8 @@ class Jvm(Server):
                 "-Dsun.net.httpserver.nodelay=true", "-cp", BUILT, "Server",
                 self.port)
 
-    def settle(self):
-        self.load(3)  # most is compiled
+    def warm_up(self):
+        time.sleep(5)  # most is compiled
 
     def write_names(self):
         run("jcmd", self.pid, "Compiler.perfmap")
