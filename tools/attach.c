@@ -1,7 +1,8 @@
 /*
  * watchfire record -p: sample processes that run already, until they have
  * ended, the time is over, or a signal tells us to end. Either way the profile
- * is complete, and the exit status 0 unless an output failed.
+ * is complete, and the exit status 0 unless an output failed, or one of several
+ * processes could not be sampled.
  */
 #include "tools/attach.h"
 
@@ -227,7 +228,7 @@ static int run_session(
     say("%s", line);
     record_finish_reports(session);
     session_settle(session);
-    return failed > 0 ? EXIT_FAILED : EXIT_DONE;
+    return failed > 0 || session->refused_count > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 int attach_record(struct record_options *options)

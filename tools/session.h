@@ -23,6 +23,7 @@ struct session {
     struct outputs outputs;
     struct reporting *reporting; /* or NULL */
     uint64_t period_ns;
+    uint32_t refused_count; /* processes that are not sampled, of those named */
     struct prof_readings readings;
     struct sym_symbolizer *symbolizer;
     uint32_t foreseen; /* modules that the symbolizer was told of */

@@ -2,6 +2,7 @@
 #include "tools/way.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "profiler/collector/process_files.h"
@@ -55,6 +56,12 @@ static enum status find_owner(
     return STATUS_OK;
 }
 
+/* Where no way was asked for, there may be one for all of them. */
+static bool may_be_partial(const struct record_options *options)
+{
+    return options->via == PROF_WAY_INJECT && options->processes.count > 1;
+}
+
 static enum status watch_process(
     const struct session *session, uint32_t pid, struct diag *diag)
 {
@@ -83,6 +90,33 @@ static enum status watch_threads(
     return status;
 }
 
+/*
+ * No agent comes into a process that has no safe moment, or that is stopped:
+ * that is no reason not to sample the others. What refused it is a note, unless
+ * it was all of them: then the first one's is the reason.
+ */
+static enum status watch_processes(
+    const struct record_options *options, struct session *session,
+    struct diag *diag)
+{
+    const struct process_list *processes = &options->processes;
+    struct diag first = {.status = STATUS_OK};
+    for (uint32_t i = 0; i < processes->count; i++) {
+        enum status status = watch_process(session, processes->ids[i], diag);
+        if (status == STATUS_OK)
+            continue;
+        if (!may_be_partial(options))
+            return status;
+        prof_profile_add_note(session->profile, diag->text);
+        if (session->refused_count++ == 0)
+            first = *diag;
+    }
+    if (session->refused_count < processes->count)
+        return STATUS_OK;
+    *diag = first;
+    return diag->status;
+}
+
 static enum status try(
     const struct record_options *options, struct session *session,
     enum prof_way way, struct diag *diag)
@@ -90,10 +124,8 @@ static enum status try(
     enum status status = begin(options, session, way, diag);
     if (status == STATUS_OK && options->threads.count > 0)
         return watch_threads(options, session, diag);
-    for (uint32_t i = 0; i < options->processes.count && status == STATUS_OK;
-         i++)
-        status = watch_process(session, options->processes.ids[i], diag);
-    return status;
+    return status == STATUS_OK ? watch_processes(options, session, diag)
+                               : status;
 }
 
 /* ---- judge ---- */
@@ -155,6 +187,8 @@ enum status way_begin(
     enum status status = judge(options, &judgement, diag);
     if (status != STATUS_OK)
         return status;
+    if (may_be_partial(options))
+        return try(options, session, options->via, diag);
     if (options->via != PROF_WAYS) {
         *diag = judgement.refusals[options->via];
         return diag->status != STATUS_OK

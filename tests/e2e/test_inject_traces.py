@@ -325,3 +325,33 @@ def test_without_a_safe_moment_it_gives_up(tmp_path, target):
     process.stdin.close()
     process.stdin = None
     assert said_at_its_end(process) == "1\n"
+
+
+def test_who_cannot_be_sampled_keeps_nobody_else(tmp_path, target):
+    """One without a safe moment, one that is stopped, and one like others."""
+    waiting = target("/usr/bin/python3", "-c", WAITS_WITH_A_LIMIT)
+    lab.await_call(waiting.pid, *lab.POLLS_EPOLL)
+    stopped = target("/usr/bin/sleep", "1000")
+    os.kill(stopped.pid, signal.SIGSTOP)
+    status = Path(f"/proc/{stopped.pid}/status")
+    assert lab.wait_until(lambda: "State:\tT" in status.read_text())
+    process = lab.lively(target)
+    output = tmp_path / "x.folded"
+    watcher = lab.start(
+        *command(output, f"{waiting.pid},{stopped.pid},{process.pid}"),
+        stderr=subprocess.PIPE)
+    in_it(process.pid)
+    until_ns = used_ns(process.pid) + 3e8
+    assert lab.wait_until(lambda: used_ns(process.pid) > until_ns)
+    watcher.send_signal(signal.SIGINT)
+    _, err = watcher.communicate(timeout=lab.PATIENCE)
+    assert watcher.returncode == 1, err
+    last, remarks = lab.summary_and_remarks(err)
+    assert "samples of 1 process" in last, last
+    for refused, why in (waiting, "a safe point"), (stopped, "is stopped"):
+        assert any(f"process {refused.pid}" in line and why in line
+                   for line in remarks), remarks
+    assert lab.Folded(output).inclusive()["steady"] > 0
+    # All of them: then there is nothing to write.
+    said = refusal(tmp_path / "y.folded", f"{stopped.pid},{waiting.pid}")
+    assert "is stopped" in said and not (tmp_path / "y.folded").exists()
