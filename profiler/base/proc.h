@@ -22,6 +22,9 @@ bool proc_tasks_next(struct proc_tasks *tasks, uint32_t *tid);
 
 void proc_tasks_close(struct proc_tasks *tasks);
 
+/* How many they are; 0 when it is gone. */
+uint32_t proc_thread_count(uint32_t pid);
+
 /*
  * What is in the file `name`, as a string.
  *

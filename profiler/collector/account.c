@@ -5,8 +5,8 @@
 #include <time.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/base/proc.h"
 #include "profiler/collector/cpu_time.h"
-#include "profiler/collector/process_files.h"
 
 enum { FROM_KERNEL, ELSEWHERE };
 
@@ -344,8 +344,7 @@ static uint64_t accounted_ns(const struct prof_account *account)
 /* Half a period for each thread: on average it has used so much of one. */
 static uint64_t half_periods_ns(const struct prof_account *account)
 {
-    return account->period_ns / 2 *
-           (1 + prof_process_files_thread_count(account->pid));
+    return account->period_ns / 2 * (1 + proc_thread_count(account->pid));
 }
 
 /* What may be filled: used, not accounted for, and not under way. */

@@ -74,10 +74,3 @@ uint32_t prof_process_files_add(struct prof_profile *profile, uint32_t pid)
         .start_ns = clock_now_ns(CLOCK_MONOTONIC)};
     return prof_profile_add_process(profile, &process);
 }
-
-uint32_t prof_process_files_thread_count(uint32_t pid)
-{
-    uint32_t count;
-    uint64_t resident_bytes;
-    return prof_process_files_sizes(pid, &count, &resident_bytes) ? count : 0;
-}

@@ -30,9 +30,6 @@ bool prof_process_files_has_thread(uint32_t pid, uint32_t tid);
  */
 uint32_t prof_process_files_status(uint32_t pid, const char *field);
 
-/* How many threads it has; 0 when it is gone. */
-uint32_t prof_process_files_thread_count(uint32_t pid);
-
 /* How many threads it has, and how much memory; false when it is gone. */
 bool prof_process_files_sizes(
     uint32_t pid, uint32_t *threads, uint64_t *resident_bytes);

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "profiler/base/clock.h"
-#include "profiler/collector/process_files.h"
+#include "profiler/base/proc.h"
 #include "profiler/collector/target_cpu.h"
 #include "profiler/collector/target_drain.h"
 #include "profiler/collector/target_model.h"
@@ -166,7 +166,7 @@ void prof_target_tend_clock(struct prof_target *target)
     else if (
         given_ns >= PERIODS_A_DRAW * timing->nominal_ns &&
         prof_perf_clock_is_single(&target->clock) &&
-        prof_process_files_thread_count(target->pid) == 1)
+        proc_thread_count(target->pid) == 1)
         rearm(target);
 }
 

@@ -41,6 +41,7 @@ TEST(proc_lists_every_thread_once)
         CHECK(strchr("SDR", proc_task_state(ourselves(), tid)) != NULL);
     }
     proc_tasks_close(&tasks);
+    CHECK_EQ(proc_thread_count(ourselves()), count);
     (void)pthread_barrier_wait(&barrier);
     for (int i = 0; i < THREADS; i++)
         (void)pthread_join(threads[i], NULL);
@@ -72,6 +73,7 @@ TEST(proc_says_who_is_gone)
         _exit(0);
     (void)waitpid(child, NULL, 0);
     CHECK(!proc_tasks_open(&tasks, (uint32_t)child));
+    CHECK_EQ(proc_thread_count((uint32_t)child), 0);
     CHECK(!proc_status_read(&status, (uint32_t)child, (uint32_t)child));
     CHECK_EQ(proc_task_state((uint32_t)child, (uint32_t)child), '?');
 }
