@@ -62,6 +62,16 @@ uint32_t proc_thread_count(uint32_t pid)
                : count;
 }
 
+static bool read_start(const char *path, char *text, size_t bytes)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, text, bytes - 1) : -1;
+    if (fd >= 0)
+        (void)close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    return got > 0;
+}
+
 bool proc_read(
     uint32_t pid, uint32_t tid, const char *name, char *text, size_t bytes)
 {
@@ -72,13 +82,12 @@ bool proc_read(
         (void)snprintf(
             path, sizeof path, "/proc/%" PRIu32 "/task/%" PRIu32 "/%s", pid,
             tid, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t got = read(fd, text, bytes - 1);
-    (void)close(fd);
-    text[got > 0 ? got : 0] = '\0';
-    return got > 0;
+    return read_start(path, text, bytes);
+}
+
+void proc_boot_read(struct proc_boot *boot)
+{
+    (void)read_start("/proc/cmdline", boot->text, sizeof boot->text);
 }
 
 bool proc_stat_read(struct proc_stat *stat, uint32_t pid, uint32_t tid)

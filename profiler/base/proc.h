@@ -34,6 +34,15 @@ uint32_t proc_thread_count(uint32_t pid);
 bool proc_read(
     uint32_t pid, uint32_t tid, const char *name, char *text, size_t bytes);
 
+/* What the kernel was booted with. Longer lines are cut. */
+#define PROC_BOOT_BYTES 4096
+
+struct proc_boot {
+    char text[PROC_BOOT_BYTES]; /* "" when it cannot be read */
+};
+
+void proc_boot_read(struct proc_boot *boot);
+
 /* 'R', 'S', ...: of a thread; '?' when it is gone. */
 char proc_task_state(uint32_t pid, uint32_t tid);
 

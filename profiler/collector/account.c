@@ -25,6 +25,7 @@ void prof_account_init(
     uint64_t period_ns)
 {
     struct timespec tick = {.tv_nsec = 4000000};
+    struct proc_boot boot;
     (void)clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
     *account = (struct prof_account){
         .mode = mode,
@@ -34,7 +35,8 @@ void prof_account_init(
         .weighed_ns = clock_now_ns(CLOCK_MONOTONIC),
         .threads = {.row_bytes = sizeof(struct prof_account_thread)},
         .ended = {.row_bytes = sizeof(uint32_t)}};
-    prof_tick_phase_init(&account->ticks, account->tick_ns);
+    proc_boot_read(&boot);
+    prof_tick_phase_init(&account->ticks, account->tick_ns, boot.text);
 }
 
 void prof_account_fini(struct prof_account *account)

@@ -4,11 +4,40 @@
  */
 #include "profiler/collector/tick_phase.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 enum { AGREED_PARTS = 40 }; /* of a tick, within which two agree */
 
-void prof_tick_phase_init(struct prof_tick_phase *phase, uint64_t tick_ns)
+/*
+ * The last one counts, and what stands behind "--" is init's. The kernel takes
+ * a dash for an underscore (parameq() in kernel/params.c), and any number but
+ * 0.
+ */
+static bool is_skewed(const char *boot)
 {
-    *phase = (struct prof_tick_phase){.tick_ns = tick_ns};
+    static const char *const NAMES[] = {"skew_tick=", "skew-tick="};
+    static const char BLANKS[] = " \t\n";
+    const size_t bytes = strlen(NAMES[0]);
+    bool is = false;
+    for (const char *word = boot + strspn(boot, BLANKS); *word != '\0';) {
+        size_t length = strcspn(word, BLANKS);
+        if (length == 2 && strncmp(word, "--", 2) == 0)
+            break;
+        if (strncmp(word, NAMES[0], bytes) == 0 ||
+            strncmp(word, NAMES[1], bytes) == 0)
+            is = strtol(word + bytes, NULL, 0) != 0;
+        word += length;
+        word += strspn(word, BLANKS);
+    }
+    return is;
+}
+
+void prof_tick_phase_init(
+    struct prof_tick_phase *phase, uint64_t tick_ns, const char *boot)
+{
+    *phase = (struct prof_tick_phase){
+        .tick_ns = tick_ns, .is_skewed = is_skewed(boot)};
 }
 
 static uint64_t near_ns(const struct prof_tick_phase *phase)
@@ -29,7 +58,7 @@ void prof_tick_phase_note(struct prof_tick_phase *phase, uint64_t time_ns)
     uint64_t later_ns = from_to_ns(phase, phase->latest_ns, now_ns);
     bool is_later = later_ns <= near_ns(phase);
     bool is_earlier = phase->tick_ns - later_ns <= near_ns(phase);
-    if (phase->is_seen && (is_later || is_earlier)) {
+    if (phase->is_seen && !phase->is_skewed && (is_later || is_earlier)) {
         /* The earlier of the two: neither comes before its tick. */
         phase->phase_ns = is_later ? phase->latest_ns : now_ns;
         phase->is_known = true;

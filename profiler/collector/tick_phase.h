@@ -3,6 +3,10 @@
  * processors. A CPU-clock timer is looked at in a tick, and its signal is
  * delivered when the thread is next in user mode: at once, or at the end of a
  * long call. Those that came at once tell the phase.
+ *
+ * A kernel booted with skew_tick=1 spreads the processors' ticks over half of
+ * one. No sample tells its processor, and a thread changes it at will, so there
+ * the phase stays unknown, and calls keep what they used since their tick.
  */
 #ifndef PROFILER_COLLECTOR_TICK_PHASE_H
 #define PROFILER_COLLECTOR_TICK_PHASE_H
@@ -13,10 +17,12 @@
 struct prof_tick_phase {
     uint64_t tick_ns;
     uint64_t phase_ns, latest_ns; /* of two that agreed; of the latest one */
-    bool is_known, is_seen;
+    bool is_known, is_seen, is_skewed;
 };
 
-void prof_tick_phase_init(struct prof_tick_phase *phase, uint64_t tick_ns);
+/* `boot` is the kernel's command line. */
+void prof_tick_phase_init(
+    struct prof_tick_phase *phase, uint64_t tick_ns, const char *boot);
 
 /* A signal of a tick has found its thread in user mode. */
 void prof_tick_phase_note(struct prof_tick_phase *phase, uint64_t time_ns);

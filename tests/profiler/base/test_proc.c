@@ -64,6 +64,16 @@ TEST(proc_status_is_not_misled_by_a_name)
     CHECK_EQ(proc_task_state(ourselves(), ourselves()), 'R');
 }
 
+TEST(proc_tells_what_the_kernel_was_booted_with)
+{
+    struct proc_boot boot;
+    memset(&boot, 'x', sizeof boot);
+    proc_boot_read(&boot);
+    /* The kernel ends it so, also where it was given nothing. */
+    const char *end = strchr(boot.text, '\n');
+    CHECK(end != NULL && end[1] == '\0');
+}
+
 TEST(proc_says_who_is_gone)
 {
     struct proc_status status;

@@ -238,7 +238,7 @@ TEST(account_gives_what_a_call_used_since_its_tick_to_the_next_sample)
 {
     enum { TICK_NS = 4 * PERIOD_NS };
     struct prof_account account = make_account(PROF_CLOCK_TIMER);
-    prof_tick_phase_init(&account.ticks, TICK_NS);
+    prof_tick_phase_init(&account.ticks, TICK_NS, "");
     account.tick_ns = TICK_NS;
     struct prof_pending batch[5];
     const struct {
