@@ -22,6 +22,7 @@ struct prof_stray {
     int counter;      /* counts its CPU time; negative: refused */
     uint64_t start_ns;
     uint64_t before_ns, now_ns; /* CPU time: at the start, last read */
+    uint64_t count_ns;          /* of the counter, when that was read */
 };
 
 struct prof_stray_program {
@@ -69,7 +70,9 @@ static struct prof_stray_program *program_at(
 /*
  * What a process used cannot be read any more when its parent has waited for
  * it, which may be before we look: a perf event keeps the count. It counts
- * all modes, whatever is excluded, and asks for no privilege.
+ * all modes, whatever is excluded, and asks for no privilege. In a virtual
+ * machine it also counts what the host has kept for itself, which the kernel's
+ * figure leaves out: so it is asked only for what came after the last look.
  */
 static int open_counter(uint32_t pid)
 {
@@ -219,18 +222,28 @@ static void close_account(
         add_sample(strays, id, obstacle_label(program->obstacle), used_ns);
 }
 
+static uint64_t read_counter(const struct prof_stray *stray)
+{
+    uint64_t count_ns;
+    return stray->counter >= 0 &&
+                   read(stray->counter, &count_ns, sizeof count_ns) ==
+                       (ssize_t)sizeof count_ns
+               ? count_ns
+               : 0;
+}
+
 static bool has_ended(struct prof_stray *stray)
 {
     struct pollfd death = {.fd = stray->pidfd, .events = POLLIN};
     bool is_dead = stray->pidfd >= 0 && poll(&death, 1, 0) > 0;
-    uint64_t now_ns = prof_process_cpu_ns(stray->pid), count_ns = 0;
-    if (now_ns > stray->now_ns)
+    uint64_t now_ns = prof_process_cpu_ns(stray->pid);
+    uint64_t count_ns = read_counter(stray);
+    if (now_ns == 0 && count_ns > stray->count_ns)
+        stray->now_ns += count_ns - stray->count_ns;
+    if (now_ns > stray->now_ns) {
         stray->now_ns = now_ns;
-    if (now_ns == 0 && stray->counter >= 0 &&
-        read(stray->counter, &count_ns, sizeof count_ns) ==
-            (ssize_t)sizeof count_ns &&
-        stray->before_ns + count_ns > stray->now_ns)
-        stray->now_ns = stray->before_ns + count_ns;
+        stray->count_ns = count_ns;
+    }
     return is_dead || now_ns == 0;
 }
 

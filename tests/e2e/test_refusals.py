@@ -121,6 +121,15 @@ def frame(folded, program, label):
     return folded.of_program(program).inclusive()[wanted]
 
 
+def stolen_ns():
+    """What a host has kept from the processors of this machine, to a tick
+    each: a process that ends between two looks is told with it."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        return int(stat.readline().split()[8]) / os.sysconf("SC_CLK_TCK") * 1e9
+
+
+TICKS_NS = os.cpu_count() * 1e9 / os.sysconf("SC_CLK_TCK")
+
 CHILDREN = (
     ("spin_static", "{programs}/spin_static", "static", "statically linked"),
     ("spin_static_pie", "{programs}/spin_static_pie", "static",
@@ -139,7 +148,9 @@ def test_a_child_that_cannot_be_preloaded_is_named(
     # Without perf events its clock is read ten times a second: what it uses
     # after the last time is not known, be it late by half a second.
     seconds, least = (0.8, 0.25) if way == "refused" else (0.3, 0.9)
+    used, before_ns = tmp_path / "used", stolen_ns()
     script = (f"{lab.program('spin')} 0.2 >/dev/null; "
+              f"{lab.program('timed')} {used} "
               f"{command.format(programs=folder)} {seconds} >/dev/null; exit 4")
     data, path = tmp_path / "x.data", tmp_path / "x.folded"
     if way == "preload":
@@ -156,7 +167,11 @@ def test_a_child_that_cannot_be_preloaded_is_named(
     assert lab.wait_until(path.exists)
     folded = lab.Folded(path)
     assert folded.of_program("spin").inclusive()["main"] > 0
-    assert least < frame(folded, program, label) / (seconds * 1e9) < 1.1
+    # With what it took to become that program and to end.
+    used_ns = sum(map(int, used.read_text().split()))
+    told_ns = frame(folded, program, label)
+    assert least * seconds * 1e9 < told_ns < (
+        used_ns + stolen_ns() - before_ns + TICKS_NS)
     report = lab.report(data)
     assert named(report["notes"], program, reason)
     assert {"reason": "not_sampled", "count": 1}.items() <= next(
@@ -191,23 +206,27 @@ def test_a_setuid_child_is_named(public_folder):
 def test_a_spawned_child_is_named_and_one_that_fails_is_not(tmp_path):
     """By posix_spawn and by vfork; what cannot be started is not a process."""
     script = (
-        "import os, subprocess\n"
+        "import os, resource, subprocess\n"
         f"program = '{lab.program('spin_static')}'\n"
         "os.posix_spawn(program, ['spin', '0.2'], os.environ)\n"
         "os.wait()\n"
         "subprocess.run([program, '0.2'], check=True)\n"
         "for failing in (['/nonexistent'], [program, 200000 * 'x']):\n"
         "    try: subprocess.run(failing)\n"
-        "    except OSError as error: print(error.errno)\n")
-    path = tmp_path / "x.folded"
+        "    except OSError as error: print(error.errno)\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(used.ru_utime + used.ru_stime)\n")
+    path, before_ns = tmp_path / "x.folded", stolen_ns()
     result = lab.record([path], lab.tool("python3"), "-c", script)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split()[-2:] == ["2", "7"]
+    assert result.stdout.split()[-3:-1] == ["2", "7"]
     _, remarks = lab.summary_and_remarks(result.stderr)
     (sentence,) = (line for line in remarks if "was not sampled" in line)
     assert "(2 processes" in sentence and "spin_static'" in sentence
-    used = frame(lab.Folded(path), "spin_static", "static")
-    assert used / 400e6 == pytest.approx(1, abs=0.1)
+    told = frame(lab.Folded(path), "spin_static", "static")
+    assert 0.9 * 400e6 < told < (
+        float(result.stdout.split()[-1]) * 1e9 + stolen_ns() - before_ns
+        + TICKS_NS)
 
 
 STARTS = {
