@@ -66,14 +66,7 @@ def test_nothing_is_cut_short(public_folder, alone, event, rate, clock):
     # It was sampled: a test of nothing would pass as well.
     assert lab.Folded(output).inclusive()["run_waiter"] > 0
 
-    for what in ("interrupted", "early", "pieces"):
-        bad = {name: row[what] for name, row in counted.items() if row[what]}
-        assert not bad, what
-    # A virtual machine may stand still for long once, and everybody is late at
-    # once. What begins a limit anew is late time and again.
-    for name, row in counted.items():
-        spare = alone[name]["late"] + 1 + row["waits"] / 100
-        assert row["late"] <= spare, (name, row)
+    lab.assert_waits_were_whole(counted)
 
 
 def test_the_program_would_notice(alone):
