@@ -30,7 +30,7 @@ class Attached:
     """watchfire record -p, from the moment it watches until its end."""
 
     def __init__(
-            self, outputs, target, *options, user=(), threads=1,
+            self, outputs, target, *options, user=(),
             watchfire=lab.WATCHFIRE):
         flags = [word for path in outputs for word in ("-o", path)]
         command = [*user, watchfire, "record", "-F", 997, *flags, *options]
@@ -40,15 +40,11 @@ class Attached:
             [str(word) for word in command], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=lab.clean_environment())
-        # For each processor the ring's own, and its own or each thread's.
-        if not user and os.geteuid() == 0:
-            threads = 1
-        wanted = (1 + threads) * os.cpu_count()
+        # It waits for what comes: all is open, listed and enabled by then.
         assert lab.wait_until(
             lambda: self.process.poll() is not None
-            or descriptors(self.process.pid, "perf_event") >= wanted
-            and descriptors(self.process.pid, "pidfd") > 0)
-        time.sleep(0.05)
+            or descriptors(self.process.pid, "pidfd") > 0
+            and lab.is_in_call(self.process.pid, *lab.POLLS))
 
     def end(self):
         out, err = self.process.communicate(timeout=lab.PATIENCE)
@@ -286,7 +282,9 @@ def test_stacks_of_a_compiler_are_complete(compiled):
             complete += weight * (stack[1] == "_start")
     assert complete / total >= 0.99
     quality = lab.report(compiled.data)["quality"]
-    assert quality["incomplete_samples"] / quality["samples"] <= 0.01
+    # Deep ones are cut where they go on while they are read: at a load of 20,
+    # 0.7 of 560 in the mean of forty runs, and more than nine in one of 10^8.
+    assert quality["incomplete_samples"] <= max(9, 0.01 * quality["samples"])
 
 
 # ---- whom ----
@@ -368,7 +366,7 @@ def used_by_thread_ns(tid):
 def test_one_thread_of_several(tmp_path, target, events):
     program = target(lab.program("shares"), 30)
     assert lab.wait_until(lambda: len(thread_ids(program.pid)) == 3)
-    worker = max(thread_ids(program.pid))
+    worker = max(thread_ids(program.pid) - {program.pid})
     before = used_by_thread_ns(worker)
     stolen = stolen_ns()
     attached = Attached(
@@ -416,8 +414,7 @@ def test_children_that_are_there_already_are_found(tmp_path, target, events):
     try:
         assert lab.wait_until(lambda: names_of_children(shell.pid) == 2 * ["spin"])
         attached = Attached(
-            [tmp_path / "c.folded"], shell.pid, threads=3,
-            user=events_on(events))
+            [tmp_path / "c.folded"], shell.pid, user=events_on(events))
         for child in children(shell.pid):
             lab.await_use(child, 0.1)
         assert "of 3 processes" in summary(attached.interrupt())

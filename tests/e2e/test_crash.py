@@ -291,8 +291,7 @@ def test_the_other_threads_are_told_as_well(outcomes):
     threads = outcomes["beside_malloc"][1].event()["threads"]["values"]
     assert len(threads) == 2
     other = [t for t in threads if not t["crashed"]][0]
-    names = [f["function"] for f in stack(other)]
-    assert "hold_malloc(void*)" in names
+    assert "hold_malloc(void*)" in [f.get("function") for f in stack(other)]
     threads = outcomes["thread_write"][1].event()["threads"]["values"]
     main = [t for t in threads if t["main"]][0]
     names = [f["function"] for f in stack(main)]
@@ -351,25 +350,24 @@ def test_registers_and_images(outcomes):
 
 def test_one_that_is_sent_from_outside(tmp_path):
     def run(*command):
-        waiting = 0
+        waiting = []
         process = subprocess.Popen(
             [str(word) for word in command], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env=lab.clean_environment())
         try:
             def waits():
-                for pid in (process.pid, *children(process.pid)):
-                    if reads(f"/proc/{pid}/syscall").startswith("34 "):
-                        return pid
-                return 0
+                waiting[:] = [
+                    pid for pid in (process.pid, *children(process.pid))
+                    if reads(f"/proc/{pid}/syscall").startswith("34 ")]
+                return waiting
             assert lab.wait_until(waits)
-            waiting = waits()
-            os.kill(waiting, 6)
+            os.kill(waiting[0], 6)
             status = process.wait(lab.PATIENCE)
-            waiting = 0
+            waiting.clear()
             return status
         finally:
-            if waiting:
-                os.kill(waiting, 9)
+            for pid in waiting:
+                os.kill(pid, 9)
             lab.end(process)
             process.communicate()
 

@@ -204,6 +204,8 @@ def test_chosen_threads(tmp_path):
 
 def test_static_programs():
     with Running(lab.program("spin_static"), 30) as process:
+        lab.await_work(process.pid, 1)  # its exec is over
+
         def spinning():
             thread = dump(process)[process.pid]
             assert thread["is_complete"]

@@ -211,8 +211,9 @@ class Interactive:
     def __init__(self, tmp_path, script):
         self.folded = tmp_path / "x.folded"
         self.process = subprocess.Popen(
-            [str(lab.WATCHFIRE), "record", "-o", str(self.folded), "--",
-             lab.tool("python3"), "-c", script],
+            [str(word) for word in (
+                lab.WATCHFIRE, "record", *lab.AT_ANY_COST, "-o", self.folded,
+                "--", lab.tool("python3"), "-c", script)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env=lab.clean_environment(),
             process_group=0)
