@@ -34,9 +34,12 @@ LOADS = {
     # by perf in user mode, what little it does in the kernel.
     "32 threads": (
         ("spin", 4, 32), {"perf": 0.03, "user": 0.12, "refused": 0.35}),
-    # A timer that is looked at on the tick cannot see it at all.
+    # A timer that is looked at on the tick cannot see it at all; beside perf in
+    # user mode, it cannot see that part which is in the kernel: some 25 us to
+    # sleep and to be woken in every 4 ms, and 16 for each of perf's interrupts.
+    # Of 18 runs, six of them at a load of 15, that left 0.0004 to 0.029.
     "a thread that runs between ticks": (
-        ("between_ticks", 2), {"perf": 0.03, "user": 0.03, "refused": 1.0}),
+        ("between_ticks", 2), {"perf": 0.03, "user": 0.1, "refused": 1.0}),
 }
 
 
@@ -60,13 +63,16 @@ def test_the_sum_is_the_kernels_figure(clock, load):
 
 # A sample of a timer comes every 4 ms, and chance wants its due: for calls the
 # bound is eight standard errors, which thirty runs had as 0.1 to 0.23 points.
-# A quiet run had all shares within 0.42 points, page faults' within 0.36.
+# A quiet run had all shares within 0.42 points, page faults' within 0.36. At a
+# load of 15, where it is switched all the time, the kernel had 0.9 to more than
+# 2 points too much by perf in user mode; 0.5 to 1.1 where it goes before others.
 SECONDS = {"perf": 2, "user": 4, "refused": 4}
 
 
 @pytest.mark.parametrize("size", (64, 1 << 24, 0))
 def test_the_kernel_and_computing_have_their_shares(clock, size):
-    recording = clock.record("reads", SECONDS[clock.name], 42, size)
+    recording = clock.record(
+        "reads", SECONDS[clock.name], 42, size, prefix=lab.undisturbed())
     for part in recording.told["parts"]:
         assert recording.seen(part) == pytest.approx(
             recording.true(part), abs=0.02), part
