@@ -34,7 +34,7 @@ HIGH, LOW = 997, 99
 BUDGETS = {HIGH: "3 %", LOW: "0.5 %"}
 LOW_EACH = 3  # rounds: one of them at the low rate, too, and with perf
 # Those that the kernel's tick limits have as many samples of it.
-SHARES_SECONDS = {"perf": 10, "inject": 22, "ptrace": 22}
+SHARES_SECONDS = {"perf": 10, "inject": 18, "ptrace": 18}
 COMPLETE_ENOUGH = 95  # percent of perf's stacks, for its totals to be of use
 FAILURES_MOST = 3  # in a row
 SERVER_SECONDS = 300  # and not more, whatever happens
@@ -220,7 +220,8 @@ def measure(report, server, found, rounds, folder):
             with noting(report, f"{server.name} by {way} at {rate} Hz"):
                 command = perf if way == PERF else watchfire(way)
                 found[way].costs[rate].measure(
-                    server, command(server, rate, folder / "cost.data"))
+                    server,
+                    lambda: command(server, rate, folder / "cost.data"))
                 failures[way] = 0
             server.client.check()
 
@@ -322,6 +323,9 @@ def run_server(report, name, rounds, folder):
 def run_servers(report, rounds):
     wanted = os.environ.get("BENCH_SERVERS", ",".join(SERVERS)).split(",")
     for name in wanted:
+        if name not in SERVERS:
+            report.note(f"{name}: no such server; {', '.join(SERVERS)}")
+            continue
         lacking = missing(*SERVERS[name].needs)
         if lacking:
             report.note(f"{name}: not measured, missing: {' '.join(lacking)}")

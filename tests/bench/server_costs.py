@@ -110,11 +110,12 @@ class Costs:
         self.said = []
 
     def measure(self, server, command):
-        """The watcher comes and goes."""
+        """The watcher comes and goes; command() is made when it comes, of the
+        processes that there are."""
         begin, bad = time.time(), server.client.bad()
         (before_ns,) = windows(server, 1)
         came = time.time()
-        watcher = Watcher(command)
+        watcher = Watcher(command())
         try:
             first_ns, last_ns = windows(server, 2)
         finally:
