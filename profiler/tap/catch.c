@@ -43,6 +43,7 @@ static struct prof_roster_thread *thread_at(
 struct arrival {
     uint64_t came_ns;  /* 0: it is not told, or we are elsewhere */
     uint64_t first_ns; /* of who is looked at first */
+    bool was_asleep;   /* who is looked at first: its stack is copied */
 };
 
 static void await_moment(struct prof_catch *catch)
@@ -55,15 +56,49 @@ static void await_moment(struct prof_catch *catch)
         ;
 }
 
+static void copy_stack(struct prof_catch *catch, uint32_t tid)
+{
+    catch->stack_bytes = prof_process_copy(
+        (pid_t)tid, catch->regs.value[PROF_REG_SP], catch->stack,
+        sizeof catch->stack);
+}
+
 /*
- * Who was caught last is asked before all else: if it has begun a brief sleep,
- * it may be on another processor some microseconds later.
+ * Copy the stack of one that sleeps; false when it does not. Stack pointer and
+ * pc are all that is told of it then.
+ */
+static bool copy_asleep(
+    struct prof_catch *catch, struct prof_roster_thread *thread)
+{
+    struct prof_task_at at;
+    struct prof_look before, after;
+    if (!prof_task_read_usage(&thread->files, &before) ||
+        prof_task_read_place(&thread->files, &at) != PROF_TASK_ASLEEP)
+        return false;
+    catch->regs.known = 0;
+    prof_regs_set(&catch->regs, PROF_REG_SP, at.sp);
+    prof_regs_set(&catch->regs, PROF_REG_PC, at.pc);
+    copy_stack(catch, thread->tid);
+    /* Else it does something else by now. */
+    if (prof_task_read_usage(&thread->files, &after) &&
+        after.runs == before.runs)
+        catch->cpu_ns = after.cpu_ns;
+    return true;
+}
+
+/*
+ * Who was caught last is asked before all else, and first of all where it
+ * sleeps: if it has begun a brief sleep, it may be on another processor some
+ * microseconds later, and does something else there.
  */
 static struct arrival arrive(struct prof_catch *catch)
 {
     struct arrival arrival = {0};
-    if (catch->roster->threads.count > 0)
-        arrival.first_ns = prof_task_read_turn(&thread_at(catch, 0)->files);
+    if (catch->roster->threads.count > 0) {
+        struct prof_roster_thread *first = thread_at(catch, 0);
+        arrival.was_asleep = copy_asleep(catch, first);
+        arrival.first_ns = prof_task_read_turn(&first->files);
+    }
     arrival.came_ns = prof_task_read_turn(&catch->own);
     if (sched_getcpu() != (int)catch->processor)
         arrival.came_ns = 0;
@@ -103,37 +138,6 @@ static struct prof_roster_thread *find_running(const struct prof_catch *catch)
     return NULL;
 }
 
-static void copy_stack(struct prof_catch *catch)
-{
-    catch->stack_bytes = prof_process_copy(
-        (pid_t) catch->tid, catch->regs.value[PROF_REG_SP], catch->stack,
-        sizeof catch->stack);
-}
-
-/*
- * True when it is to be held; else its stack is copied as it sleeps. Stack
- * pointer and pc are all that is told of it then.
- */
-static bool is_at_work(
-    struct prof_catch *catch, struct prof_roster_thread *thread)
-{
-    struct prof_task_at at;
-    struct prof_look before, after;
-    if (!prof_task_read_usage(&thread->files, &before))
-        return false;
-    if (prof_task_read_place(&thread->files, &at) != PROF_TASK_ASLEEP)
-        return true;
-    catch->regs.known = 0;
-    prof_regs_set(&catch->regs, PROF_REG_SP, at.sp);
-    prof_regs_set(&catch->regs, PROF_REG_PC, at.pc);
-    copy_stack(catch);
-    /* Else it does something else by now. */
-    if (prof_task_read_usage(&thread->files, &after) &&
-        after.runs == before.runs)
-        catch->cpu_ns = after.cpu_ns;
-    return false;
-}
-
 /* What is told of a thread that is to be held, apart from the roster, which may
  * be another by the time it has stopped. */
 struct held {
@@ -163,6 +167,9 @@ static bool choose(struct prof_catch *catch, struct held *held)
     struct prof_roster_thread *thread = arrival.came_ns != 0
                                             ? find_before(catch, &arrival)
                                             : find_running(catch);
+    bool is_copied = arrival.was_asleep && thread == thread_at(catch, 0);
+    if (!is_copied)
+        catch->cpu_ns = 0;
     if (thread == NULL)
         return false;
     const struct prof_roster_thread *rows = catch->roster->threads.rows;
@@ -171,7 +178,7 @@ static bool choose(struct prof_catch *catch, struct held *held)
     catch->tid = thread->tid;
     thread->is_held = true;
     held->has_chain = thread->has_chain;
-    return is_at_work(catch, thread) && is_there(held, thread);
+    return !is_copied && !copy_asleep(catch, thread) && is_there(held, thread);
 }
 
 static void copy_held(void *owner, const struct prof_regs *regs)
@@ -183,7 +190,7 @@ static void copy_held(void *owner, const struct prof_regs *regs)
         return;
     catch->cpu_ns = look.cpu_ns;
     catch->regs = *regs;
-    copy_stack(catch);
+    copy_stack(catch, catch->tid);
     if (!held->has_chain)
         return;
     catch->chain[0] = (uint64_t)PERF_CONTEXT_USER;
