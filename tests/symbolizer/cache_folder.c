@@ -4,6 +4,7 @@
 #include "tests/harness.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,12 @@ static bool ends_with(const char *text, const char *suffix)
     return length >= tail && strcmp(text + length - tail, suffix) == 0;
 }
 
+static bool is_wanted(const char *name, const char *suffix)
+{
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+           ends_with(name, suffix);
+}
+
 /* Visit the files; the number of those that match, the last one's path. */
 static size_t visit(
     const char *folder, const char *suffix, char **path, bool is_removal)
@@ -32,8 +39,7 @@ static size_t visit(
     size_t count = 0;
     assert_non_null(files);
     for (struct dirent *row; (row = readdir(files)) != NULL;) {
-        if (strcmp(row->d_name, ".") == 0 || strcmp(row->d_name, "..") == 0 ||
-            !ends_with(row->d_name, suffix))
+        if (!is_wanted(row->d_name, suffix))
             continue;
         count++;
         if (is_removal)
@@ -47,9 +53,23 @@ static size_t visit(
     return count;
 }
 
+/* Like idle_threads_hurry(), it allocates nothing. */
 size_t cache_folder_count(const char *folder, const char *suffix)
 {
-    return visit(folder, suffix, NULL, false);
+    char rows[4096] __attribute__((aligned(8)));
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    size_t count = 0;
+    ssize_t bytes;
+    CHECK(fd >= 0);
+    while ((bytes = getdents64(fd, rows, sizeof rows)) > 0) {
+        for (ssize_t at = 0; at < bytes;) {
+            const struct dirent64 *row = (const void *)(rows + at);
+            count += is_wanted(row->d_name, suffix);
+            at += row->d_reclen;
+        }
+    }
+    (void)close(fd);
+    return count;
 }
 
 char *cache_folder_file(const char *folder, const char *suffix)

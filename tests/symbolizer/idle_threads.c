@@ -1,6 +1,8 @@
 /* Threads and children of the lowest class get a share all the same. */
 #include "tests/symbolizer/idle_threads.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 
 #define PATIENCE_NS UINT64_C(500000000)
 
-enum { CHILDREN_BYTES = 4096 };
+enum { CHILDREN_BYTES = 4096, ROWS_BYTES = 4096 };
 
 /* A child of SCHED_IDLE inherits it. */
 static void hurry(uint32_t tid)
@@ -37,14 +39,21 @@ static void hurry_children(uint32_t tid)
 
 void idle_threads_hurry(void)
 {
-    struct proc_tasks tasks;
-    if (!proc_tasks_open(&tasks, (uint32_t)getpid()))
-        return;
-    for (uint32_t tid; proc_tasks_next(&tasks, &tid);) {
-        hurry(tid);
-        hurry_children(tid);
+    char rows[ROWS_BYTES] __attribute__((aligned(8)));
+    int tasks = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ssize_t bytes;
+    while ((bytes = getdents64(tasks, rows, sizeof rows)) > 0) {
+        for (ssize_t at = 0; at < bytes;) {
+            const struct dirent64 *row = (const void *)(rows + at);
+            uint32_t tid = (uint32_t)strtoul(row->d_name, NULL, 10);
+            if (tid != 0) { /* no dots */
+                hurry(tid);
+                hurry_children(tid);
+            }
+            at += row->d_reclen;
+        }
     }
-    proc_tasks_close(&tasks);
+    (void)close(tasks);
 }
 
 bool idle_threads_are_reaped(uint64_t since_ns)

@@ -8,8 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Let those of this process have their share, where we may; for whoever waits
-   for them, at each look. */
+/*
+ * Let those of this process have their share, where we may; for whoever waits
+ * for them, at each look.
+ *
+ * It allocates nothing: a child of another thread's would have the allocator of
+ * AddressSanitizer as it was at the fork, and wait for ever for a lock in it.
+ */
 void idle_threads_hurry(void);
 
 /*
