@@ -79,11 +79,16 @@ struct prof_post *prof_post_create(
     return post;
 }
 
-/* Signals are for the thread that takes the command's. */
+/*
+ * Signals are for the thread that takes the command's. Each stop has its
+ * SIGCHLD, which nobody wants; to who blocks it, it is not ignored but wakes
+ * another thread, while the one that stops waits for that.
+ */
 static void hire(struct prof_post *post)
 {
     sigset_t all, before;
     (void)sigfillset(&all);
+    (void)sigdelset(&all, SIGCHLD);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     post->has_thread = pthread_create(&post->thread, NULL, stand, post) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
