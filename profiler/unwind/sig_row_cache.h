@@ -23,6 +23,14 @@
  *
  * Entries go stale when modules come and go; prof_modules_settle() forgets
  * them.
+ *
+ * In cc1plus at 10 kHz most of a walk waits for entries: seven or eight of 28
+ * frames are new, and each is a miss of the processor's caches and often of its
+ * TLB. Tried there, with tables of rows, against this: granules of 64 bytes
+ * gain nothing, nor do both neighbours looked at in the walker itself; fetching
+ * ahead by the first 64 words of the stack gains 6 %, by 160 it loses as much;
+ * a quarter of the entries gains 9 %, but twice as many rows are looked for
+ * behind the first place; one huge page (sig_engine.h) gains 12 to 15 %.
  */
 #ifndef PROFILER_UNWIND_SIG_ROW_CACHE_H
 #define PROFILER_UNWIND_SIG_ROW_CACHE_H
