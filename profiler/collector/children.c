@@ -51,8 +51,10 @@ static bool visit_threads(uint32_t pid, visit_thread *visit, void *owner)
  */
 bool prof_has_children(uint32_t pid)
 {
-    return visit_threads(pid, thread_has_children, NULL) ||
-           visit_threads(pid, thread_has_children, NULL);
+    bool is_found = false;
+    for (int look = 0; look < 2 && !is_found; look++)
+        is_found = visit_threads(pid, thread_has_children, NULL);
+    return is_found;
 }
 
 struct visiting {
