@@ -98,12 +98,20 @@ static void see_child(void *owner, uint32_t pid)
         follow(look->strays, pid, is_new);
 }
 
+/*
+ * A thread that ends leaves its children to another one, whose list may have
+ * been read already: who is not seen by one look is there still, and by two is
+ * not.
+ */
 static void forget_gone(struct prof_offspring *offspring)
 {
     struct table *children = &offspring->children;
     for (uint32_t i = children->count; i-- > 0;) {
         struct prof_offspring_child *child = table_row(children, i);
-        if (child->round != offspring->round)
+        if (child->round == offspring->round)
+            continue;
+        child->is_busy = false;
+        if (offspring->round - child->round > 1)
             *child = *(struct prof_offspring_child *)table_row(
                 children, --children->count);
     }
