@@ -6,19 +6,10 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/proc.h"
+#include "profiler/collector/account_model.h"
 #include "profiler/collector/cpu_time.h"
 
 enum { FROM_KERNEL, ELSEWHERE };
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t excess(uint64_t of, uint64_t over)
-{
-    return of > over ? of - over : 0;
-}
 
 void prof_account_init(
     struct prof_account *account, uint32_t pid, enum prof_clock_mode mode,
@@ -77,136 +68,10 @@ static struct prof_account_thread *thread_of(
     return table_row(&account->threads, sample->thread);
 }
 
-/*
- * Time since the thread's sample before, this one's period apart. Not in whole
- * periods: calls of 1.05 periods each lose one expiry of twenty, and no gap
- * between two of their ends says so by itself. A thread's first sample may be
- * at the end of a long call as well.
- */
-static uint64_t gap_ns(
-    const struct prof_account *account,
-    const struct prof_account_thread *thread, const struct prof_pending *sample)
-{
-    uint64_t since_ns =
-        thread->last_ns > 0 ? thread->last_ns : account->weighed_ns;
-    return excess(sample->time_ns, since_ns + sample->period_ns);
-}
-
-/*
- * What a sample's thread lost when its clock was armed anew, or gave way to a
- * timer.
- */
-static uint64_t take_loss_ns(
-    struct prof_account_thread *thread, const struct prof_pending *sample)
-{
-    bool is_other =
-        sample->is_changed || thread->generation != sample->generation;
-    uint64_t lost_ns = is_other ? thread->period_ns / 2 : 0;
-    thread->generation = sample->generation;
-    thread->period_ns = sample->is_changed ? 0 : sample->period_ns;
-    return lost_ns;
-}
-
-/* Whether this tick weighs what it stands for, and not what perf leaves. */
-static bool is_whole_tick(
-    const struct prof_account *account, struct prof_account_thread *thread,
-    const struct prof_pending *sample)
-{
-    if (account->mode == PROF_CLOCK_TIMER || sample->is_changed)
-        return true;
-    if (account->mode == PROF_CLOCK_PERF || account->changed_ns == 0 ||
-        sample->time_ns < account->changed_ns)
-        return false;
-    bool is_whole = thread->is_changed || thread->is_new;
-    thread->is_changed = true;
-    return is_whole;
-}
-
 void prof_account_rouse(struct prof_account *account, uint64_t now_ns)
 {
     account->roused_ns = account->weighed_ns = now_ns;
     account->rests++;
-}
-
-/* The thread's first sample since then: what it used at rest is no room. */
-static void leave_rest_out(
-    const struct prof_account *account, struct prof_account_thread *thread)
-{
-    if (thread->rests == account->rests)
-        return;
-    thread->rests = account->rests;
-    uint64_t used_ns = thread->end_ns > 0
-                           ? thread->end_ns
-                           : prof_thread_cpu_ns(account->pid, thread->tid);
-    uint64_t most_ns =
-        excess(clock_now_ns(CLOCK_MONOTONIC), account->roused_ns);
-    thread->before_ns +=
-        excess(used_ns, thread->before_ns + thread->given_ns + most_ns);
-    if (thread->last_ns > 0 && thread->last_ns < account->roused_ns)
-        thread->last_ns = account->roused_ns;
-}
-
-/*
- * The expiries that a tick stands for, up to the tick and not its signal. It is
- * late by no more than what its thread has used beyond a tick: one that comes
- * later was preempted.
- */
-static uint64_t ticked_ns(
-    struct prof_account *account, struct prof_account_thread *thread,
-    const struct prof_pending *sample)
-{
-    uint64_t used_ns = sample->expiries * sample->period_ns + thread->late_ns;
-    uint64_t late_ns = 0;
-    if (sample->is_from_kernel)
-        late_ns = prof_tick_phase_since_ns(&account->ticks, sample->time_ns);
-    else
-        prof_tick_phase_note(&account->ticks, sample->time_ns);
-    thread->late_ns = least(late_ns, excess(used_ns, account->tick_ns));
-    thread->turns += thread->is_in_kernel != sample->is_from_kernel;
-    thread->is_in_kernel = sample->is_from_kernel;
-    return used_ns - thread->late_ns;
-}
-
-/*
- * A new thread's first tick stands for others as well that no tick has met.
- * Where all have timers, one that has not ended has more of them to come.
- */
-static bool is_first_tick(
-    const struct prof_account *account,
-    const struct prof_account_thread *thread, const struct prof_pending *sample)
-{
-    bool is_one_of_many =
-        account->mode == PROF_CLOCK_PERF_USER && thread->end_ns == 0;
-    return sample->is_tick && thread->is_new && !is_one_of_many;
-}
-
-/* Give a sample its base weight, and its room for more. */
-static void weigh_base(
-    struct prof_account *account, struct prof_account_thread *thread,
-    struct prof_pending *sample)
-{
-    leave_rest_out(account, thread);
-    uint64_t expiries_ns = sample->is_tick
-                               ? ticked_ns(account, thread, sample)
-                               : sample->expiries * sample->period_ns;
-    bool is_room_only =
-        sample->is_tick && !is_whole_tick(account, thread, sample);
-    sample->is_first = is_first_tick(account, thread, sample);
-    sample->weight_ns = is_room_only ? 0 : expiries_ns;
-    sample->room_ns = 0;
-    if (!sample->is_tick || sample->is_changed)
-        sample->weight_ns += take_loss_ns(thread, sample);
-    if (sample->is_first && account->tick_ns > sample->weight_ns)
-        sample->room_ns = account->tick_ns - sample->weight_ns;
-    else if (is_room_only)
-        sample->room_ns = expiries_ns;
-    else if (account->mode == PROF_CLOCK_PERF && !sample->is_tick)
-        sample->room_ns = gap_ns(account, thread, sample);
-
-    thread->is_new = false;
-    thread->given_ns += sample->weight_ns;
-    if (!is_room_only)
-        thread->last_ns = sample->time_ns;
 }
 
 /*
@@ -221,8 +86,8 @@ static uint64_t left_of_thread(
     if (account->left_ns == 0)
         return 0; /* most of the time: no file of the thread's is read */
     if (used_ns > 0)
-        return least(
-            excess(used_ns, thread->before_ns + thread->given_ns),
+        return account_least(
+            account_excess(used_ns, thread->before_ns + thread->given_ns),
             account->left_ns);
     used_ns = prof_thread_cpu_ns(account->pid, thread->tid);
     if (used_ns == 0)
@@ -231,7 +96,7 @@ static uint64_t left_of_thread(
     uint64_t known_ns = thread->before_ns + thread->given_ns;
     if (account->mode == PROF_CLOCK_PERF)
         known_ns += account->period_ns;
-    return least(excess(used_ns, known_ns), account->left_ns);
+    return account_least(account_excess(used_ns, known_ns), account->left_ns);
 }
 
 /*
@@ -260,13 +125,13 @@ static void fill_room(
 
     uint64_t left_ns = left_of_thread(account, thread);
     thread->kernel_room_ns += room_ns[FROM_KERNEL];
-    uint64_t allowed_ns = excess(
+    uint64_t allowed_ns = account_excess(
         thread->kernel_room_ns + margin_ns(account, thread),
         thread->kernel_given_ns);
-    uint64_t kernel_ns =
-        least(least(left_ns, allowed_ns), FILL_MAX * room_ns[FROM_KERNEL]);
+    uint64_t kernel_ns = account_least(
+        account_least(left_ns, allowed_ns), FILL_MAX * room_ns[FROM_KERNEL]);
     if (account->mode == PROF_CLOCK_PERF)
-        kernel_ns = least(kernel_ns, room_ns[FROM_KERNEL]);
+        kernel_ns = account_least(kernel_ns, room_ns[FROM_KERNEL]);
     thread->kernel_given_ns += kernel_ns;
     if (room_ns[FROM_KERNEL] > 0)
         thread->fill[FROM_KERNEL] =
@@ -275,10 +140,11 @@ static void fill_room(
     /* Perf with the kernel in it tells both alike, so nothing is held back. */
     left_ns -= kernel_ns;
     if (account->mode != PROF_CLOCK_PERF)
-        left_ns = excess(left_ns, allowed_ns - kernel_ns);
+        left_ns = account_excess(left_ns, allowed_ns - kernel_ns);
     if (room_ns[ELSEWHERE] > 0)
-        thread->fill[ELSEWHERE] = (double)least(left_ns, room_ns[ELSEWHERE]) /
-                                  (double)room_ns[ELSEWHERE];
+        thread->fill[ELSEWHERE] =
+            (double)account_least(left_ns, room_ns[ELSEWHERE]) /
+            (double)room_ns[ELSEWHERE];
 }
 
 static int class_of(const struct prof_pending *sample)
@@ -289,8 +155,8 @@ static int class_of(const struct prof_pending *sample)
 static void grant(
     struct prof_account *account, struct prof_pending *sample, double fill)
 {
-    uint64_t more_ns =
-        least((uint64_t)(fill * (double)sample->room_ns), account->left_ns);
+    uint64_t more_ns = account_least(
+        (uint64_t)(fill * (double)sample->room_ns), account->left_ns);
     struct prof_account_thread *thread = thread_of(account, sample);
     sample->weight_ns += more_ns;
     if (!thread->is_new) /* else it has ended, and its account is closed */
@@ -327,8 +193,8 @@ static void fill_first_ticks(
         room_ns += batch[i].is_first ? batch[i].room_ns : 0;
     if (room_ns == 0 || account->ended_ns <= 0)
         return;
-    uint64_t shared_ns = least(
-        least((uint64_t)account->ended_ns, account->left_ns),
+    uint64_t shared_ns = account_least(
+        account_least((uint64_t)account->ended_ns, account->left_ns),
         TICKS_MAX * room_ns);
     account->ended_ns -= (int64_t)shared_ns;
     for (size_t i = 0; i < count; i++) {
@@ -358,7 +224,7 @@ static uint64_t left_of_process(
         return UINT64_MAX; /* unknown */
     if (total_ns <= known_ns + account->period_ns / 2)
         return 0; /* however many threads there are */
-    return excess(total_ns, known_ns + half_periods_ns(account));
+    return account_excess(total_ns, known_ns + half_periods_ns(account));
 }
 
 /*
@@ -376,12 +242,14 @@ static void give_back(
         known_ns <= total_ns + account->period_ns)
         return;
     uint64_t batch_ns = 0;
-    uint64_t over_ns = excess(known_ns, total_ns + half_periods_ns(account));
+    uint64_t over_ns =
+        account_excess(known_ns, total_ns + half_periods_ns(account));
     for (size_t i = 0; i < count; i++)
         batch_ns += batch[i].weight_ns;
     if (over_ns == 0 || batch_ns == 0)
         return;
-    double share = (double)least(over_ns, batch_ns / MOST) / (double)batch_ns;
+    double share =
+        (double)account_least(over_ns, batch_ns / MOST) / (double)batch_ns;
     for (size_t i = 0; i < count; i++) {
         uint64_t back_ns = (uint64_t)(share * (double)batch[i].weight_ns);
         batch[i].weight_ns -= back_ns;
@@ -416,7 +284,7 @@ void prof_account_weigh(
     }
     for (size_t i = 0; i < count; i++) {
         struct prof_account_thread *thread = thread_of(account, &batch[i]);
-        weigh_base(account, thread, &batch[i]);
+        prof_account_weigh_base(account, thread, &batch[i]);
         account->given_ns += batch[i].weight_ns;
         room_ns += batch[i].room_ns;
         if (!batch[i].is_first)
