@@ -11,7 +11,10 @@
 
 typedef void prof_task_visit(void *owner, int tid);
 
-/* Visit each thread; false when the list cannot be read. */
+/*
+ * Visit each thread, by the id that it calls itself, whichever pid name space
+ * /proc is of; false when the list cannot be read.
+ */
 bool prof_tasks_visit(prof_task_visit *visit, void *owner);
 
 /*

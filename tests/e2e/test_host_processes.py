@@ -27,6 +27,19 @@ def test_processes(tmp_path, way, case):
     assert host.has_samples(watched)
 
 
+def test_a_process_has_timers_under_pids_of_its_own(tmp_path):
+    """/proc lists its thread by a number that is not its own."""
+    lab.need_root()
+    output = tmp_path / "x.folded"
+    result = lab.run(
+        lab.WATCHFIRE, "record", "--clock", "timer", *lab.AT_ANY_COST, "-o",
+        output, "--", lab.tool("unshare"), "--pid", "--fork",
+        lab.program("spin"), 0.6)
+    assert result.returncode == 0, result.stderr
+    weights = lab.Folded(output).of_program("spin").inclusive()
+    assert weights["spin"] > 0.9 * int(result.stdout)
+
+
 def test_no_chain_of_execs_dies_at_10_khz(tmp_path):
     watched = host.alike(tmp_path, "record", lab.program("host_processes"),
                          "exec_chains", frequency=10000,
