@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,6 +125,23 @@ static bool borrows_memory(uint32_t pid, uint32_t parent)
            syscall(SYS_kcmp, (pid_t)pid, (pid_t)parent, KCMP_VM, 0, 0) == 0;
 }
 
+/*
+ * Whether the process has pids of its own, and our /proc: there it is another,
+ * or nobody. Each pid name space has a /proc of its own, and that is a device.
+ */
+static bool sees_our_pids(uint32_t pid)
+{
+    struct proc_status status;
+    struct stat ours, its;
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/root/proc", pid);
+    return proc_status_read(&status, pid, pid) &&
+           strcspn(proc_status_line(&status, "NSpid"), "\n") >
+               strcspn(proc_status_line(&status, "NSpid"), "\t\n") &&
+           stat("/proc", &ours) == 0 && stat(path, &its) == 0 &&
+           ours.st_dev == its.st_dev;
+}
+
 /* seccomp_get_filter() in the kernel: for CAP_SYS_ADMIN, and nobody filtered.
  */
 static bool may_read_filters(void)
@@ -156,6 +174,12 @@ static enum status check_standing(
             "process %" PRIu32 " lives in the memory of its parent, %" PRIu32
             ", until it starts a program",
             pid, standing->parent);
+    if (sees_our_pids(pid))
+        return fail(
+            diag, STATUS_UNSUPPORTED,
+            "process %" PRIu32 " has pids of its own, and a /proc that is not "
+            "of these, where its threads are not to be found",
+            pid);
     return STATUS_OK;
 }
 
