@@ -12,6 +12,7 @@
 #include "profiler/collector/crash_words.h"
 #include "profiler/collector/process_files.h"
 #include "profiler/collector/snapshot.h"
+#include "profiler/collector/target_threads.h"
 #include "profiler/unwind/sig_walk.h"
 
 /* The target may write into its slot as we read: what is used is copied. */
@@ -26,10 +27,17 @@ static struct wire_crash *copy_slot(const struct wire_crash *slot)
     return copy;
 }
 
-/* In a pid name space of its own only the first thread is told apart. */
-static uint32_t outer_tid(const struct wire_crash *slot, uint32_t pid)
+/*
+ * The thread that crashed, as we see it; where that is not known, the first. A
+ * child that has no agent of its own is another process than the target.
+ */
+static uint32_t outer_tid(
+    struct prof_target *target, const struct wire_crash *slot, uint32_t pid)
 {
-    return slot->tid == slot->pid || slot->pid != pid ? pid : slot->tid;
+    uint32_t tid = slot->pid == pid ? slot->tid : 0;
+    if (pid == target->pid && slot->pid == target->inner_pid)
+        tid = prof_target_outer_tid(target, slot->tid);
+    return tid != 0 ? tid : pid;
 }
 
 static void set_times(
@@ -206,7 +214,8 @@ struct prof_crash *prof_crash_build_late(
         crash->process = add_process(crash, target);
         if (copy != NULL) {
             set_signal(crash, copy);
-            add_own_stack(crash, target, copy, outer_tid(copy, target->pid));
+            add_own_stack(
+                crash, target, copy, outer_tid(target, copy, target->pid));
         }
     }
     free(copy);
@@ -216,7 +225,7 @@ struct prof_crash *prof_crash_build_late(
 /* ---- while it waits ---- */
 
 static void take_stacks(
-    struct prof_crash *crash, const struct prof_target *target,
+    struct prof_crash *crash, struct prof_target *target,
     const struct wire_crash *slot, uint32_t pid)
 {
     struct prof_regs regs;
@@ -224,7 +233,7 @@ static void take_stacks(
     prof_crash_unwind_registers(&regs, slot);
     bool is_gone = find_gone(target, regs.value[PROF_REG_PC], &gone);
     const struct prof_sight_known known = {
-        .tid = outer_tid(slot, pid),
+        .tid = outer_tid(target, slot, pid),
         .regs = &regs,
         .is_jump = prof_crash_is_astray(slot),
         .words = slot->frames,
@@ -256,7 +265,7 @@ struct prof_crash *prof_crash_build(
         take_stacks(crash, target, copy, pid);
         if (crash->thread == PROF_NONE ||
             prof_crash_stack(crash, crash->thread) == NULL)
-            add_own_stack(crash, target, copy, outer_tid(copy, pid));
+            add_own_stack(crash, target, copy, outer_tid(target, copy, pid));
         crash->is_in_handler =
             atomic_exchange_explicit(
                 &target->ring.ring.crashes->is_left_in_handler, 0,

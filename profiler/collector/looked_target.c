@@ -13,10 +13,7 @@ static bool is_watched(const void *owner, uint32_t tid)
 
 static uint32_t number_of(void *owner, uint32_t tid)
 {
-    struct prof_target *target = owner;
-    if (target->inner_pid != target->pid)
-        tid = prof_task_inner_tid(target->pid, tid);
-    return prof_target_thread(target, tid);
+    return prof_target_thread(owner, tid);
 }
 
 static struct prof_looked_row row_of(const void *owner, uint32_t number)

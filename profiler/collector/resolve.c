@@ -40,7 +40,7 @@ static void resolve_sample(
         .period_ns =
             is_tick ? target->tick_period_ns
                     : prof_perf_clock_period_ns(&target->clock, generation),
-        .thread = prof_target_thread(target, sample->record.tid),
+        .thread = prof_target_inner_thread(target, sample->record.tid),
         .stack = prof_target_stack(
             target, sample->frames, sample->frame_count, time_ns),
         .expiries = sample->expiries,
@@ -64,7 +64,7 @@ static void resolve_sample(
         (void)table_add(&target->batch, &pending);
 }
 
-/* Threads that are not told apart share one account, which does not end. */
+/* Threads that are not known share one account, which does not end. */
 static void end_thread(
     struct prof_target *target, const struct wire_ended *ended, uint32_t bytes)
 {
@@ -72,16 +72,16 @@ static void end_thread(
         target->malformed++;
         return;
     }
-    /* In a pid name space of its own, its ids are not ours. */
-    if (target->looks != NULL && target->inner_pid == target->pid)
+    uint32_t tid = prof_target_ended_tid(target, ended->record.tid);
+    if (tid == 0)
+        return;
+    if (target->looks != NULL)
         prof_looks_note_end(
-            target->looks, ended->record.tid, ended->begin_ns,
-            ended->record.time_ns, ended->cpu_ns);
-    if (target->inner_pid == target->pid)
-        prof_account_end_thread(
-            &target->account,
-            prof_target_known_thread(target, ended->record.tid), ended->cpu_ns,
-            ended->before_ns);
+            target->looks, tid, ended->begin_ns, ended->record.time_ns,
+            ended->cpu_ns);
+    prof_account_end_thread(
+        &target->account, prof_target_known_thread(target, tid), ended->cpu_ns,
+        ended->before_ns);
 }
 
 void prof_target_resolve(struct prof_target *target)

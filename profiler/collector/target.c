@@ -21,7 +21,7 @@ static void note_main_thread(
     struct prof_target *target, struct prof_target *earlier)
 {
     struct prof_account *account = &target->account;
-    uint32_t index = prof_target_thread(target, target->inner_pid);
+    uint32_t index = prof_target_thread(target, target->pid);
     if (index == TABLE_NONE)
         return;
     struct prof_account_thread *thread = table_row(&account->threads, index);
@@ -247,6 +247,7 @@ void prof_target_close(struct prof_target *target)
     prof_unarmed_fini(&target->unarmed);
     prof_offspring_fini(&target->offspring);
     index_fini(&target->threads_by_tid);
+    prof_inner_tids_fini(&target->tids);
     prof_frame_cache_fini(&target->frames);
     table_fini(&target->batch);
     table_fini(&target->records);

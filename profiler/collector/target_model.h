@@ -13,6 +13,7 @@
 #include "profiler/collector/chosen.h"
 #include "profiler/collector/clock_change.h"
 #include "profiler/collector/frame_cache.h"
+#include "profiler/collector/inner_tids.h"
 #include "profiler/collector/limits.h"
 #include "profiler/collector/offspring.h"
 #include "profiler/collector/oom.h"
@@ -109,6 +110,7 @@ struct prof_target {
     uint64_t next_unarmed_ns;
     struct prof_offspring offspring;
     struct index threads_by_tid; /* into account.threads */
+    struct prof_inner_tids tids; /* where the name space is its own */
     struct prof_frame_cache frames;
     struct table batch;          /* struct prof_pending */
     struct table records;        /* of one drain: a size, the bytes, ... */

@@ -15,7 +15,6 @@
 #include "profiler/collector/injected.h"
 #include "profiler/collector/target_model.h"
 #include "profiler/collector/target_threads.h"
-#include "profiler/collector/task_files.h"
 
 enum reason { ARMED, BLOCKING_URGENT, BLOCKING_WINDOW, FILTERED, REASONS };
 
@@ -108,10 +107,7 @@ static void see_thread(
         .now_ns = now_ns};
     if (thread.reason == ARMED)
         return;
-    thread.index = prof_target_thread(
-        target, target->inner_pid == target->pid
-                    ? tid
-                    : prof_task_inner_tid(target->pid, tid));
+    thread.index = prof_target_thread(target, tid);
     if (thread.index == TABLE_NONE)
         return;
     thread.given_ns = given_to(target, thread.index);

@@ -93,6 +93,31 @@ def test_a_process_in_name_spaces_of_its_own(tmp_path, target):
     assert_is_sampled_and_left(process, tmp_path / "x.folded")
 
 
+def spinning_child(parent, threads):
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    assert lab.wait_until(
+        lambda: len(lab.tasks(children.read_text().strip() or 0)) == threads)
+    return int(children.read_text())
+
+
+def test_threads_are_told_apart_in_a_name_space_of_pids(tmp_path, target):
+    """Its agent knows them by numbers that are other threads' or nobody's."""
+    lab.need_root()
+    unshare = target(
+        lab.tool("unshare"), "--pid", "--fork", "--kill-child", "--mount-proc",
+        lab.program("spin"), 60, 3)
+    pid = spinning_child(unshare, threads=3)
+    tids = {int(tid) for tid in lab.tasks(pid)}
+    output = tmp_path / "x.data"
+    inject_until_used(output, pid, 0.6)
+    weights = dict.fromkeys(tids, 0)
+    for sample in lab.perf_samples(output):
+        if any(symbol == "spin" for _, symbol, _ in sample.frames):
+            assert sample.pid == pid
+            weights[sample.tid] += sample.period
+    assert all(weight > 0 for weight in weights.values()), weights
+
+
 def test_an_ordinary_user_may_watch_what_is_his(tmp_path, target):
     tmp_path.chmod(0o777)
     for folder in (tmp_path.parent, tmp_path.parent.parent):
@@ -109,6 +134,17 @@ def test_an_ordinary_user_may_watch_what_is_his(tmp_path, target):
 
 
 # ---- refusals ----
+
+
+def test_a_process_that_proc_has_under_other_numbers_is_refused(
+        tmp_path, target):
+    """It was left without a sample, and its memory with the agent in it."""
+    lab.need_root()
+    unshare = target(
+        lab.tool("unshare"), "--pid", "--fork", "--kill-child",
+        lab.program("spin"), 60, 2)
+    pid = spinning_child(unshare, threads=2)
+    assert "has pids of its own" in refusal(tmp_path / "x.folded", pid)
 
 
 def test_a_stopped_process_is_refused(tmp_path, target):
