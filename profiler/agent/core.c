@@ -80,7 +80,7 @@ static void arm_thread(void *unused, int tid)
 /* Threads that were there before us: other constructors may start some. */
 static void arm_existing_threads(void)
 {
-    if (!prof_tasks_visit(arm_thread, NULL))
+    if (!prof_tasks_visit_own(arm_thread, NULL))
         arm_thread(NULL, sys_gettid());
 }
 

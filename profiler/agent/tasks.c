@@ -23,41 +23,8 @@ static int parse_tid(const char *text)
     return *text == '\0' ? tid : 0;
 }
 
-/* By /proc: in that of another pid name space we are not who we are. */
-static int own_number(void)
-{
-    char text[PATH_BYTES];
-    long bytes = sys_call3(__NR_readlink, "/proc/self", text, sizeof text - 1);
-    text[bytes > 0 ? bytes : 0] = '\0';
-    return parse_tid(text);
-}
-
-/* The last one of a line of numbers with tabs between them. */
-static int last_number(const char *line)
-{
-    int last = 0;
-    for (int number = 0; *line != '\0' && *line != '\n'; line++) {
-        bool is_digit = *line >= '0' && *line <= '9';
-        number = is_digit ? number * 10 + (*line - '0') : 0;
-        last = is_digit ? number : last;
-    }
-    return last;
-}
-
-/* As the thread calls itself: proc_pid_status(5). 0: it is gone. */
-static int inner_tid(int listed)
-{
-    char text[STATUS_BYTES];
-    if (!prof_task_read(listed, "status", text, sizeof text))
-        return 0;
-    const char *line = prof_task_find(text, "\nNSpid:\t");
-    return line != NULL ? last_number(line) : listed;
-}
-
 bool prof_tasks_visit(prof_task_visit *visit, void *owner)
 {
-    int own = own_number();
-    bool is_foreign = own != 0 && own != (int)sys_getpid();
     int fd = (int)sys_call4(
         __NR_openat, (long)AT_FDCWD, "/proc/self/task",
         (long)(O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0L);
@@ -70,8 +37,6 @@ bool prof_tasks_visit(prof_task_visit *visit, void *owner)
         for (long at = 0; at < bytes;) {
             const struct kernel_dirent *entry = (void *)(buffer + at);
             int tid = parse_tid(entry->name);
-            if (tid > 0 && is_foreign)
-                tid = inner_tid(tid);
             if (tid > 0)
                 visit(owner, tid);
             at += entry->bytes;
@@ -146,4 +111,56 @@ uint64_t prof_task_hex(const char *text)
         else
             return value;
     }
+}
+
+/* The last one of a line of numbers with tabs between them. */
+static int last_number(const char *line)
+{
+    int last = 0;
+    for (int number = 0; *line != '\0' && *line != '\n'; line++) {
+        bool is_digit = *line >= '0' && *line <= '9';
+        number = is_digit ? number * 10 + (*line - '0') : 0;
+        last = is_digit ? number : last;
+    }
+    return last;
+}
+
+/* As the thread calls itself: proc_pid_status(5). 0: it is gone. */
+static int inner_tid(int listed)
+{
+    char text[STATUS_BYTES];
+    if (!prof_task_read(listed, "status", text, sizeof text))
+        return 0;
+    const char *line = prof_task_find(text, "\nNSpid:\t");
+    return line != NULL ? last_number(line) : listed;
+}
+
+struct own_visit {
+    prof_task_visit *visit;
+    void *owner;
+    int tid; /* ours */
+    bool is_listed;
+};
+
+static void note_listed(void *owner, int tid)
+{
+    struct own_visit *own = owner;
+    own->is_listed |= tid == own->tid;
+}
+
+static void visit_own(void *owner, int listed)
+{
+    const struct own_visit *own = owner;
+    int tid = inner_tid(listed);
+    if (tid > 0)
+        own->visit(own->owner, tid);
+}
+
+bool prof_tasks_visit_own(prof_task_visit *visit, void *owner)
+{
+    struct own_visit own = {visit, owner, (int)sys_gettid(), false};
+    if (!prof_tasks_visit(note_listed, &own))
+        return false;
+    return own.is_listed ? prof_tasks_visit(visit, owner)
+                         : prof_tasks_visit(visit_own, &own);
 }

@@ -11,11 +11,14 @@
 
 typedef void prof_task_visit(void *owner, int tid);
 
-/*
- * Visit each thread, by the id that it calls itself, whichever pid name space
- * /proc is of; false when the list cannot be read.
- */
+/* Visit each thread; false when the list cannot be read. */
 bool prof_tasks_visit(prof_task_visit *visit, void *owner);
+
+/*
+ * The same, by the id that each calls itself, whichever pid name space /proc is
+ * of. Lists them twice: in a /proc that is not ours we are not on the list.
+ */
+bool prof_tasks_visit_own(prof_task_visit *visit, void *owner);
 
 /*
  * Read a file of a thread, such as "status", from its beginning; at most
