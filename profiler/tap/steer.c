@@ -1,6 +1,8 @@
 /* What a sample weighs by the clock of a processor; see the header. */
 #include "profiler/tap/steer.h"
 
+#include <math.h>
+
 enum {
     SPREAD = 8,         /* samples that share what is owed */
     CHANCE_PERIODS = 8, /* owed by chance, at most, from one look to the next */
@@ -14,7 +16,8 @@ enum {
  */
 static int64_t room_ns(const struct prof_tap_steer *steer, uint64_t period_ns)
 {
-    uint64_t chance = CHANCE_PERIODS + SIGMAS * steer->root;
+    uint64_t root = (uint64_t)sqrt((double)steer->count);
+    uint64_t chance = CHANCE_PERIODS + SIGMAS * root;
     int64_t room = (int64_t)(chance * period_ns) - steer->steered_ns;
     return room > 0 ? room : 0;
 }
@@ -48,7 +51,5 @@ uint64_t prof_tap_steer_weigh(struct prof_tap_steer *steer, uint64_t period_ns)
     steer->owed_ns -= part_ns;
     steer->steered_ns += part_ns;
     steer->count++;
-    while ((steer->root + 1) * (steer->root + 1) <= steer->count)
-        steer->root++;
     return period_ns + (uint64_t)part_ns;
 }

@@ -26,7 +26,6 @@ struct prof_tap_steer {
     int64_t steered_ns;  /* what all have weighed beyond their periods */
     uint64_t forgone_ns; /* of samples that were lost, or could not be */
     uint64_t count;      /* of samples */
-    uint64_t root;       /* of the count, rounded down */
 };
 
 /*
