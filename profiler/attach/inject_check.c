@@ -131,15 +131,12 @@ static bool borrows_memory(uint32_t pid, uint32_t parent)
  */
 static bool sees_our_pids(uint32_t pid)
 {
-    struct proc_status status;
     struct stat ours, its;
     char path[PATH_BYTES];
+    uint32_t inner = proc_inner_tid(pid, pid);
     (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/root/proc", pid);
-    return proc_status_read(&status, pid, pid) &&
-           strcspn(proc_status_line(&status, "NSpid"), "\n") >
-               strcspn(proc_status_line(&status, "NSpid"), "\t\n") &&
-           stat("/proc", &ours) == 0 && stat(path, &its) == 0 &&
-           ours.st_dev == its.st_dev;
+    return inner != 0 && inner != pid && stat("/proc", &ours) == 0 &&
+           stat(path, &its) == 0 && ours.st_dev == its.st_dev;
 }
 
 /* seccomp_get_filter() in the kernel: for CAP_SYS_ADMIN, and nobody filtered.

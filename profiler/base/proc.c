@@ -138,6 +138,23 @@ uint32_t proc_status_number(const struct proc_status *status, const char *field)
     return (uint32_t)strtoul(proc_status_line(status, field), NULL, 10);
 }
 
+uint32_t proc_inner_tid(uint32_t pid, uint32_t tid)
+{
+    struct proc_status status;
+    if (!proc_status_read(&status, pid, tid))
+        return 0;
+    const char *line = proc_status_line(&status, "NSpid");
+    uint32_t inner = 0; /* the innermost is last */
+    for (char *end; *line != '\n' && *line != '\0'; line = end) {
+        inner = (uint32_t)strtoul(line, &end, 10);
+        if (end == line)
+            break;
+        while (*end == '\t')
+            end++;
+    }
+    return inner;
+}
+
 void proc_go_first(void)
 {
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);

@@ -79,6 +79,9 @@ const char *proc_status_line(
 uint32_t proc_status_number(
     const struct proc_status *status, const char *field);
 
+/* The thread's id as itself sees it, in its pid name space; 0: unknown. */
+uint32_t proc_inner_tid(uint32_t pid, uint32_t tid);
+
 /* When memory is short, this process is to go before those that work. */
 void proc_go_first(void);
 

@@ -21,7 +21,6 @@
 #include "profiler/base/proc.h"
 #include "profiler/base/table.h"
 #include "profiler/collector/process_files.h"
-#include "profiler/collector/task_files.h"
 #include "profiler/wire/guest.h"
 #include "profiler/wire/version.h"
 
@@ -102,7 +101,7 @@ static void fill_block(void *bytes, const struct prof_injection *injection)
     struct wire_guest *guest = bytes;
     guest->begin = injection->begin;
     guest->end = injection->end;
-    guest->host = prof_task_inner_tid(injection->pid, injection->host);
+    guest->host = proc_inner_tid(injection->pid, injection->host);
 }
 
 static void choose(
@@ -110,7 +109,7 @@ static void choose(
 {
     for (uint32_t i = 0; i < whom->count && i < WIRE_GUEST_THREADS_MAX; i++)
         guest->chosen[guest->chosen_count++] =
-            prof_task_inner_tid(whom->pid, whom->tids[i]);
+            proc_inner_tid(whom->pid, whom->tids[i]);
 }
 
 /*

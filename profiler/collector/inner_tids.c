@@ -6,7 +6,6 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/proc.h"
 #include "profiler/collector/limits.h"
-#include "profiler/collector/task_files.h"
 
 enum { SCAN_SHARE = 50 }; /* a scan takes one part of the time */
 
@@ -58,7 +57,7 @@ static void scan(struct prof_inner_tids *tids, uint32_t pid)
     if (!proc_tasks_open(&tasks, pid))
         return;
     while (proc_tasks_next(&tasks, &tid)) {
-        uint32_t inner = prof_task_inner_tid(pid, tid);
+        uint32_t inner = proc_inner_tid(pid, tid);
         if (inner != 0)
             note(tids, inner, tid);
     }

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profiler/base/proc.h"
 #include "profiler/collector/process_files.h"
-#include "profiler/collector/task_files.h"
 
 /* All of them together; what does not fit has addresses for names. */
 #define DISK_LIMIT_BYTES   (UINT64_C(512) << 20)
@@ -256,7 +256,7 @@ void prof_kept_files_meet_runtime(struct prof_kept_files *kept, uint32_t pid)
     if (kept->runtimes.count >= RUNTIMES_LIMIT ||
         prof_kept_files_runtime(kept, pid) != NULL)
         return;
-    uint32_t inner_pid = prof_task_inner_tid(pid, pid);
+    uint32_t inner_pid = proc_inner_tid(pid, pid);
     struct prof_kept_runtime row = {
         .pid = pid,
         .inner_pid = inner_pid != 0 ? inner_pid : pid,

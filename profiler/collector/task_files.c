@@ -188,20 +188,3 @@ uint64_t prof_task_read_start(struct prof_task_files *files)
                          clock_now_ns(CLOCK_MONOTONIC); /* the machine */
     return boot_ns > asleep_ns ? boot_ns - asleep_ns : 0;
 }
-
-uint32_t prof_task_inner_tid(uint32_t pid, uint32_t tid)
-{
-    struct proc_status status;
-    if (!proc_status_read(&status, pid, tid))
-        return 0;
-    const char *line = proc_status_line(&status, "NSpid");
-    uint32_t inner = 0; /* the innermost is last */
-    for (char *end; *line != '\n' && *line != '\0'; line = end) {
-        inner = (uint32_t)strtoul(line, &end, 10);
-        if (end == line)
-            break;
-        while (*end == '\t')
-            end++;
-    }
-    return inner;
-}

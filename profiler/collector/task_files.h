@@ -78,7 +78,4 @@ uint64_t prof_task_read_turn(struct prof_task_files *files);
 #define PROF_TASK_START_NS UINT64_C(10000000)
 uint64_t prof_task_read_start(struct prof_task_files *files);
 
-/* The thread's id as itself sees it, in its pid name space; 0: unknown. */
-uint32_t prof_task_inner_tid(uint32_t pid, uint32_t tid);
-
 #endif
