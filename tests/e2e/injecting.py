@@ -28,9 +28,9 @@ def inject(output, pid, *options):
     return result.stderr
 
 
-def end_when_used(words, pid, seconds, used=None):
+def end_when_used(words, pid, seconds, used=None, status=0):
     """Attach by that command, for as long as the program takes to use so much
-    CPU time."""
+    CPU time; its stderr."""
     used = used or (lambda: used_ns(pid))
     watcher = lab.start(*words, stderr=subprocess.PIPE)
     in_it(pid)
@@ -38,7 +38,8 @@ def end_when_used(words, pid, seconds, used=None):
     assert lab.wait_until(lambda: used() > until_ns)
     watcher.send_signal(signal.SIGINT)
     _, err = watcher.communicate(timeout=lab.PATIENCE)
-    assert watcher.returncode == 0, err
+    assert watcher.returncode == status, err
+    return err
 
 
 def inject_until_used(output, pid, seconds):

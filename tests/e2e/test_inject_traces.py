@@ -10,8 +10,8 @@ from pathlib import Path
 
 import lab
 from injecting import (
-    Traces, command, in_it, inject, is_a_page, memory_kib, refusal,
-    said_at_its_end, used_ns, without_libraries)
+    Traces, command, end_when_used, in_it, inject, inject_until_used, is_a_page,
+    memory_kib, refusal, said_at_its_end, without_libraries)
 
 CYCLES = int(os.environ.get("TESTS_INJECT_CYCLES", 4))
 
@@ -187,15 +187,7 @@ def test_an_exec_is_an_end(tmp_path, target):
 def test_an_interrupt_is_an_end(tmp_path, target):
     process = lab.lively(target)
     before = Traces(process.pid)
-    watcher = lab.start(
-        *command(tmp_path / "x.folded", process.pid), stderr=subprocess.PIPE)
-    in_it(process.pid)
-    until_ns = used_ns(process.pid) + 0.2e9
-    assert lab.wait_until(lambda: used_ns(process.pid) > until_ns)
-    # refuse_perf has become the command by its exec.
-    watcher.send_signal(signal.SIGINT)
-    _, err = watcher.communicate(timeout=lab.PATIENCE)
-    assert watcher.returncode == 0, err
+    inject_until_used(tmp_path / "x.folded", process.pid, 0.2)
     assert lab.Folded(tmp_path / "x.folded").total() > 0
     assert Traces(process.pid) == before
 
@@ -337,15 +329,9 @@ def test_who_cannot_be_sampled_keeps_nobody_else(tmp_path, target):
     assert lab.wait_until(lambda: "State:\tT" in status.read_text())
     process = lab.lively(target)
     output = tmp_path / "x.folded"
-    watcher = lab.start(
-        *command(output, f"{waiting.pid},{stopped.pid},{process.pid}"),
-        stderr=subprocess.PIPE)
-    in_it(process.pid)
-    until_ns = used_ns(process.pid) + 3e8
-    assert lab.wait_until(lambda: used_ns(process.pid) > until_ns)
-    watcher.send_signal(signal.SIGINT)
-    _, err = watcher.communicate(timeout=lab.PATIENCE)
-    assert watcher.returncode == 1, err
+    err = end_when_used(
+        command(output, f"{waiting.pid},{stopped.pid},{process.pid}"),
+        process.pid, 0.3, status=1)
     last, remarks = lab.summary_and_remarks(err)
     assert "samples of 1 process" in last, last
     for refused, why in (waiting, "a safe point"), (stopped, "is stopped"):
